@@ -1,0 +1,52 @@
+"""The import of Keras, delayed until a network is needed."""
+
+import functools
+import os
+
+
+@functools.cache
+def import_keras():
+    """Import Keras, with its threads limited as the environment asks.
+
+    Returns
+    -------
+    module
+        The ``keras`` package.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        _limit_tensorflow_threads()
+    return keras
+
+
+def _limit_tensorflow_threads():
+    """Make TensorFlow listen to ``OMP_NUM_THREADS``, as NumPy's BLAS does.
+
+    joblib's loky tells each of its worker processes through this variable how many
+    threads are its share; TensorFlow alone would take every core in each of them.
+    """
+    try:
+        n_threads = int(os.environ["OMP_NUM_THREADS"].split(",")[0])
+    except (KeyError, ValueError):
+        return
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    if threading.get_intra_op_parallelism_threads() == 0:  # nobody has chosen yet
+        try:
+            threading.set_intra_op_parallelism_threads(n_threads)
+            threading.set_inter_op_parallelism_threads(n_threads)
+        except RuntimeError:
+            pass  # TensorFlow runs already, and its pools cannot be resized
+
+
+def unpickle_empty(cls):
+    """Make the object into which pickle then puts an estimator's state.
+
+    The state may hold Keras objects, whose creation starts TensorFlow: a worker has
+    to set its threads before that.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        import_keras()
+    return cls.__new__(cls)

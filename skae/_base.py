@@ -1,0 +1,433 @@
+"""What both estimators share: parameters, the fit template, state for pickling."""
+
+import math
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from ._backend import import_keras, unpickle_empty
+from ._compilation import is_cross_entropy, make_loss, make_optimizer
+from ._inference import predict
+from ._observers import CallbackSupportMixin, SklearnCallbacks
+from ._random import draw_seed
+from ._training import train
+from .architectures import BaseArchitecture, DenseArchitecture
+
+_NETWORKS = ("encoder_", "decoder_", "autoencoder_")
+
+# What the last layer can give at all, by the name of its activation.
+_OUTPUT_RANGES = {
+    "sigmoid": (0, 1),
+    "hard_sigmoid": (0, 1),
+    "softmax": (0, 1),
+    "tanh": (-1, 1),
+}
+
+
+class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
+    """An estimator around one autoencoder."""
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "architecture": [BaseArchitecture, None],
+        "loss": [str, callable, None],
+        "optimizer": [str, HasMethods(["apply_gradients", "get_config"]), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "callbacks": [list, tuple, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components,
+        architecture,
+        loss,
+        optimizer,
+        learning_rate,
+        epochs,
+        batch_size,
+        validation_fraction,
+        patience,
+        callbacks,
+        warm_start,
+        random_state,
+        verbose,
+    ):
+        self.n_components = n_components
+        self.architecture = architecture
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _default_n_components(self, n_features):
+        """Size of the code where the parameter is None."""
+
+    def _finish_fit(self, X):
+        """Compute what follows from a trained network, from all training rows."""
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator.
+
+        Parameters of the architecture are reached through ``architecture__``, also
+        while `architecture` is None: it then becomes the default one first.
+
+        Parameters
+        ----------
+        **params : dict
+            Estimator parameters.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        nested = any(name.startswith("architecture__") for name in params)
+        if nested and params.get("architecture", self.architecture) is None:
+            params = params | {"architecture": DenseArchitecture()}
+        return super().set_params(**params)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, X_val=None):
+        """Train the autoencoder to reconstruct X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width) \
+                or (n_samples, height, width, channels)
+            Training rows, of float32 or float64; other numbers become float64. The
+            network itself computes in Keras's floatx, float32 by default.
+        y : None
+            Ignored.
+        X_val : array-like of the shape of X but for n_samples, default=None
+            Rows to validate on, in place of a share of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. It is so after Ctrl-C too, with the best weights so
+            far, though the KeyboardInterrupt goes on.
+
+        Raises
+        ------
+        ValueError
+            If X has NaN or infinite values, if the architecture does not fit its
+            shape, or if the output layer cannot reach its values. What was fitted
+            before stays as it was.
+        """
+        context = self._init_callback_context(max_subtasks=self.epochs)
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=self, X=X)
+        warm = self.warm_start and hasattr(self, "autoencoder_")
+        with self._fitted_state_kept_on_error():
+            X_train = X = self._validate(X, reset=not warm)
+            rng = self._new_rng()
+            if X_val is not None:
+                X_val = self._validate(X_val, reset=False)
+            elif self.validation_fraction is not None and len(X) > 1:
+                X_train, X_val = train_test_split(
+                    X, test_size=self.validation_fraction, random_state=draw_seed(rng)
+                )
+            if warm:
+                self._check_same_network()
+            else:
+                self._build(X_train, rng)
+            self._rng = rng
+            self._optimizer = make_optimizer(self.optimizer, self.learning_rate)
+            result = self._train(
+                X_train,
+                X_val,
+                epochs=self.epochs,
+                patience=self.patience,
+                callbacks=self.callbacks,
+                observers=self._epoch_tasks(context, X),
+            )
+            self.history_ = result.history
+            self.n_iter_ = result.n_iter
+            self.best_epoch_ = result.best_epoch
+            self._finish_fit(X)
+        if context is not None:
+            context.call_on_fit_task_end(
+                estimator=self, X=X, reconstruction_attributes=self._fitted_attributes
+            )
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Train for one pass over X, going on from where the estimator is.
+
+        The first call builds the network. Weights and the optimizer's state go on from
+        call to call; nothing is held out for validation and `callbacks` do not run.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Training rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator, one epoch further.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if X has another number of features than before.
+        """
+        first = not hasattr(self, "autoencoder_")
+        with self._fitted_state_kept_on_error():
+            X = self._validate(X, reset=first)
+            if first:
+                self._rng = self._new_rng()
+                self._build(X, self._rng)
+                self._optimizer = make_optimizer(self.optimizer, self.learning_rate)
+                self.history_, self.n_iter_ = {"loss": []}, 0
+            result = self._train(X, None, epochs=1, patience=None)
+            self.history_ = {
+                name: values + result.history.get(name, [np.nan])
+                for name, values in self.history_.items()
+            }
+            self.n_iter_ += result.n_iter
+            self.best_epoch_ = self.n_iter_
+            self._finish_fit(X)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    def _new_rng(self):
+        """Make a generator of the estimator's own: the user's gives just one number."""
+        return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
+
+    def _build(self, X, rng):
+        """Make new networks for X, and set the attributes that describe them."""
+        architecture = (
+            DenseArchitecture()
+            if self.architecture is None
+            else clone(self.architecture)
+        )
+        n_components = self.n_components
+        if n_components is None:
+            n_components = self._default_n_components(self.n_features_in_)
+        cross_entropy = is_cross_entropy(make_loss(self.loss))
+        self.architecture_ = architecture
+        self._build_arguments = {
+            "sample_shape": self._sample_shape,
+            "n_components": n_components,
+            "output_activation": "sigmoid" if cross_entropy else "linear",
+            "random_state": draw_seed(rng),
+        }
+        self._rebuild()
+        architecture.initialize(self._networks, self._as_network_input(X))
+
+    def _rebuild(self):
+        """Make the networks from the architecture; their weights are new."""
+        self._networks = self.architecture_.build(**self._build_arguments)
+        for name in _NETWORKS:
+            setattr(self, name, getattr(self._networks, name.rstrip("_")))
+        self.n_components_ = self._networks.n_components
+
+    def _train(self, X, X_val, **arguments):
+        self._check_reachable(X)
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = _default_batch_size(len(X))
+        return train(
+            self.autoencoder_,
+            self._as_network_input(X),
+            None if X_val is None else self._as_network_input(X_val),
+            loss=make_loss(self.loss),
+            optimizer=self._optimizer,
+            batch_size=min(batch_size, len(X)),
+            rng=self._rng,
+            verbose=self.verbose,
+            **arguments,
+        )
+
+    def _validate(self, X, *, reset):
+        """Check X as scikit-learn does, once; rows of images become flat."""
+        shape = tuple(getattr(X, "shape", ()))
+        if len(shape) > 2:
+            X = np.reshape(X, (shape[0], math.prod(shape[1:])))
+        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        if reset:
+            self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]
+        elif len(shape) > 2 and shape[1:] != self._sample_shape:
+            raise ValueError(
+                f"X holds samples of shape {shape[1:]}, but "
+                f"{type(self).__name__} was fitted on samples of shape "
+                f"{self._sample_shape}."
+            )
+        return X
+
+    def _as_network_input(self, X):
+        """Give flat validated rows the samples' shape and the network's dtype."""
+        floatx = import_keras().config.floatx()
+        if np.finfo(X.dtype).max > np.finfo(floatx).max:
+            largest = max(X.max(), -X.min())
+            if largest > np.finfo(floatx).max:
+                raise ValueError(
+                    f"X holds {largest:.3g}, which is too large for the network's "
+                    f"dtype {floatx}. Put a scaler in front, such as StandardScaler."
+                )
+        return X.astype(floatx, copy=False).reshape(len(X), *self._sample_shape)
+
+    def _check_reachable(self, X):
+        """Refuse data that the output layer or the loss cannot deal with."""
+        cross_entropy = is_cross_entropy(make_loss(self.loss))
+        activation = next(
+            (
+                layer.activation.__name__
+                for layer in reversed(self.decoder_.layers)
+                if hasattr(layer, "activation")
+            ),
+            "linear",
+        )
+        low, high = _OUTPUT_RANGES.get(
+            activation, (0, 1) if cross_entropy else (-np.inf, np.inf)
+        )
+        # A scaler's rounding is no reason to refuse.
+        if X.min() < low - 1e-6 or X.max() > high + 1e-6:
+            cause = (
+                f"The output activation {activation!r}"
+                if activation in _OUTPUT_RANGES
+                else "A cross-entropy loss"
+            )
+            scaler = (
+                "MinMaxScaler()" if low == 0 else "MinMaxScaler(feature_range=(-1, 1))"
+            )
+            raise ValueError(
+                f"{cause} needs data in [{low}, {high}], but X goes from "
+                f"{X.min():.6g} to {X.max():.6g}. Put {scaler} of "
+                "sklearn.preprocessing in front."
+            )
+
+    def _check_same_network(self):
+        """Refuse a warm start whose parameters ask for another network."""
+        n_components = self.n_components
+        if n_components not in (None, self.n_components_):
+            raise ValueError(
+                f"warm_start=True goes on with a network of {self.n_components_} "
+                f"components, but n_components={n_components}. Set warm_start=False to "
+                "start anew."
+            )
+        architecture = self.architecture or DenseArchitecture()
+        if repr(architecture) != repr(self.architecture_):
+            raise ValueError(
+                "warm_start=True goes on with the network of "
+                f"{self.architecture_!r}, but architecture={architecture!r}. Set "
+                "warm_start=False to start anew."
+            )
+
+    # One X in, validated; these are what the public methods and `fit` share.
+
+    def _encode(self, X):
+        codes = predict(self.encoder_, X.reshape(len(X), *self._sample_shape))
+        return codes.reshape(len(X), self.n_components_)
+
+    def _decode(self, codes):
+        samples = predict(
+            self.decoder_, codes.reshape(len(codes), *self._networks.code_shape)
+        )
+        return samples.reshape(len(codes), self.n_features_in_)
+
+    def _reconstruct(self, X):
+        return self._decode(self._encode(X))
+
+    def _epoch_tasks(self, context, X):
+        """Who watches the epochs for scikit-learn's callbacks, if there are any."""
+        if context is None or not getattr(self, "_skl_callbacks", None):
+            return []
+        return [SklearnCallbacks(self, context, X, self._fitted_attributes)]
+
+    def _fitted_attributes(self):
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name in ("_networks", "_sample_shape", "_build_arguments")
+            or (name.endswith("_") and not name.startswith("_"))
+        }
+
+    @contextmanager
+    def _fitted_state_kept_on_error(self):
+        """Put attributes back as they were, should a fit fail."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    # State: pickle holds how to build the networks, and the values of their variables.
+
+    def __reduce__(self):
+        return unpickle_empty, (type(self),), self.__getstate__()
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "autoencoder_" in state:
+            for name in ("_networks", *_NETWORKS):
+                del state[name]
+            optimizer = state.pop("_optimizer")
+            state["_values"] = _values(self.autoencoder_)
+            state["_optimizer_config"] = (type(optimizer), optimizer.get_config())
+            state["_optimizer_values"] = _values(optimizer)
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        values = state.pop("_values", None)
+        if values is None:
+            super().__setstate__(state)
+            return
+        optimizer_class, config = state.pop("_optimizer_config")
+        optimizer_values = state.pop("_optimizer_values")
+        super().__setstate__(state)
+        self._rebuild()
+        _assign(self.autoencoder_, values)
+        self._optimizer = optimizer_class.from_config(config)
+        self._optimizer.build(self.autoencoder_.trainable_variables)
+        _assign(self._optimizer, optimizer_values)
+
+
+def _values(holder):
+    """Values of all variables of a network or an optimizer."""
+    return [np.array(variable) for variable in holder.variables]
+
+
+def _assign(holder, values):
+    for variable, value in zip(holder.variables, values, strict=True):
+        variable.assign(value)
+
+
+def _default_batch_size(n_samples):
+    """Choose the power of two below a hundredth of the rows, within 32 and 256."""
+    return int(np.clip(2 ** int(np.log2(max(n_samples / 100, 1))), 32, 256))

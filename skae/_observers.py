@@ -1,0 +1,132 @@
+"""Those who watch a training: the progress line, Keras's and scikit-learn's callbacks.
+
+An observer has any of the hooks of `Observer`. Returning True from `on_epoch_end` asks
+the training to stop.
+"""
+
+import copy
+import time
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from ._backend import import_keras
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:
+        """Stands in for scikit-learn's mixin where there are no callbacks."""
+
+        def _init_callback_context(self, **_):
+            return None
+
+
+class Observer:
+    """Watches a training and does nothing."""
+
+    def on_train_begin(self):
+        """Run before the first epoch."""
+
+    def on_epoch_begin(self, epoch):
+        """Run before an epoch, the first being 1."""
+
+    def on_epoch_end(self, epoch, logs):
+        """Run after an epoch, with its losses by name; True stops the training."""
+
+    def on_train_end(self, logs):
+        """Run after the last epoch, the best weights in place."""
+
+
+class ProgressLine(Observer):
+    """Prints a line an epoch."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_begin(self):
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs):
+        """Print the epoch's losses."""
+        losses = "".join(f" - {name}: {value:.6g}" for name, value in logs.items())
+        seconds = time.perf_counter() - self.start
+        print(f"Epoch {epoch}/{self.epochs}{losses} - {seconds:.1f}s", flush=True)
+
+
+class KerasCallbacks(Observer):
+    """Runs copies of the user's Keras callbacks.
+
+    Parameters
+    ----------
+    callbacks : list of keras.callbacks.Callback
+        They stay as they are.
+    model : keras.Model
+        The model in training, compiled.
+    epochs, steps : int
+        Most epochs, and batches in each.
+    """
+
+    def __init__(self, callbacks, model, *, epochs, steps):
+        keras = import_keras()
+        if not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
+            raise InvalidParameterError(
+                "The 'callbacks' parameter has to hold instances of "
+                f"keras.callbacks.Callback, got {callbacks}."
+            )
+        self.callbacks = copy.deepcopy(list(callbacks))
+        self.model = model
+        self.list = keras.callbacks.CallbackList(
+            self.callbacks, model=model, epochs=epochs, steps=steps, verbose=0
+        )
+
+    def on_train_begin(self):
+        """Tell the callbacks."""
+        self.model.stop_training = False
+        self.list.on_train_begin()
+
+    def on_epoch_begin(self, epoch):
+        """Tell the callbacks; Keras counts epochs from 0."""
+        self.list.on_epoch_begin(epoch - 1)
+
+    def on_epoch_end(self, epoch, logs):
+        """Tell the callbacks, and hear whether one of them stops the training."""
+        self.list.on_epoch_end(epoch - 1, dict(logs))
+        return self.model.stop_training
+
+    def on_train_end(self, logs):
+        """Tell the callbacks."""
+        self.list.on_train_end(dict(logs))
+
+
+class SklearnCallbacks(Observer):
+    """Reports each epoch as a task to the callbacks of scikit-learn 1.9 and newer.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one in fit.
+    context : CallbackContext or None
+        The task of the whole fit.
+    fitted_attributes : callable
+        Gives, as a dict, the attributes of an estimator whose fit ended here.
+    """
+
+    def __init__(self, estimator, context, X, fitted_attributes):
+        self.estimator = estimator
+        self.context = context
+        self.arguments = {
+            "estimator": estimator,
+            "X": X,
+            "reconstruction_attributes": fitted_attributes,
+        }
+
+    def on_epoch_begin(self, epoch):
+        """Open the epoch's task."""
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(**self.arguments)
+
+    def on_epoch_end(self, epoch, logs):
+        """Close the epoch's task."""
+        return self.task.call_on_fit_task_end(**self.arguments)

@@ -1,0 +1,225 @@
+"""An autoencoder as a transformer."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import _BaseAutoencoder
+from .metrics import reconstruction_r2_score
+
+
+class AutoencoderTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, _BaseAutoencoder
+):
+    """Dimensionality reduction with an autoencoder.
+
+    A network is trained to give back its input through a code of `n_components`
+    numbers. The code is what `transform` gives: it goes wherever that of
+    :class:`~sklearn.decomposition.PCA` goes, and is not limited to linear maps.
+
+    X is taken as it is: put a scaler in front where columns differ in scale.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Size of the code. None is 2.
+    architecture : BaseArchitecture, default=None
+        The network. None is ``DenseArchitecture()``. Its parameters are reached as
+        ``architecture__hidden_layer_sizes`` and so on.
+    loss : str, callable or keras.losses.Loss, default=None
+        What training minimizes: the name of a Keras loss, or a loss of your own. None
+        is mean squared error. A cross-entropy needs data in [0, 1].
+    optimizer : str or keras.optimizers.Optimizer, default=None
+        The name of a Keras optimizer, or an instance, which is copied for each fit.
+        None is Adam.
+    learning_rate : float, default=None
+        Learning rate. None is the optimizer's own.
+    epochs : int, default=200
+        The most passes over the training rows.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch. "auto" is the largest power of two that is at most a hundredth
+        of the rows, but no less than 32 and no more than 256.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, at random, to find the best epoch. None holds out
+        none, and the last epoch's weights are kept.
+    patience : int, default=10
+        Epochs without a better validation loss before training stops. None runs all
+        epochs; the best one's weights are kept in either case.
+    callbacks : list of keras.callbacks.Callback, default=None
+        They watch `fit`, and are copied for it.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with a new optimizer
+        and a new history.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, the validation split and the order of batches. Pass
+        an int for the same result each time.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+    n_features_in_ : int
+        Number of features seen during `fit`: of images, pixels times channels.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, where X has feature names that are all
+        strings.
+    architecture_ : BaseArchitecture
+        The architecture in use.
+    encoder_ : keras.Model
+        From samples to codes.
+    decoder_ : keras.Model
+        From codes to samples.
+    autoencoder_ : keras.Model
+        From samples to reconstructions. The three share their weights.
+    history_ : dict of str to list of float
+        "loss", and "val_loss" where rows were held out: a value an epoch. `partial_fit`
+        holds out none, and adds NaN there.
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
+        better than the weights that training began with.
+
+    See Also
+    --------
+    AutoencoderOutlierDetector : Finds rows that an autoencoder cannot reconstruct.
+    sklearn.decomposition.PCA : The best linear map.
+
+    Notes
+    -----
+    There is no ``sample_weight``: training in batches cannot honour scikit-learn's rule
+    that a weight of 2 equals a repeated row. Repeat or resample rows instead.
+
+    The fitted estimator can be pickled; Keras's compiled state is not part of that.
+
+    References
+    ----------
+    .. [1] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data
+       with neural networks", Science 313 (2006), 504-507.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> from skae import AutoencoderTransformer
+    >>> X = load_digits().data[:300]
+    >>> autoencoder = AutoencoderTransformer(n_components=8, epochs=20, random_state=0)
+    >>> pipeline = make_pipeline(MinMaxScaler(), autoencoder).fit(X)
+    >>> codes = pipeline.transform(X)
+    >>> codes.shape
+    (300, 8)
+    >>> pipeline.inverse_transform(codes).shape
+    (300, 64)
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        architecture=None,
+        loss=None,
+        optimizer=None,
+        learning_rate=None,
+        epochs=200,
+        batch_size="auto",
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            n_components=n_components,
+            architecture=architecture,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+
+    def _default_n_components(self, n_features):
+        return 2
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Rows to encode.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Their codes, in the dtype of X.
+        """
+        check_is_fitted(self)
+        return self._encode(self._validate(X, reset=False))
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as `transform` gives them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
+            What they stand for, in the dtype of X.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than n_components.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=[np.float64, np.float32])
+        if X.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but codes of this "
+                f"{type(self).__name__} have {self.n_components_}."
+            )
+        return self._decode(X).reshape(len(X), *self._sample_shape)
+
+    def score(self, X, y=None):
+        """Give the share of the variance of X that the reconstruction keeps (R²).
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Rows to reconstruct.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            See :func:`~skae.metrics.reconstruction_r2_score`: higher is better, 1 is
+            perfect.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        return reconstruction_r2_score(X, self._reconstruct(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

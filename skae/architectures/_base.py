@@ -1,0 +1,199 @@
+"""The interface of an architecture."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from .._backend import import_keras
+from .._random import draw_seed, seeded_globals
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three networks of an autoencoder, which share their weights.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        From samples to codes.
+    decoder : keras.Model
+        From codes to samples.
+    autoencoder : keras.Model
+        From samples to reconstructions. This is what is trained.
+
+    See Also
+    --------
+    BaseArchitecture : Builds them.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skae.architectures import Networks
+    >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+    >>> Networks.from_halves(encoder, decoder).autoencoder.count_params()
+    42
+    """
+
+    encoder: Any
+    decoder: Any
+    autoencoder: Any
+
+    @classmethod
+    def from_halves(cls, encoder, decoder):
+        """Chain an encoder and a decoder into an autoencoder.
+
+        Parameters
+        ----------
+        encoder : keras.Model
+            From samples to codes.
+        decoder : keras.Model
+            From codes to samples.
+
+        Returns
+        -------
+        Networks
+            The two halves, and the autoencoder that runs one after the other.
+        """
+        keras = import_keras()
+        inputs = keras.Input(encoder.input_shape[1:], name="sample")
+        outputs = decoder(encoder(inputs))
+        return cls(encoder, decoder, keras.Model(inputs, outputs, name="autoencoder"))
+
+    @property
+    def code_shape(self):
+        """Shape of one code, without the batch axis."""
+        return tuple(self.encoder.output_shape[1:])
+
+    @property
+    def n_components(self):
+        """Numbers in one code."""
+        return math.prod(self.code_shape)
+
+
+class BaseArchitecture(BaseEstimator, ABC):
+    """Base class of all architectures: from shapes to networks.
+
+    An architecture is an estimator without `fit`: it has parameters, so it is cloned
+    and searched as part of the estimator that it is given to
+    (``architecture__hidden_layer_sizes`` in a grid), and it knows nothing of data,
+    losses or training. A subclass stores its parameters in `__init__` and implements
+    `build_networks`.
+
+    See Also
+    --------
+    DenseArchitecture : Fully connected layers.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.architectures import BaseArchitecture, Networks
+    >>> class LinearArchitecture(BaseArchitecture):
+    ...     def build_networks(self, sample_shape, n_components, output_activation):
+    ...         encoder = keras.Sequential(
+    ...             [keras.Input(sample_shape), keras.layers.Dense(n_components)]
+    ...         )
+    ...         decoder = keras.Sequential(
+    ...             [keras.Input((n_components,)), keras.layers.Dense(*sample_shape)]
+    ...         )
+    ...         return Networks.from_halves(encoder, decoder)
+    >>> AutoencoderTransformer(architecture=LinearArchitecture())
+    AutoencoderTransformer(architecture=LinearArchitecture())
+    """
+
+    _parameter_constraints: dict = {}
+
+    def build(
+        self,
+        sample_shape,
+        n_components,
+        *,
+        output_activation="linear",
+        random_state=None,
+    ):
+        """Build the networks for samples of a given shape.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int
+            Size of the code.
+        output_activation : str, default="linear"
+            Activation of the last layer for an architecture that leaves the choice
+            to its caller.
+        random_state : int, RandomState instance or None, default=None
+            Where the initial weights come from. Two builds with one int agree.
+
+        Returns
+        -------
+        Networks
+            Encoder, decoder and autoencoder.
+
+        Raises
+        ------
+        ValueError
+            If the architecture does not fit the shapes.
+        """
+        self._validate_params()
+        sample_shape = tuple(int(size) for size in sample_shape)
+        n_components = int(n_components)
+        seed = draw_seed(check_random_state(random_state))
+        task = (
+            f"{self!r} cannot build an autoencoder from samples of shape "
+            f"{sample_shape} to {n_components} components"
+        )
+        import_keras()
+        try:
+            with seeded_globals(seed):
+                networks = self.build_networks(
+                    sample_shape, n_components, output_activation
+                )
+        except ValueError as error:
+            raise ValueError(f"{task}: {error}") from error
+        output_shape = tuple(networks.decoder.output_shape[1:])
+        if output_shape != sample_shape:
+            raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
+        if networks.n_components != n_components:
+            raise ValueError(f"{task}: its encoder gives {networks.n_components}.")
+        return networks
+
+    @abstractmethod
+    def build_networks(self, sample_shape, n_components, output_activation):
+        """Build the networks; this is what a subclass implements.
+
+        It is called with valid parameters and with seeded global generators, so
+        layers and initializers need no seeds of their own.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int
+            Size of the code.
+        output_activation : str
+            Activation of the last layer, unless the architecture has its own.
+
+        Returns
+        -------
+        Networks
+            Encoder, decoder and autoencoder.
+        """
+
+    def initialize(self, networks, X):
+        """Set initial weights from the training data; by default, leave them.
+
+        Called once before the first epoch of a fit from scratch.
+
+        Parameters
+        ----------
+        networks : Networks
+            What `build` returned, to be changed in place.
+        X : ndarray of shape (n_samples, *sample_shape)
+            The training rows, without those held out for validation.
+        """
