@@ -42,8 +42,9 @@ for name, pipeline in pipelines.items():
     fitted = time.perf_counter()
     pipeline.transform(X_test)
     transformed = time.perf_counter()
+    score = reconstruction_scorer(pipeline, X_test)
     print(
-        f"{name:12}  {reconstruction_scorer(pipeline, X_test):14.3f}  {fitted - start:6.2f} s"
+        f"{name:12}  {score:14.3f}  {fitted - start:6.2f} s"
         f"  {1000 * (transformed - fitted):6.1f} ms"
     )
 

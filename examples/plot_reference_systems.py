@@ -2,8 +2,8 @@
 Autoencoders of well-known tutorials
 ====================================
 
-Four autoencoders that public tutorials train with Keras, each as one estimator: the same
-network, the same hyperparameters and exactly as many parameters. Beside each runs
+Four autoencoders that public tutorials train with Keras, each as one estimator: the
+same network, the same hyperparameters and exactly as many parameters. Beside each runs
 ``keras.Model.fit`` on the same network, written by hand.
 
 This page uses 6,000 images and a fifth of the epochs. For the numbers on all 60,000
@@ -31,7 +31,7 @@ n_images, n_seeds, share_of_epochs = (60_000, 3, 1) if full else (6_000, 1, 0.2)
 # %%
 # The systems
 # -----------
-# A hidden layer that is not the code is given to the architecture; "binary_crossentropy"
+# The architecture is told of hidden layers other than the code; "binary_crossentropy"
 # makes the output layer a sigmoid.
 
 systems = {
@@ -145,7 +145,8 @@ for name, system in systems.items():
     skae, by_hand = (np.array(c)[:, -1] for c in curves[name].values())
     table.append(
         f"{name}  {n_parameters:10,}  {epochs:6}"
-        f"  {skae.mean():.4f} ± {skae.std():.4f}  {by_hand.mean():.4f} ± {by_hand.std():.4f}"
+        f"  {skae.mean():.4f} ± {skae.std():.4f}"
+        f"  {by_hand.mean():.4f} ± {by_hand.std():.4f}"
         f"  {system['published']:9.4f}"
         f"  {np.median(np.divide(seconds['Keras'], seconds['skae'])):12.1f}"
     )

@@ -1,7 +1,9 @@
-"""The import of Keras, delayed until a network is needed."""
+"""Keras, imported when a network is needed and not before."""
 
 import functools
 import os
+
+import numpy as np
 
 
 @functools.cache
@@ -39,6 +41,17 @@ def _limit_tensorflow_threads():
             threading.set_inter_op_parallelism_threads(n_threads)
         except RuntimeError:
             pass  # TensorFlow runs already, and its pools cannot be resized
+
+
+def read_values(variables):
+    """Copy the values of Keras variables into a list of ndarrays."""
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+def write_values(variables, values):
+    """Give Keras variables the values that `read_values` returned."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def unpickle_empty(cls):

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from ._backend import import_keras, unpickle_empty
+from ._backend import import_keras, read_values, unpickle_empty, write_values
 from ._compilation import is_cross_entropy, make_loss, make_optimizer
 from ._inference import predict
 from ._observers import CallbackSupportMixin, SklearnCallbacks
@@ -103,7 +103,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        self : object
+        object
             This estimator.
         """
         nested = any(name.startswith("architecture__") for name in params)
@@ -128,7 +128,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted estimator. It is so after Ctrl-C too, with the best weights so
             far, though the KeyboardInterrupt goes on.
 
@@ -194,7 +194,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted estimator, one epoch further.
 
         Raises
@@ -397,9 +397,9 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             for name in ("_networks", *_NETWORKS):
                 del state[name]
             optimizer = state.pop("_optimizer")
-            state["_values"] = _values(self.autoencoder_)
+            state["_values"] = read_values(self.autoencoder_.variables)
             state["_optimizer_config"] = (type(optimizer), optimizer.get_config())
-            state["_optimizer_values"] = _values(optimizer)
+            state["_optimizer_values"] = read_values(optimizer.variables)
         return state
 
     def __setstate__(self, state):
@@ -412,20 +412,10 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         optimizer_values = state.pop("_optimizer_values")
         super().__setstate__(state)
         self._rebuild()
-        _assign(self.autoencoder_, values)
+        write_values(self.autoencoder_.variables, values)
         self._optimizer = optimizer_class.from_config(config)
         self._optimizer.build(self.autoencoder_.trainable_variables)
-        _assign(self._optimizer, optimizer_values)
-
-
-def _values(holder):
-    """Values of all variables of a network or an optimizer."""
-    return [np.array(variable) for variable in holder.variables]
-
-
-def _assign(holder, values):
-    for variable, value in zip(holder.variables, values, strict=True):
-        variable.assign(value)
+        write_values(self._optimizer.variables, optimizer_values)
 
 
 def _default_batch_size(n_samples):

@@ -119,10 +119,10 @@ def _numpy_step(layer, dtype):
         return lambda x: activation(x.copy())
     if layer.compute_dtype not in ("float32", "float64") or layer.quantization_mode:
         return None
-    kernel = keras.ops.convert_to_numpy(layer.kernel).astype(dtype, copy=False)
+    kernel = layer.kernel.numpy().astype(dtype, copy=False)
     if not layer.use_bias:
         return lambda x: activation(x @ kernel)
-    bias = keras.ops.convert_to_numpy(layer.bias).astype(dtype, copy=False)
+    bias = layer.bias.numpy().astype(dtype, copy=False)
 
     def dense(x):
         x = x @ kernel

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ._backend import read_values, write_values
 from ._engines import make_engine
 from ._observers import KerasCallbacks, ProgressLine
 
@@ -149,7 +150,7 @@ class _Best:
         self.variables = autoencoder.variables
         self.validated = validated
         self.epoch, self.loss = 0, np.inf
-        self.start = self.values = self._copy()
+        self.start = self.values = read_values(self.variables)
 
     def offer(self, epoch, logs):
         """Take an epoch's weights if they are better; whether its losses are finite."""
@@ -160,28 +161,21 @@ class _Best:
                 self.epoch, self.loss, self.values = (
                     epoch,
                     logs["val_loss"],
-                    self._copy(),
+                    read_values(self.variables),
                 )
             return True
         # The loss is a mean over the epoch: its last step may have left NaN behind.
-        values = self._copy()
+        values = read_values(self.variables)
         if not all(np.isfinite(value).all() for value in values):
             return False
         self.epoch, self.values = epoch, values
         return True
 
     def restore(self):
-        self._assign(self.values)
+        write_values(self.variables, self.values)
 
     def restore_start(self):
-        self._assign(self.start)
-
-    def _copy(self):
-        return [np.array(variable) for variable in self.variables]
-
-    def _assign(self, values):
-        for variable, value in zip(self.variables, values, strict=True):
-            variable.assign(value)
+        write_values(self.variables, self.start)
 
 
 def _warn_of_divergence(epoch, optimizer, best_epoch):

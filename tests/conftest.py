@@ -1,0 +1,75 @@
+import os
+from pathlib import Path
+
+# scikit-learn runs its array API check only where SciPy is told so before its import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from sklearn.datasets import load_digits
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+
+
+@pytest.fixture(scope="session")
+def X():
+    """300 digits of 64 pixels in [0, 1]."""
+    return load_digits().data[:300] / 16
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Parameters that make a fit quick."""
+    return {
+        "n_components": 3,
+        "architecture": DenseArchitecture((16,)),
+        "epochs": 3,
+        "random_state": 0,
+    }
+
+
+@pytest.fixture(scope="session")
+def transformer(X, small):
+    """Fitted; a test that changes it takes a copy."""
+    return AutoencoderTransformer(**small).fit(X)
+
+
+@pytest.fixture(scope="session")
+def detector(X, small):
+    return AutoencoderOutlierDetector(**small).fit(X)
+
+
+@pytest.fixture(params=[AutoencoderTransformer, AutoencoderOutlierDetector])
+def Estimator(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of mnist.npz and fashion_mnist.npz, where there is one."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SKAE_DATA", default))
+    if not (folder / "mnist.npz").exists():
+        pytest.skip(f"{folder} holds no mnist.npz: set SKAE_DATA to a folder that does")
+    return folder
+
+
+def weights(estimator):
+    return [v.numpy() for v in estimator.autoencoder_.variables]
+
+
+def outputs(estimator, X):
+    """Whatever an estimator says of X."""
+    method = "transform" if hasattr(estimator, "transform") else "score_samples"
+    return getattr(estimator, method)(X)
+
+
+@pytest.fixture(name="weights", scope="session")
+def _weights():
+    return weights
+
+
+@pytest.fixture(name="outputs", scope="session")
+def _outputs():
+    return outputs

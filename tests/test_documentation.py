@@ -1,0 +1,104 @@
+"""What the project says of itself is true."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpydoc.validate
+import pytest
+
+import skae
+
+ROOT = Path(__file__).parents[1]
+MODULES = ["skae", "skae.architectures", "skae.datasets", "skae.metrics"]
+
+# Classes and functions have relatives and examples, see below; methods need none.
+IGNORED = {"ES01", "SA01", "EX01"}
+
+
+def public_objects():
+    for module in MODULES:
+        for name in importlib.import_module(module).__all__:
+            yield f"{module}.{name}", getattr(importlib.import_module(module), name)
+
+
+def public_docstrings():
+    for path, thing in public_objects():
+        yield path
+        if inspect.isclass(thing):
+            for name, member in inspect.getmembers(thing, callable):
+                module = getattr(member, "__module__", None) or ""
+                if name[0] != "_" and module.startswith("skae"):
+                    yield f"{path}.{name}"
+
+
+@pytest.mark.parametrize("path", sorted(public_docstrings()))
+def test_numpydoc(path):
+    found = numpydoc.validate.validate(path)
+    errors = [error for error in found["errors"] if error[0] not in IGNORED]
+    assert not errors
+
+
+@pytest.mark.parametrize(
+    ("path", "thing"), [pytest.param(*pair, id=pair[0]) for pair in public_objects()]
+)
+def test_every_public_name_has_examples_and_relatives(path, thing):
+    assert "Examples\n" in thing.__doc__
+    assert "See Also\n" in thing.__doc__
+
+
+@pytest.mark.parametrize(
+    "name", ["AutoencoderTransformer", "AutoencoderOutlierDetector"]
+)
+def test_every_parameter_and_attribute_is_documented(name, X, small):
+    Estimator = getattr(skae, name)
+    sections = re.split(
+        r"\n    (\w[\w ]*)\n    -+\n",
+        inspect.cleandoc(Estimator.__doc__).replace("\n", "\n    "),
+    )
+    sections = dict(zip(sections[1::2], sections[2::2], strict=True))
+    described = re.findall(r"^    (\w+) :", sections["Parameters"], re.MULTILINE)
+    assert described == list(inspect.signature(Estimator).parameters)
+    described = re.findall(r"^    (\w+_) :", sections["Attributes"], re.MULTILINE)
+    fitted = Estimator(**small).fit(X)
+    attributes = [a for a in vars(fitted) if a.endswith("_") and a[0] != "_"]
+    assert set(described) == {*attributes, "feature_names_in_"}
+
+
+def test_reference_lists_every_public_name():
+    reference = (ROOT / "docs" / "api.rst").read_text()
+    listed = set(re.findall(r"^   ([\w.]+)$", reference, re.MULTILINE))
+    assert {f"skae.{name}" for name in listed} == {path for path, _ in public_objects()}
+
+
+def test_version_is_in_one_place():
+    from importlib.metadata import version
+
+    assert skae.__version__ == version("skae")
+    assert f"## {skae.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_readme_code_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(block, namespace)
+
+
+def test_import_is_light():
+    code = """
+import sys
+import skae, skae.architectures, skae.datasets, skae.metrics
+heavy = {"tensorflow", "keras", "matplotlib", "scikeras"} & set(sys.modules)
+assert not heavy, heavy
+skae.AutoencoderTransformer(2, architecture=skae.architectures.DenseArchitecture())
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

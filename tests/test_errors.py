@@ -1,0 +1,196 @@
+"""What goes wrong says why, and loses nothing."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (np.full((5, 64), np.nan), ValueError, "contains NaN"),
+        (np.full((5, 64), np.inf), ValueError, "contains infinity"),
+        (np.full((5, 64), "a"), ValueError, "could not convert string"),
+        (np.ones((5, 63)), ValueError, "X has 63 features.* expecting 64"),
+        (np.ones((0, 64)), ValueError, r"0 sample\(s\)"),
+        (np.ones(64), ValueError, "Expected 2D array"),
+        (scipy.sparse.eye(64).tocsr(), TypeError, "[Ss]parse"),
+    ],
+    ids=["nan", "inf", "strings", "columns", "empty", "1d", "sparse"],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "use"])
+def test_bad_X(X, Estimator, small, outputs, bad, error, message, method):
+    estimator = Estimator(**small).fit(X)
+    before = outputs(estimator, X)
+    attributes = vars(estimator).copy()
+    if method == "fit" and "63" in message:
+        return  # a new fit may have any number of columns
+    with pytest.raises(error, match=message):
+        outputs(estimator, bad) if method == "use" else getattr(estimator, method)(bad)
+    np.testing.assert_array_equal(outputs(estimator, X), before)
+    assert vars(estimator) == attributes
+
+
+@pytest.mark.parametrize("bad", [np.full((5, 64), np.nan), np.ones((5, 63))])
+def test_bad_X_val(X, Estimator, small, outputs, bad):
+    estimator = Estimator(**small).fit(X)
+    before = outputs(estimator, X)
+    with pytest.raises(ValueError, match=r"contains NaN|63 features"):
+        estimator.fit(X + 1, X_val=bad)
+    np.testing.assert_array_equal(outputs(estimator, X), before)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    {
+        "n_components": [0, -1, 1.5, "two"],
+        "architecture": ["dense", DenseArchitecture, 3],
+        "loss": [3, "no such loss"],
+        "optimizer": [3, "no such optimizer", keras.layers.Dense(2)],
+        "learning_rate": [0, -1e-3, "fast"],
+        "epochs": [0, 1.5, None],
+        "batch_size": [0, "all", None],
+        "validation_fraction": [0, 1, -0.1, "half"],
+        "patience": [0, 1.5],
+        "callbacks": ["stop", [3], keras.callbacks.TerminateOnNaN()],
+        "warm_start": ["yes", None],
+        "random_state": ["seed", -1],
+        "verbose": [-1, "loud"],
+    }.items(),
+)
+def test_bad_parameters(X, Estimator, parameter, values):
+    for value in values:
+        estimator = Estimator(**{parameter: value})
+        with pytest.raises(InvalidParameterError, match=f"{parameter!r} parameter"):
+            estimator.fit(X)
+        assert not hasattr(estimator, "n_features_in_")
+
+
+@pytest.mark.parametrize("contamination", [0, 0.6, "none", None])
+def test_bad_contamination(X, contamination):
+    with pytest.raises(InvalidParameterError, match="'contamination' parameter"):
+        AutoencoderOutlierDetector(contamination=contamination).fit(X)
+
+
+class Narrow(BaseArchitecture):
+    """A kernel that is larger than the sample."""
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers = keras.layers
+        encoder = keras.Sequential(
+            [
+                keras.Input(sample_shape),
+                layers.Reshape((*sample_shape, 1)),
+                layers.Conv1D(1, 100),
+                layers.Flatten(),
+                layers.Dense(n_components),
+            ]
+        )
+        return Networks.from_halves(encoder, encoder)
+
+
+class WrongOutput(BaseArchitecture):
+    def build_networks(self, sample_shape, n_components, output_activation):
+        return Networks.from_halves(
+            keras.Sequential(
+                [keras.Input(sample_shape), keras.layers.Dense(n_components)]
+            ),
+            keras.Sequential([keras.Input((n_components,)), keras.layers.Dense(7)]),
+        )
+
+
+class WrongCode(BaseArchitecture):
+    def build_networks(self, sample_shape, n_components, output_activation):
+        return Networks.from_halves(
+            keras.Sequential([keras.Input(sample_shape), keras.layers.Dense(7)]),
+            keras.Sequential([keras.Input((7,)), keras.layers.Dense(*sample_shape)]),
+        )
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        (Narrow(), r"Narrow\(\) cannot build .*shape \(64,\) to 3 components: .*100"),
+        (
+            WrongOutput(),
+            r"\(64,\) to 3 components: its decoder gives back shape \(7,\)",
+        ),
+        (WrongCode(), r"\(64,\) to 3 components: its encoder gives 7"),
+        (DenseArchitecture((8, 0)), r"positive ints, got \[8, 0\]"),
+        (DenseArchitecture((8, 1.5)), r"positive ints, got \[8, 1.5\]"),
+        (DenseArchitecture(activation="rule"), "activation.*rule"),
+    ],
+)
+def test_architecture_that_does_not_fit(X, small, outputs, architecture, message):
+    estimator = AutoencoderTransformer(**small).fit(X)
+    before = outputs(estimator, X)
+    estimator.set_params(architecture=architecture)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X)
+    np.testing.assert_array_equal(outputs(estimator, X), before)
+
+
+def test_architecture_parameter_of_the_wrong_type(X):
+    with pytest.raises(InvalidParameterError, match="'activation' parameter"):
+        AutoencoderTransformer(architecture=DenseArchitecture(activation=3)).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "low", "high", "cure"),
+    [
+        ({"loss": "binary_crossentropy"}, 0, 1, r"MinMaxScaler\(\)"),
+        ({"loss": keras.losses.BinaryCrossentropy()}, 0, 1, r"MinMaxScaler\(\)"),
+        (
+            {"architecture": DenseArchitecture(output_activation="sigmoid")},
+            0,
+            1,
+            r"'sigmoid' needs data in \[0, 1\].*MinMaxScaler\(\)",
+        ),
+        (
+            {
+                "architecture": DenseArchitecture(output_activation="linear"),
+                "loss": "binary_crossentropy",
+            },
+            0,
+            1,
+            r"cross-entropy loss needs data in \[0, 1\].*MinMaxScaler\(\)",
+        ),
+        (
+            {"architecture": DenseArchitecture(output_activation="tanh")},
+            -1,
+            1,
+            r"'tanh' needs data in \[-1, 1\].*feature_range=\(-1, 1\)",
+        ),
+    ],
+)
+def test_data_that_the_output_cannot_reach(X, Estimator, parameters, low, high, cure):
+    estimator = Estimator(2, epochs=1, random_state=0, **parameters)
+    reachable = low + (high - low) * X
+    for unreachable in (reachable - 0.1, reachable + 0.1):
+        for method in (estimator.fit, estimator.partial_fit):
+            with pytest.raises(ValueError, match=cure):
+                method(unreachable)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(reachable * (1 + 1e-15))  # a scaler's rounding
+
+
+def test_cross_entropy_from_logits(X):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    with pytest.raises(ValueError, match="from_logits=False"):
+        AutoencoderTransformer(loss=loss).fit(X)
+
+
+def test_values_beyond_float32(Estimator, small):
+    X = np.random.RandomState(0).normal(size=(20, 4)) * 1e39
+    with pytest.raises(
+        ValueError, match=r"too large for the network's dtype float32.*Stand"
+    ):
+        Estimator(**small).fit(X)

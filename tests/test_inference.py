@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+
+from skae import AutoencoderTransformer
+from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+
+ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "elu", "selu", "softplus", "silu"]
+
+
+class ConvolutionalHalf(BaseArchitecture):
+    """Layers that have no shortcut around Keras."""
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers = keras.layers
+        encoder = keras.Sequential(
+            [
+                keras.Input(sample_shape),
+                layers.Reshape((*sample_shape, 1)),
+                layers.Conv1D(2, 3, activation="gelu"),
+                layers.Flatten(),
+                layers.Dense(n_components),
+            ]
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                layers.Dense(sample_shape[0], use_bias=False),
+            ]
+        )
+        return Networks.from_halves(encoder, decoder)
+
+
+class PlainHalf(BaseArchitecture):
+    """Every layer that has a shortcut, and a code without bias."""
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers = keras.layers
+        encoder = keras.Sequential(
+            [
+                keras.Input(sample_shape),
+                layers.GaussianNoise(0.1),
+                layers.Dropout(0.1),
+                layers.Reshape((2, sample_shape[0] // 2)),
+                layers.Dense(4),
+                layers.Activation("tanh"),
+                layers.GaussianDropout(0.1),
+                layers.Flatten(),
+                layers.ActivityRegularization(l2=1e-6),
+                layers.Dense(n_components, use_bias=False),
+            ]
+        )
+        decoder = keras.Sequential(
+            [keras.Input((n_components,)), layers.Dense(sample_shape[0])]
+        )
+        return Networks.from_halves(encoder, decoder)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *[DenseArchitecture((8,), a, latent_activation=a) for a in ACTIVATIONS],
+        DenseArchitecture((8,), "gelu"),
+        PlainHalf(),
+        ConvolutionalHalf(),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_as_keras(X, architecture, dtype):
+    X = (X[:50] * 6 - 3).astype(dtype)
+    untouched = X.copy()
+    autoencoder = AutoencoderTransformer(
+        2, architecture=architecture, epochs=1, random_state=0
+    ).fit(X)
+    codes = autoencoder.transform(X)
+    assert codes.dtype == dtype
+    by_keras = autoencoder.encoder_.predict(X, verbose=0)
+    np.testing.assert_allclose(codes, by_keras, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(X, untouched)
+
+
+@pytest.mark.parametrize("architecture", [None, ConvolutionalHalf()])
+@pytest.mark.parametrize("n_samples", [1, 2, 4095, 4096, 4097])
+def test_any_number_of_rows(X, architecture, n_samples):
+    autoencoder = AutoencoderTransformer(
+        2, architecture=architecture, epochs=1, random_state=0
+    ).fit(X)
+    many = np.tile(X, (14, 1))[:n_samples]
+    expected = np.tile(autoencoder.transform(X), (14, 1))[:n_samples]
+    np.testing.assert_allclose(autoencoder.transform(many), expected, atol=1e-5)
+
+
+def test_float64_keeps_its_precision(transformer, X):
+    """A shift in the ninth digit is seen, which float32 would not show."""
+    shifted = transformer.transform(X[:1] + 1e-9)
+    difference = shifted - transformer.transform(X[:1])
+    assert (difference != 0).any()
+    np.testing.assert_allclose(difference, 0, atol=1e-7)
+
+
+def test_weights_that_the_user_sets_are_used(X, small):
+    autoencoder = AutoencoderTransformer(**small).fit(X)
+    encoder = autoencoder.encoder_
+    encoder.set_weights([np.zeros_like(w) for w in encoder.get_weights()])
+    np.testing.assert_array_equal(autoencoder.transform(X), 0)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae.metrics import (
+    reconstruction_error,
+    reconstruction_r2_score,
+    reconstruction_scorer,
+)
+
+
+@pytest.fixture
+def pair():
+    X = np.random.RandomState(0).normal(size=(20, 12)) * np.arange(1, 13)
+    return X, X + np.random.RandomState(1).normal(size=X.shape)
+
+
+def test_error_is_a_sum_over_features(pair):
+    expected = ((pair[0] - pair[1]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(reconstruction_error(*pair), expected)
+    images = [X.reshape(-1, 3, 4) for X in pair]
+    np.testing.assert_allclose(reconstruction_error(*images), expected)
+
+
+def test_error_of_float32_is_float32(pair):
+    assert reconstruction_error(*[X.astype("f4") for X in pair]).dtype == np.float32
+
+
+def test_r2_is_scikit_learns_weighted_by_variance(pair):
+    assert reconstruction_r2_score(*pair) == pytest.approx(
+        r2_score(*pair, multioutput="variance_weighted")
+    )
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 4])
+def test_r2_of_pca_is_its_explained_variance(n_components):
+    X = load_iris().data
+    pca = PCA(n_components).fit(X)
+    assert reconstruction_scorer(pca, X) == pytest.approx(
+        pca.explained_variance_ratio_.sum()
+    )
+
+
+def test_r2_of_a_constant():
+    constant = np.full((5, 2), 3.0)
+    assert reconstruction_r2_score(constant, constant) == 1
+    assert reconstruction_r2_score(constant, constant + 1) == 0
+
+
+def test_r2_counts_errors_in_constant_columns():
+    X = np.c_[np.arange(4.0), np.zeros(4)]
+    assert reconstruction_r2_score(X, np.add(X, [0, 1])) == pytest.approx(1 - 4 / 5)
+
+
+def test_r2_of_one_sample_is_undefined():
+    with pytest.warns(UndefinedMetricWarning, match="fewer than two samples"):
+        assert np.isnan(reconstruction_r2_score([[1.0]], [[1.0]]))
+
+
+@pytest.mark.parametrize("metric", [reconstruction_error, reconstruction_r2_score])
+def test_bad_pairs(pair, metric):
+    with pytest.raises(
+        ValueError, match=r"\(20, 12\), but X_pred has shape \(20, 11\)"
+    ):
+        metric(pair[0], pair[1][:, 1:])
+    with pytest.raises(ValueError, match="X_pred contains NaN"):
+        metric(pair[0], np.full_like(pair[0], np.nan))
+
+
+def test_scorer_undoes_a_pipelines_scaling():
+    X = load_iris().data * [1, 100, 1, 1]
+    pipeline = make_pipeline(StandardScaler(), PCA(2)).fit(X)
+    kept = pipeline.inverse_transform(pipeline.transform(X))
+    assert reconstruction_scorer(pipeline, X) == pytest.approx(
+        reconstruction_r2_score(X, kept)
+    )
+    scores = cross_val_score(pipeline, X, scoring=reconstruction_scorer, cv=3)
+    assert scores.shape == (3,)
+    assert np.isfinite(scores).all()
