@@ -159,6 +159,7 @@ class KerasEngine:
         for i, rows in enumerate(gen_batches(len(order), self.batch_size)):
             x = data[order[rows]]
             self.hooks.on_train_batch_begin(i)
+            self.autoencoder.reset_metrics()  # as newer versions of Keras do themselves
             logs = self.autoencoder.train_on_batch(x, x, return_dict=True)
             total += logs["loss"] * len(x)
             self.hooks.on_train_batch_end(i, logs)
@@ -171,6 +172,7 @@ class KerasEngine:
         for i, rows in enumerate(gen_batches(len(data), EVALUATION_BATCH_SIZE)):
             x = data[rows]
             self.hooks.on_test_batch_begin(i)
+            self.autoencoder.reset_metrics()
             logs = self.autoencoder.test_on_batch(x, x, return_dict=True)
             total += logs["loss"] * len(x)
             self.hooks.on_test_batch_end(i, logs)
