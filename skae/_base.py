@@ -13,10 +13,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from ._backend import import_keras, read_values, unpickle_empty, write_values
-from ._compilation import is_cross_entropy, make_loss, make_optimizer
+from ._compilation import TrainingLoss, make_optimizer
 from ._inference import predict
 from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
+from ._rows import Rows
 from ._training import train
 from .architectures import BaseArchitecture, DenseArchitecture
 
@@ -144,23 +145,25 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             context.call_on_fit_task_begin(estimator=self, X=X)
         warm = self.warm_start and hasattr(self, "autoencoder_")
         with self._fitted_state_kept_on_error():
-            X_train = X = self._validate(X, reset=not warm)
-            rng = self._new_rng()
+            X = self._validate(X, reset=not warm)
+            self._rng = self._new_rng()
+            rows, rows_val = self._rows(X), None
             if X_val is not None:
-                X_val = self._validate(X_val, reset=False)
+                rows_val = self._rows(self._validate(X_val, reset=False))
             elif self.validation_fraction is not None and len(X) > 1:
-                X_train, X_val = train_test_split(
-                    X, test_size=self.validation_fraction, random_state=draw_seed(rng)
+                rows.indices, indices_val = train_test_split(
+                    rows.indices,
+                    test_size=self.validation_fraction,
+                    random_state=draw_seed(self._rng),
                 )
+                rows_val = self._rows(X, indices_val)
             if warm:
                 self._check_same_network()
             else:
-                self._build(X_train, rng)
-            self._rng = rng
-            self._optimizer = make_optimizer(self.optimizer, self.learning_rate)
+                self._build(rows)
             result = self._train(
-                X_train,
-                X_val,
+                rows,
+                rows_val,
                 epochs=self.epochs,
                 patience=self.patience,
                 callbacks=self.callbacks,
@@ -207,10 +210,15 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             X = self._validate(X, reset=first)
             if first:
                 self._rng = self._new_rng()
-                self._build(X, self._rng)
-                self._optimizer = make_optimizer(self.optimizer, self.learning_rate)
+                self._build(self._rows(X))
                 self.history_, self.n_iter_ = {"loss": []}, 0
-            result = self._train(X, None, epochs=1, patience=None)
+            result = self._train(
+                self._rows(X),
+                None,
+                optimizer_state=None if first else self._optimizer_state,
+                epochs=1,
+                patience=None,
+            )
             self.history_ = {
                 name: values + result.history.get(name, [np.nan])
                 for name, values in self.history_.items()
@@ -226,8 +234,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
 
-    def _build(self, X, rng):
-        """Make new networks for X, and set the attributes that describe them."""
+    def _build(self, rows):
+        """Make new networks, and set the attributes that describe them."""
         architecture = (
             DenseArchitecture()
             if self.architecture is None
@@ -236,16 +244,17 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         n_components = self.n_components
         if n_components is None:
             n_components = self._default_n_components(self.n_features_in_)
-        cross_entropy = is_cross_entropy(make_loss(self.loss))
+        cross_entropy = self._training_loss().is_cross_entropy()
         self.architecture_ = architecture
         self._build_arguments = {
             "sample_shape": self._sample_shape,
             "n_components": n_components,
             "output_activation": "sigmoid" if cross_entropy else "linear",
-            "random_state": draw_seed(rng),
+            "random_state": draw_seed(self._rng),
         }
         self._rebuild()
-        architecture.initialize(self._networks, self._as_network_input(X))
+        if type(architecture).initialize is not BaseArchitecture.initialize:
+            architecture.initialize(self._networks, rows.take(rows.indices))
 
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
@@ -254,22 +263,39 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             setattr(self, name, getattr(self._networks, name.rstrip("_")))
         self.n_components_ = self._networks.n_components
 
-    def _train(self, X, X_val, **arguments):
-        self._check_reachable(X)
+    def _train(self, rows, rows_val, **arguments):
+        self._check_reachable(rows.X)
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = _default_batch_size(len(X))
-        return train(
+            batch_size = _default_batch_size(len(rows))
+        result = train(
             self.autoencoder_,
-            self._as_network_input(X),
-            None if X_val is None else self._as_network_input(X_val),
-            loss=make_loss(self.loss),
-            optimizer=self._optimizer,
-            batch_size=min(batch_size, len(X)),
+            rows,
+            rows_val,
+            loss=self._training_loss(),
+            optimizer=make_optimizer(self.optimizer, self.learning_rate),
+            batch_size=min(batch_size, len(rows)),
             rng=self._rng,
             verbose=self.verbose,
             **arguments,
         )
+        self._optimizer_state = result.optimizer_state
+        return result
+
+    def _training_loss(self):
+        return TrainingLoss("mean_squared_error" if self.loss is None else self.loss)
+
+    def _rows(self, X, indices=None):
+        """Rows of validated X, as the network takes them."""
+        floatx = import_keras().config.floatx()
+        if np.finfo(X.dtype).max > np.finfo(floatx).max:
+            largest = max(X.max(), -X.min())
+            if largest > np.finfo(floatx).max:
+                raise ValueError(
+                    f"X holds {largest:.3g}, which is too large for the network's "
+                    f"dtype {floatx}. Put a scaler in front, such as StandardScaler."
+                )
+        return Rows(X, self._sample_shape, floatx, indices)
 
     def _validate(self, X, *, reset):
         """Check X as scikit-learn does, once; rows of images become flat."""
@@ -287,21 +313,9 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return X
 
-    def _as_network_input(self, X):
-        """Give flat validated rows the samples' shape and the network's dtype."""
-        floatx = import_keras().config.floatx()
-        if np.finfo(X.dtype).max > np.finfo(floatx).max:
-            largest = max(X.max(), -X.min())
-            if largest > np.finfo(floatx).max:
-                raise ValueError(
-                    f"X holds {largest:.3g}, which is too large for the network's "
-                    f"dtype {floatx}. Put a scaler in front, such as StandardScaler."
-                )
-        return X.astype(floatx, copy=False).reshape(len(X), *self._sample_shape)
-
     def _check_reachable(self, X):
         """Refuse data that the output layer or the loss cannot deal with."""
-        cross_entropy = is_cross_entropy(make_loss(self.loss))
+        cross_entropy = self._training_loss().is_cross_entropy()
         activation = next(
             (
                 layer.activation.__name__
@@ -396,10 +410,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         if "autoencoder_" in state:
             for name in ("_networks", *_NETWORKS):
                 del state[name]
-            optimizer = state.pop("_optimizer")
             state["_values"] = read_values(self.autoencoder_.variables)
-            state["_optimizer_config"] = (type(optimizer), optimizer.get_config())
-            state["_optimizer_values"] = read_values(optimizer.variables)
         return state
 
     def __setstate__(self, state):
@@ -408,14 +419,9 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         if values is None:
             super().__setstate__(state)
             return
-        optimizer_class, config = state.pop("_optimizer_config")
-        optimizer_values = state.pop("_optimizer_values")
         super().__setstate__(state)
         self._rebuild()
         write_values(self.autoencoder_.variables, values)
-        self._optimizer = optimizer_class.from_config(config)
-        self._optimizer.build(self.autoencoder_.trainable_variables)
-        write_values(self._optimizer.variables, optimizer_values)
 
 
 def _default_batch_size(n_samples):

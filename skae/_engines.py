@@ -1,163 +1,144 @@
-"""The two ways to run an epoch: compiled as a whole, or batch by batch through Keras.
+"""The two ways to run an epoch: in compiled blocks of batches, or batch by batch.
 
-Both train the network in place on the batches that a given order of rows makes, and
-give the same losses to rounding.
+Both train on the batches that an order of rows makes, and give the same losses to
+rounding.
 """
+
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import gen_batches
 
 from ._backend import import_keras
+from ._programs import POOL, Program, copy_network, may_use_xla, program_key
 
-# Rows of a batch where nothing is learnt, so that memory is the only limit.
-EVALUATION_BATCH_SIZE = 1024
+# Bytes of the rows that are in work at a time.
+BLOCK_BYTES = 2**24
 
 
-def make_engine(autoencoder, *, loss, optimizer, batch_size, callbacks=None):
-    """Choose how to train.
+@contextmanager
+def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callbacks):
+    """Choose how to train, and have it ready.
 
     Parameters
     ----------
     autoencoder : keras.Model
-        The network to train; for callbacks, it is compiled.
-    loss : callable
-        Takes targets and outputs of a batch, and gives the batch's loss.
+        The network to train.
+    rows : Rows
+        What it will be trained on.
+    loss : TrainingLoss
+        What is minimized.
     optimizer : keras.optimizers.Optimizer
-        Built for the network's trainable variables.
-    batch_size : int
-        Rows of a batch.
+        As it shall begin, not yet built.
+    batch_size, epochs : int
+        Rows of a batch, and the most epochs.
     callbacks : KerasCallbacks or None
-        The user's Keras callbacks.
+        The user's Keras callbacks. They see the network itself; without them, what
+        trains is a copy that an earlier fit may have compiled.
 
-    Returns
-    -------
+    Yields
+    ------
     CompiledEngine or KerasEngine
         The latter for callbacks that want to see each batch, for a network with its
-        own train_step, and for backends of Keras other than TensorFlow.
+        own ``train_step``, within a `tf.distribute` strategy, and for backends of
+        Keras other than TensorFlow.
     """
+    if _needs_keras(autoencoder, callbacks):
+        yield KerasEngine(autoencoder, loss, optimizer, batch_size, callbacks)
+        return
+    n_batches = -(-len(rows) // batch_size)
+    block_batches = max(1, BLOCK_BYTES // (rows.row_bytes * batch_size))
+    xla_batches = None
+    if may_use_xla(autoencoder, loss, epochs * n_batches):
+        # Data of about the same size share one compilation.
+        xla_batches = _power_of_two_from(min(n_batches, block_batches))
+        block_batches = xla_batches
+    key, program = None, None
+    if callbacks is None:
+        key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)
+        program = POOL.take(key)
+    if program is None:
+        network = autoencoder if key is None else copy_network(autoencoder)
+        if xla_batches and not POOL.count_xla_program():
+            xla_batches = None
+        program = Program(network, loss, optimizer, batch_size, xla_batches)
+    if key is not None:
+        program.start_from(autoencoder, optimizer)
+    if callbacks is not None:
+        autoencoder.compile(optimizer, loss=loss)  # callbacks look there for them
+    yield CompiledEngine(program, block_batches)
+    if key is not None:  # not after an error: nobody knows what it left
+        POOL.put_back(key, program)
+
+
+def _needs_keras(autoencoder, callbacks):
     keras = import_keras()
-    whole_epochs = (
-        keras.backend.backend() == "tensorflow"
-        and type(autoencoder).train_step is keras.Model.train_step
-        and not (callbacks and _any_batch_hook(callbacks.callbacks))
+    if keras.backend.backend() != "tensorflow":
+        return True
+    import tensorflow as tf
+
+    return (
+        type(autoencoder).train_step is not keras.Model.train_step
+        or tf.distribute.has_strategy()
+        or (callbacks is not None and callbacks.any_batch_hook())
     )
-    if whole_epochs:
-        return CompiledEngine(autoencoder, loss, optimizer, batch_size)
-    return KerasEngine(autoencoder, batch_size, callbacks)
 
 
-def _any_batch_hook(callbacks):
-    base = import_keras().callbacks.Callback
-    hooks = [
-        f"on_{phase}batch_{moment}"
-        for phase in ("", "train_", "test_")
-        for moment in ("begin", "end")
-    ]
-    hooks += ["on_test_begin", "on_test_end"]
-    return any(
-        getattr(type(callback), hook) is not getattr(base, hook)
-        for callback in callbacks
-        for hook in hooks
-    )
+def _power_of_two_from(n):
+    return 1 << (n - 1).bit_length()
 
 
 class CompiledEngine:
-    """Runs each epoch as one call of a TensorFlow graph that loops over the batches."""
+    """Runs each epoch in blocks of batches, each one call of a compiled function."""
 
-    def __init__(self, autoencoder, loss, optimizer, batch_size):
-        self.autoencoder = autoencoder
-        self.loss = loss
-        self.optimizer = optimizer
-        self.batch_size = batch_size
-        self._make_functions()
+    def __init__(self, program, block_batches):
+        self.program = program
+        self.autoencoder = program.autoencoder
+        self.optimizer = program.optimizer
+        self.block_rows = block_batches * program.batch_size
 
-    def put(self, X):
-        """Move rows to the device."""
-        import tensorflow as tf
-
-        return tf.convert_to_tensor(X)
-
-    def run_epoch(self, data, order):
+    def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""
-        return float(self._run_epoch(data, order.astype(np.int32)))
+        padded = None
+        if self.program.block_batches is not None:
+            shape = (self.block_rows, *rows.sample_shape)
+            padded = np.zeros(shape, rows.dtype)
+        total = 0.0
+        for part in gen_batches(len(order), self.block_rows):
+            block = rows.take(order[part])
+            n_rows = len(block)
+            if padded is not None and n_rows < self.block_rows:
+                padded[:n_rows] = block
+                block = padded
+            total += float(self.program.train_block(block, n_rows))
+        return total / len(order)
 
-    def evaluate(self, data):
+    def evaluate(self, rows):
         """Mean loss, nothing learnt."""
-        return float(self._evaluate(data))
-
-    def _batch_loss(self, x, training):
-        import tensorflow as tf
-
-        loss = self.loss(x, self.autoencoder(x, training=training))
-        return tf.add_n([loss, *self.autoencoder.losses])
-
-    def _make_functions(self):
-        import tensorflow as tf
-
-        rows = tf.TensorSpec(
-            [None, *self.autoencoder.input_shape[1:]], import_keras().config.floatx()
-        )
-        variables = self.autoencoder.trainable_variables
-
-        def mean_over_batches(n_rows, batch_size, batch_loss):
-            """Loop over the starts of the batches, the last of which may be short."""
-
-            def step(start, total):
-                stop = tf.minimum(start + batch_size, n_rows)
-                loss = batch_loss(start, stop)
-                return stop, total + loss * tf.cast(stop - start, loss.dtype)
-
-            zero = tf.zeros((), import_keras().config.floatx())
-            _, total = tf.while_loop(
-                lambda start, _: start < n_rows, step, (0, zero), parallel_iterations=1
-            )
-            return total / tf.cast(n_rows, total.dtype)
-
-        @tf.function(
-            input_signature=[rows, tf.TensorSpec([None], tf.int32)], autograph=False
-        )
-        def run_epoch(data, order):
-            def learn(start, stop):
-                x = tf.gather(data, order[start:stop])
-                with tf.GradientTape() as tape:
-                    loss = self._batch_loss(x, training=True)
-                    scaled = self.optimizer.scale_loss(loss)
-                gradients = tape.gradient(scaled, variables)
-                self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-                return loss
-
-            return mean_over_batches(tf.size(order), self.batch_size, learn)
-
-        @tf.function(input_signature=[rows], autograph=False)
-        def evaluate(data):
-            def look(start, stop):
-                return self._batch_loss(data[start:stop], training=False)
-
-            return mean_over_batches(
-                tf.shape(data)[0], max(self.batch_size, EVALUATION_BATCH_SIZE), look
-            )
-
-        self._run_epoch, self._evaluate = run_epoch, evaluate
+        total = 0.0
+        for part in gen_batches(len(rows), self.block_rows):
+            block = rows.take(rows.indices[part])
+            total += float(self.program.evaluate_block(block))
+        return total / len(rows)
 
 
 class KerasEngine:
     """Runs each batch through the network's own ``train_on_batch``."""
 
-    def __init__(self, autoencoder, batch_size, callbacks):
-        self.autoencoder = autoencoder
-        self.batch_size = batch_size
+    def __init__(self, autoencoder, loss, optimizer, batch_size, callbacks):
         keras = import_keras()
+        self.autoencoder = autoencoder
+        self.optimizer = optimizer
+        self.batch_size = batch_size
         self.hooks = callbacks.list if callbacks else keras.callbacks.CallbackList()
+        optimizer.build(autoencoder.trainable_variables)
+        autoencoder.compile(optimizer, loss=loss)
 
-    def put(self, X):
-        """Keep rows where they are."""
-        return X
-
-    def run_epoch(self, data, order):
+    def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""
         total = 0.0
-        for i, rows in enumerate(gen_batches(len(order), self.batch_size)):
-            x = data[order[rows]]
+        for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
+            x = rows.take(order[batch])
             self.hooks.on_train_batch_begin(i)
             self.autoencoder.reset_metrics()  # as newer versions of Keras do themselves
             logs = self.autoencoder.train_on_batch(x, x, return_dict=True)
@@ -165,17 +146,17 @@ class KerasEngine:
             self.hooks.on_train_batch_end(i, logs)
         return float(total / len(order))
 
-    def evaluate(self, data):
+    def evaluate(self, rows):
         """Mean loss, nothing learnt."""
         total = 0.0
         self.hooks.on_test_begin()
-        for i, rows in enumerate(gen_batches(len(data), EVALUATION_BATCH_SIZE)):
-            x = data[rows]
+        for i, batch in enumerate(gen_batches(len(rows), self.batch_size)):
+            x = rows.take(rows.indices[batch])
             self.hooks.on_test_batch_begin(i)
             self.autoencoder.reset_metrics()
             logs = self.autoencoder.test_on_batch(x, x, return_dict=True)
             total += logs["loss"] * len(x)
             self.hooks.on_test_batch_end(i, logs)
-        loss = float(total / len(data))
+        loss = float(total / len(rows))
         self.hooks.on_test_end({"loss": loss})
         return loss

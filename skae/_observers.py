@@ -25,8 +25,15 @@ except ImportError:  # scikit-learn before 1.9
 class Observer:
     """Watches a training and does nothing."""
 
-    def on_train_begin(self):
-        """Run before the first epoch."""
+    def on_train_begin(self, show_weights):
+        """Run before the first epoch.
+
+        Parameters
+        ----------
+        show_weights : callable
+            Puts the weights that are in training, which may be a copy, into the
+            estimator's network.
+        """
 
     def on_epoch_begin(self, epoch):
         """Run before an epoch, the first being 1."""
@@ -44,7 +51,7 @@ class ProgressLine(Observer):
     def __init__(self, epochs):
         self.epochs = epochs
 
-    def on_train_begin(self):
+    def on_train_begin(self, show_weights):
         """Start the clock."""
         self.start = time.perf_counter()
 
@@ -81,7 +88,21 @@ class KerasCallbacks(Observer):
             self.callbacks, model=model, epochs=epochs, steps=steps, verbose=0
         )
 
-    def on_train_begin(self):
+    def any_batch_hook(self):
+        """Whether any of them wants to see each batch."""
+        base = import_keras().callbacks.Callback
+        hooks = [
+            f"on_{phase}batch_{moment}"
+            for phase in ("", "train_", "test_")
+            for moment in ("begin", "end")
+        ]
+        return any(
+            getattr(type(callback), hook) is not getattr(base, hook)
+            for callback in self.callbacks
+            for hook in [*hooks, "on_test_begin", "on_test_end"]
+        )
+
+    def on_train_begin(self, show_weights):
         """Tell the callbacks."""
         self.model.stop_training = False
         self.list.on_train_begin()
@@ -114,13 +135,21 @@ class SklearnCallbacks(Observer):
     """
 
     def __init__(self, estimator, context, X, fitted_attributes):
-        self.estimator = estimator
         self.context = context
+        self.fitted_attributes = fitted_attributes
         self.arguments = {
             "estimator": estimator,
             "X": X,
-            "reconstruction_attributes": fitted_attributes,
+            "reconstruction_attributes": self._attributes_now,
         }
+
+    def on_train_begin(self, show_weights):
+        """Remember how to see the weights."""
+        self.show_weights = show_weights
+
+    def _attributes_now(self):
+        self.show_weights()
+        return self.fitted_attributes()
 
     def on_epoch_begin(self, epoch):
         """Open the epoch's task."""

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._backend import read_values, write_values
-from ._engines import make_engine
+from ._compilation import OptimizerState
+from ._engines import engine_for
 from ._observers import KerasCallbacks, ProgressLine
 
 
@@ -25,21 +26,25 @@ class TrainingResult:
         The epoch whose weights stay; 0 if none was better than the start.
     interrupted : bool
         Whether Ctrl-C ended it.
+    optimizer_state : OptimizerState
+        Where the optimizer stands.
     """
 
     history: dict
     n_iter: int
     best_epoch: int
     interrupted: bool
+    optimizer_state: OptimizerState
 
 
 def train(
     autoencoder,
-    X,
-    X_val,
+    rows,
+    rows_val,
     *,
     loss,
     optimizer,
+    optimizer_state=None,
     epochs,
     batch_size,
     patience,
@@ -57,14 +62,16 @@ def train(
     ----------
     autoencoder : keras.Model
         Trained in place.
-    X, X_val : ndarray of shape (n_samples, *sample_shape)
-        Training and validation rows, of the network's dtype; X_val may be None.
-    loss : keras.losses.Loss or callable
-        See `resolve_loss`.
+    rows, rows_val : Rows
+        Training and validation rows; the latter may be None.
+    loss : TrainingLoss
+        What is minimized.
     optimizer : keras.optimizers.Optimizer
-        It is not copied: its state goes on from where it is.
+        A new one, which the training may use or copy.
+    optimizer_state : OptimizerState, optional
+        From where the optimizer goes on.
     epochs, batch_size : int
-        The most passes over X, and the rows of a batch.
+        The most passes over the rows, and the rows of a batch.
     patience : int or None
         Epochs without a better validation loss before stopping.
     rng : numpy.random.RandomState
@@ -84,106 +91,125 @@ def train(
     observers = list(observers)
     if verbose:
         observers.append(ProgressLine(epochs))
-    optimizer.build(autoencoder.trainable_variables)
-    # Keras's callbacks and its own training find optimizer and loss in the model.
-    autoencoder.compile(optimizer, loss=loss)
     keras_callbacks = None
     if callbacks:
-        steps = -(-len(X) // batch_size)
+        steps = -(-len(rows) // batch_size)
         keras_callbacks = KerasCallbacks(
             callbacks, autoencoder, epochs=epochs, steps=steps
         )
         observers.append(keras_callbacks)
-    engine = make_engine(
-        autoencoder,
-        loss=loss,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        callbacks=keras_callbacks,
-    )
-    best = _Best(autoencoder, validated=X_val is not None)
-    history = {"loss": []} | ({} if X_val is None else {"val_loss": []})
-    logs, epoch, interrupted = {}, 0, False
+    config = optimizer.get_config()
+    start = read_values(autoencoder.variables)
     try:
-        data = engine.put(X)
-        if X_val is not None:
-            data_val = engine.put(X_val)
-            best.loss = engine.evaluate(data_val)
+        with engine_for(
+            autoencoder,
+            rows,
+            loss=loss,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            epochs=epochs,
+            callbacks=keras_callbacks,
+        ) as engine:
+            if optimizer_state is not None:
+                optimizer_state.restore(engine.optimizer, config)
+            run = _Run(engine, autoencoder, rows, rows_val)
+            run.train(epochs, patience, rng, observers)
+            write_values(autoencoder.variables, run.final_values())
+            state = OptimizerState.of(engine.optimizer, config)
         for observer in observers:
-            observer.on_train_begin()
-        for epoch in range(1, epochs + 1):
-            for observer in observers:
-                observer.on_epoch_begin(epoch)
-            logs = {"loss": engine.run_epoch(data, rng.permutation(len(X)))}
-            if X_val is not None:
-                logs["val_loss"] = engine.evaluate(data_val)
-            for name, value in logs.items():
-                history[name].append(value)
-            finite = best.offer(epoch, logs)
-            # All of them hear of the epoch before any one's wish to stop counts.
-            wishes = [observer.on_epoch_end(epoch, logs) for observer in observers]
-            if not finite:
-                _warn_of_divergence(epoch, optimizer, best.epoch)
-            out_of_patience = patience is not None and epoch - best.epoch >= patience
-            if not finite or any(wishes) or out_of_patience:
-                break
-    except KeyboardInterrupt:
-        interrupted = True
+            observer.on_train_end(run.logs)
     except BaseException:
-        best.restore_start()
+        write_values(autoencoder.variables, start)
         raise
-    if not interrupted and best.epoch == epoch:
-        # The moving average of the weights, for an optimizer that keeps one.
-        optimizer.finalize_variable_values(autoencoder.trainable_variables)
-    else:
-        best.restore()
-    for observer in observers:
-        observer.on_train_end(logs)
-    n_iter = len(history["loss"])
-    return TrainingResult(history, n_iter, best.epoch, interrupted)
+    return TrainingResult(
+        run.history, len(run.history["loss"]), run.best_epoch, run.interrupted, state
+    )
 
 
-class _Best:
-    """Keeps the weights of the best epoch so far, the start being epoch 0."""
+class _Run:
+    """The epochs of one training, and the best weights so far."""
 
-    def __init__(self, autoencoder, validated):
-        self.variables = autoencoder.variables
-        self.validated = validated
-        self.epoch, self.loss = 0, np.inf
-        self.start = self.values = read_values(self.variables)
+    def __init__(self, engine, autoencoder, rows, rows_val):
+        self.engine = engine
+        self.autoencoder = autoencoder
+        self.rows = rows
+        self.rows_val = rows_val
+        self.history = {"loss": []} | ({} if rows_val is None else {"val_loss": []})
+        self.logs = {}
+        self.interrupted = False
+        self.epoch = self.best_epoch = 0
+        self.best_loss = np.inf
+        self.best_values = read_values(autoencoder.variables)
 
-    def offer(self, epoch, logs):
-        """Take an epoch's weights if they are better; whether its losses are finite."""
+    def train(self, epochs, patience, rng, observers):
+        """Run epochs until one of the reasons to stop."""
+        try:
+            if self.rows_val is not None:
+                self.best_loss = self.engine.evaluate(self.rows_val)
+            for observer in observers:
+                observer.on_train_begin(self._show_weights)
+            for self.epoch in range(1, epochs + 1):
+                for observer in observers:
+                    observer.on_epoch_begin(self.epoch)
+                finite = self._run_epoch(rng)
+                # All of them hear of the epoch before any one's wish counts.
+                wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
+                if not finite:
+                    self._warn_of_divergence()
+                waited = self.epoch - self.best_epoch
+                if not finite or any(wishes) or (patience and waited >= patience):
+                    break
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _run_epoch(self, rng):
+        """Run one epoch and keep its weights if they are better; False after NaN."""
+        logs = {"loss": self.engine.run_epoch(self.rows, self.rows.shuffled(rng))}
+        if self.rows_val is not None:
+            logs["val_loss"] = self.engine.evaluate(self.rows_val)
+        self.logs = logs
+        for name, value in logs.items():
+            self.history[name].append(value)
         if not np.isfinite(list(logs.values())).all():
             return False
-        if self.validated:
-            if logs["val_loss"] < self.loss or not np.isfinite(self.loss):
-                self.epoch, self.loss, self.values = (
-                    epoch,
-                    logs["val_loss"],
-                    read_values(self.variables),
+        if self.rows_val is not None:
+            # A start whose loss is NaN is no match for anything finite.
+            if not self.best_loss <= logs["val_loss"]:
+                self._keep(
+                    logs["val_loss"], read_values(self.engine.autoencoder.variables)
                 )
             return True
         # The loss is a mean over the epoch: its last step may have left NaN behind.
-        values = read_values(self.variables)
-        if not all(np.isfinite(value).all() for value in values):
-            return False
-        self.epoch, self.values = epoch, values
-        return True
+        values = read_values(self.engine.autoencoder.variables)
+        finite = all(np.isfinite(value).all() for value in values)
+        if finite:
+            self._keep(logs["loss"], values)
+        return finite
 
-    def restore(self):
-        write_values(self.variables, self.values)
+    def _keep(self, loss, values):
+        self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values
 
-    def restore_start(self):
-        write_values(self.variables, self.start)
+    def final_values(self):
+        """Values of the weights that stay."""
+        if self.interrupted or self.best_epoch != self.epoch:
+            return self.best_values
+        # The moving average of the weights, for an optimizer that keeps one.
+        trained = self.engine.autoencoder
+        self.engine.optimizer.finalize_variable_values(trained.trainable_variables)
+        return read_values(trained.variables)
 
+    def _show_weights(self):
+        """Bring the estimator's network up to date with the one that trains."""
+        trained = [variable.value for variable in self.engine.autoencoder.variables]
+        write_values(self.autoencoder.variables, trained)
 
-def _warn_of_divergence(epoch, optimizer, best_epoch):
-    kept = f"epoch {best_epoch}" if best_epoch else "the start"
-    warnings.warn(
-        f"The loss became NaN or infinite in epoch {epoch} at a learning rate of "
-        f"{float(optimizer.learning_rate):.3g}; the weights of {kept} are kept. A "
-        "lower learning_rate, or scaling the columns of X, usually cures this.",
-        ConvergenceWarning,
-        stacklevel=2,
-    )
+    def _warn_of_divergence(self):
+        kept = f"epoch {self.best_epoch}" if self.best_epoch else "the start"
+        rate = float(self.engine.optimizer.learning_rate)
+        warnings.warn(
+            f"The loss became NaN or infinite in epoch {self.epoch} at a learning rate "
+            f"of {rate:.3g}; the weights of {kept} are kept. A lower learning_rate, or "
+            "scaling the columns of X, usually cures this.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,287 @@
+"""Compiled training: graph functions for one network, kept for the next fit like it."""
+
+import json
+import math
+import threading
+from collections import OrderedDict
+
+from ._backend import import_keras, read_values, write_values
+from ._random import seeded_globals
+
+# Idle programs that are kept, and numbers that their variables may hold together
+# (200 MB in float32). The least recently used one goes first.
+MAX_PROGRAMS = 32
+MAX_VALUES = 50_000_000
+
+# XLA never gives back the memory of what it compiled, about 5 MB a program. Later
+# programs of a process run as plain TensorFlow graphs.
+MAX_XLA_PROGRAMS = 64
+
+# Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
+MIN_BATCHES_FOR_XLA = 1500
+
+# Layers that treat each row by itself, and whose arithmetic is matrix products: there
+# XLA is faster than TensorFlow's kernels. For convolutions it is slower.
+_ROW_WISE_LAYERS = (
+    "Activation",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "InputLayer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "ReLU",
+    "Reshape",
+)
+
+
+class Program:
+    """A network, its optimizer and loss, and the functions that train it on rows.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        Trained in place.
+    loss : TrainingLoss
+        What is minimized.
+    optimizer : keras.optimizers.Optimizer
+        Not yet built.
+    batch_size : int
+        Rows of a batch.
+    block_batches : int or None
+        Batches of a block, for XLA: blocks then have this size, whatever of it is
+        in use. None compiles a plain graph, for blocks of any size.
+    """
+
+    def __init__(self, autoencoder, loss, optimizer, batch_size, block_batches):
+        self.autoencoder = autoencoder
+        self.loss = loss
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.block_batches = block_batches
+        optimizer.build(autoencoder.trainable_variables)
+        self.initial_optimizer_values = read_values(optimizer.variables)
+        self._make_functions()
+
+    @property
+    def n_values(self):
+        """Numbers that the variables hold."""
+        variables = [*self.autoencoder.variables, *self.optimizer.variables]
+        return sum(math.prod(variable.shape) for variable in variables)
+
+    def start_from(self, autoencoder, optimizer):
+        """Take over the weights of a like network, and forget what was learnt before."""
+        weights = [variable.value for variable in autoencoder.variables]
+        write_values(self.autoencoder.variables, weights)
+        write_values(self.optimizer.variables, self.initial_optimizer_values)
+        learning_rate = optimizer.get_config().get("learning_rate")
+        if isinstance(learning_rate, float):
+            self.optimizer.learning_rate = learning_rate
+
+    def _make_functions(self):
+        import tensorflow as tf
+
+        xla = self.block_batches is not None
+        n_rows_in_block = self.block_batches * self.batch_size if xla else None
+        sample_shape = self.autoencoder.input_shape[1:]
+        floatx = import_keras().config.floatx()
+        block_of_rows = tf.TensorSpec([n_rows_in_block, *sample_shape], floatx)
+        any_rows = tf.TensorSpec([None, *sample_shape], floatx)
+        variables = self.autoencoder.trainable_variables
+
+        def static_batch(block, start, size):
+            rest = [0] * len(sample_shape)
+            x = tf.slice(block, [start, *rest], [self.batch_size, *sample_shape])
+            x.set_shape([self.batch_size, *sample_shape])
+            in_use = tf.sequence_mask(size, self.batch_size, floatx)
+            return x, in_use
+
+        def batch_loss(block, start, size):
+            """Loss of one batch; where it has a fixed size, rows beyond do not count."""
+            if not xla:
+                x = block[start : start + size]
+                return self.loss(x, self.autoencoder(x, training=True))
+            x, in_use = static_batch(block, start, size)
+            by_row = self.loss.by_row(x, self.autoencoder(x, training=True))
+            return tf.reduce_sum(by_row * in_use) / tf.cast(size, by_row.dtype)
+
+        def learn(block, start, size):
+            with tf.GradientTape() as tape:
+                loss = batch_loss(block, start, size)
+                loss = tf.add_n([loss, *self.autoencoder.losses])
+                scaled = self.optimizer.scale_loss(loss)
+            gradients = tape.gradient(scaled, variables)
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            return loss * tf.cast(size, loss.dtype)
+
+        @tf.function(
+            input_signature=[block_of_rows, tf.TensorSpec([], tf.int32)],
+            autograph=False,
+            jit_compile=xla,
+        )
+        def train_block(block, n_rows):
+            def step(start, total):
+                size = tf.minimum(self.batch_size, n_rows - start)
+                return start + self.batch_size, total + learn(block, start, size)
+
+            _, total = tf.while_loop(
+                lambda start, _: start < n_rows,
+                step,
+                (tf.constant(0), tf.zeros((), floatx)),
+                parallel_iterations=1,
+            )
+            return total
+
+        @tf.function(input_signature=[any_rows], autograph=False)
+        def evaluate_block(block):
+            loss = self.loss(block, self.autoencoder(block, training=False))
+            loss = tf.add_n([loss, *self.autoencoder.losses])
+            return loss * tf.cast(tf.shape(block)[0], loss.dtype)
+
+        self.train_block = train_block
+        self.evaluate_block = evaluate_block
+
+
+class ProgramPool:
+    """Programs that no fit is using, by what they compute.
+
+    A fit takes a program out and puts it back, so threads never share one.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._idle = OrderedDict()  # key -> programs, the last used key last
+        self._n_xla = 0
+
+    def take(self, key):
+        """Take out a program; None if there is no such one."""
+        with self._lock:
+            programs = self._idle.get(key, [])
+            program = programs.pop() if programs else None
+            if not programs:
+                self._idle.pop(key, None)
+            return program
+
+    def put_back(self, key, program):
+        """Keep a program for the next fit, and forget what is too much."""
+        with self._lock:
+            self._idle.setdefault(key, []).append(program)
+            self._idle.move_to_end(key)
+            while self._n_idle() > MAX_PROGRAMS or self._n_values() > MAX_VALUES:
+                oldest = next(iter(self._idle))
+                self._idle[oldest].pop()
+                if not self._idle[oldest]:
+                    del self._idle[oldest]
+
+    def count_xla_program(self):
+        """Count one more program of XLA; False if there have been too many."""
+        with self._lock:
+            if self._n_xla >= MAX_XLA_PROGRAMS:
+                return False
+            self._n_xla += 1
+            return True
+
+    def _n_idle(self):
+        return sum(map(len, self._idle.values()))
+
+    def _n_values(self):
+        return sum(p.n_values for programs in self._idle.values() for p in programs)
+
+
+def may_use_xla(autoencoder, loss, n_batches):
+    """Whether XLA computes the same, and pays."""
+    return (
+        n_batches >= MIN_BATCHES_FOR_XLA
+        and loss.by_row is not None
+        and all(_is_row_wise(layer) for layer in _flatten(autoencoder))
+    )
+
+
+def _flatten(layer):
+    """The layers within a model, without the models themselves."""
+    inner = getattr(layer, "layers", None)
+    return (
+        [layer]
+        if inner is None
+        else [leaf for part in inner for leaf in _flatten(part)]
+    )
+
+
+def _is_row_wise(layer):
+    keras = import_keras()
+    return (
+        type(layer) in [getattr(keras.layers, name) for name in _ROW_WISE_LAYERS]
+        and getattr(layer, "activity_regularizer", None) is None
+        and layer.compute_dtype in ("float32", "float64")
+    )
+
+
+def copy_network(autoencoder):
+    """Build a network like another; its weights are its own."""
+    with seeded_globals(0):
+        return type(autoencoder).from_config(autoencoder.get_config())
+
+
+def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
+    """Describe what a program computes; None if that cannot be told from outside.
+
+    Weights, seeds and a plain learning rate are values that a fit brings along, and
+    names do not matter. Whatever is not Keras's own may compute anything.
+    """
+    try:
+        network = autoencoder.get_config()
+    except NotImplementedError:  # a subclassed model
+        return None
+    keras = import_keras()
+    optimizer = keras.optimizers.serialize(optimizer)
+    del optimizer["config"]["name"]
+    if isinstance(optimizer["config"].get("learning_rate"), float):
+        del optimizer["config"]["learning_rate"]
+    parts = {
+        "network": network,
+        "optimizer": optimizer,
+        "loss": loss.config,
+        "batch_size": batch_size,
+        "block_batches": block_batches,
+        "floatx": keras.config.floatx(),
+    }
+    if loss.config is None:
+        return None
+    names = {name: f"layer {i}" for i, name in enumerate(_names(network))}
+    try:
+        return json.dumps(_normalized(parts, names), sort_keys=True)
+    except (_NotKeras, TypeError):
+        return None
+
+
+class _NotKeras(Exception):
+    """Something in a configuration is the user's own."""
+
+
+def _is_keras(module):
+    return module.split(".")[0] == "keras"
+
+
+def _names(config):
+    for layer in config.get("layers", ()):
+        yield layer["config"]["name"]
+        yield from _names(layer["config"])
+
+
+def _normalized(part, names):
+    if isinstance(part, dict):
+        if "class_name" in part and not _is_keras(part.get("module") or ""):
+            raise _NotKeras
+        return {
+            key: _normalized(value, names)
+            for key, value in part.items()
+            if key != "seed" and not key.endswith("initializer")
+        }
+    if isinstance(part, (list, tuple)):
+        return [_normalized(value, names) for value in part]
+    return names.get(part, part) if isinstance(part, str) else part
+
+
+POOL = ProgramPool()
