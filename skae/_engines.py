@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._backend import import_keras
+from ._backend import import_keras, read_values
 from ._programs import POOL, Program, copy_network, may_use_xla, program_key
 
 # Bytes of the rows that are in work at a time.
@@ -97,6 +97,10 @@ class CompiledEngine:
         self.optimizer = program.optimizer
         self.block_rows = block_batches * program.batch_size
 
+    def snapshot(self):
+        """Copy the values of the network's variables."""
+        return self.program.snapshot()
+
     def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""
         padded = None
@@ -110,7 +114,7 @@ class CompiledEngine:
             if padded is not None and n_rows < self.block_rows:
                 padded[:n_rows] = block
                 block = padded
-            total += float(self.program.train_block(block, n_rows))
+            total += self.program.train_block(block, n_rows)
         return total / len(order)
 
     def evaluate(self, rows):
@@ -118,7 +122,7 @@ class CompiledEngine:
         total = 0.0
         for part in gen_batches(len(rows), self.block_rows):
             block = rows.take(rows.indices[part])
-            total += float(self.program.evaluate_block(block))
+            total += self.program.evaluate_block(block)
         return total / len(rows)
 
 
@@ -133,6 +137,10 @@ class KerasEngine:
         self.hooks = callbacks.list if callbacks else keras.callbacks.CallbackList()
         optimizer.build(autoencoder.trainable_variables)
         autoencoder.compile(optimizer, loss=loss)
+
+    def snapshot(self):
+        """Copy the values of the network's variables."""
+        return read_values(self.autoencoder.variables)
 
     def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""

@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
+from functools import cached_property
 
 from ._backend import import_keras, read_values, write_values
 from ._random import seeded_globals
@@ -63,7 +64,6 @@ class Program:
         self.block_batches = block_batches
         optimizer.build(autoencoder.trainable_variables)
         self.initial_optimizer_values = read_values(optimizer.variables)
-        self._make_functions()
 
     @property
     def n_values(self):
@@ -72,7 +72,7 @@ class Program:
         return sum(math.prod(variable.shape) for variable in variables)
 
     def start_from(self, autoencoder, optimizer):
-        """Take over the weights of a like network, and forget what was learnt before."""
+        """Take over the weights of a like network, and nothing from another fit."""
         weights = [variable.value for variable in autoencoder.variables]
         write_values(self.autoencoder.variables, weights)
         write_values(self.optimizer.variables, self.initial_optimizer_values)
@@ -80,15 +80,14 @@ class Program:
         if isinstance(learning_rate, float):
             self.optimizer.learning_rate = learning_rate
 
-    def _make_functions(self):
+    @cached_property
+    def _train_block(self):
         import tensorflow as tf
 
         xla = self.block_batches is not None
         n_rows_in_block = self.block_batches * self.batch_size if xla else None
         sample_shape = self.autoencoder.input_shape[1:]
         floatx = import_keras().config.floatx()
-        block_of_rows = tf.TensorSpec([n_rows_in_block, *sample_shape], floatx)
-        any_rows = tf.TensorSpec([None, *sample_shape], floatx)
         variables = self.autoencoder.trainable_variables
 
         def static_batch(block, start, size):
@@ -99,7 +98,7 @@ class Program:
             return x, in_use
 
         def batch_loss(block, start, size):
-            """Loss of one batch; where it has a fixed size, rows beyond do not count."""
+            """Loss of one batch; rows that fill it up to a fixed size do not count."""
             if not xla:
                 x = block[start : start + size]
                 return self.loss(x, self.autoencoder(x, training=True))
@@ -117,7 +116,7 @@ class Program:
             return loss * tf.cast(size, loss.dtype)
 
         @tf.function(
-            input_signature=[block_of_rows, tf.TensorSpec([], tf.int32)],
+            input_signature=[self._rows(n_rows_in_block), tf.TensorSpec([], tf.int32)],
             autograph=False,
             jit_compile=xla,
         )
@@ -134,14 +133,50 @@ class Program:
             )
             return total
 
-        @tf.function(input_signature=[any_rows], autograph=False)
+        # A concrete function has no signature left to look up at each call.
+        return train_block.get_concrete_function()
+
+    @cached_property
+    def _evaluate_block(self):
+        import tensorflow as tf
+
+        @tf.function(input_signature=[self._rows(None)], autograph=False)
         def evaluate_block(block):
             loss = self.loss(block, self.autoencoder(block, training=False))
             loss = tf.add_n([loss, *self.autoencoder.losses])
             return loss * tf.cast(tf.shape(block)[0], loss.dtype)
 
-        self.train_block = train_block
-        self.evaluate_block = evaluate_block
+        return evaluate_block.get_concrete_function()
+
+    @cached_property
+    def snapshot(self):
+        """Function that copies the values of the network's variables."""
+        import tensorflow as tf
+
+        @tf.function(input_signature=[], autograph=False)
+        def snapshot():
+            return [tf.identity(v.value) for v in self.autoencoder.variables]
+
+        return snapshot.get_concrete_function()
+
+    def _rows(self, n_rows):
+        """Signature of a block."""
+        import tensorflow as tf
+
+        sample_shape = self.autoencoder.input_shape[1:]
+        return tf.TensorSpec([n_rows, *sample_shape], import_keras().config.floatx())
+
+    def train_block(self, block, n_rows):
+        """Train on the first rows of a block; the sum of their losses."""
+        import tensorflow as tf
+
+        return float(self._train_block(tf.constant(block), tf.constant(n_rows)))
+
+    def evaluate_block(self, block):
+        """Sum of the losses of a block's rows."""
+        import tensorflow as tf
+
+        return float(self._evaluate_block(tf.constant(block)))
 
 
 class ProgramPool:
@@ -200,7 +235,7 @@ def may_use_xla(autoencoder, loss, n_batches):
 
 
 def _flatten(layer):
-    """The layers within a model, without the models themselves."""
+    """List the layers within a model, without the models themselves."""
     inner = getattr(layer, "layers", None)
     return (
         [layer]
@@ -272,7 +307,9 @@ def _names(config):
 
 def _normalized(part, names):
     if isinstance(part, dict):
-        if "class_name" in part and not _is_keras(part.get("module") or ""):
+        own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
+        name = part.get("class_name")
+        if name not in (None, *own) and not _is_keras(part.get("module") or ""):
             raise _NotKeras
         return {
             key: _normalized(value, names)

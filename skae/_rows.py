@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Rows of a memory-mapped array are read in runs of neighbours, so that a disk can follow.
+# Rows of a memory-mapped array are read in runs of neighbours, which suits a disk.
 RUN_LENGTH = 64
 # As many runs are mixed with each other at a time.
 MIXED_RUNS = 256

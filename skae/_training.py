@@ -175,12 +175,10 @@ class _Run:
         if self.rows_val is not None:
             # A start whose loss is NaN is no match for anything finite.
             if not self.best_loss <= logs["val_loss"]:
-                self._keep(
-                    logs["val_loss"], read_values(self.engine.autoencoder.variables)
-                )
+                self._keep(logs["val_loss"], self.engine.snapshot())
             return True
         # The loss is a mean over the epoch: its last step may have left NaN behind.
-        values = read_values(self.engine.autoencoder.variables)
+        values = self.engine.snapshot()
         finite = all(np.isfinite(value).all() for value in values)
         if finite:
             self._keep(logs["loss"], values)
@@ -196,7 +194,7 @@ class _Run:
         # The moving average of the weights, for an optimizer that keeps one.
         trained = self.engine.autoencoder
         self.engine.optimizer.finalize_variable_values(trained.trainable_variables)
-        return read_values(trained.variables)
+        return self.engine.snapshot()
 
     def _show_weights(self):
         """Bring the estimator's network up to date with the one that trains."""
