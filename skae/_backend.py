@@ -43,9 +43,16 @@ def _limit_tensorflow_threads():
             pass  # TensorFlow runs already, and its pools cannot be resized
 
 
+def view_value(variable):
+    """See the value of a Keras variable as an ndarray, which is not to be changed."""
+    value = variable.value
+    # A tensor of TensorFlow shares its memory; `numpy` would copy it.
+    return np.asarray(value.value()) if hasattr(value, "value") else variable.numpy()
+
+
 def read_values(variables):
     """Copy the values of Keras variables into a list of ndarrays."""
-    return [np.array(variable.numpy()) for variable in variables]
+    return [np.array(view_value(variable)) for variable in variables]
 
 
 def write_values(variables, values):

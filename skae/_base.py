@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from ._backend import import_keras, read_values, unpickle_empty, write_values
 from ._compilation import TrainingLoss, make_optimizer
-from ._inference import predict
+from ._inference import Predictor
 from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
 from ._rows import Rows
@@ -22,6 +22,7 @@ from ._training import train
 from .architectures import BaseArchitecture, DenseArchitecture
 
 _NETWORKS = ("encoder_", "decoder_", "autoencoder_")
+_UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
 
 # What the last layer can give at all, by the name of its activation.
 _OUTPUT_RANGES = {
@@ -261,6 +262,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         self._networks = self.architecture_.build(**self._build_arguments)
         for name in _NETWORKS:
             setattr(self, name, getattr(self._networks, name.rstrip("_")))
+        self._run_encoder = Predictor(self.encoder_)
+        self._run_decoder = Predictor(self.decoder_)
         self.n_components_ = self._networks.n_components
 
     def _train(self, rows, rows_val, **arguments):
@@ -363,12 +366,12 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     # One X in, validated; these are what the public methods and `fit` share.
 
     def _encode(self, X):
-        codes = predict(self.encoder_, X.reshape(len(X), *self._sample_shape))
+        codes = self._run_encoder(X.reshape(len(X), *self._sample_shape))
         return codes.reshape(len(X), self.n_components_)
 
     def _decode(self, codes):
-        samples = predict(
-            self.decoder_, codes.reshape(len(codes), *self._networks.code_shape)
+        samples = self._run_decoder(
+            codes.reshape(len(codes), *self._networks.code_shape)
         )
         return samples.reshape(len(codes), self.n_features_in_)
 
@@ -385,7 +388,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         return {
             name: value
             for name, value in vars(self).items()
-            if name in ("_networks", "_sample_shape", "_build_arguments")
+            if name in (*_UNPICKLED, "_sample_shape", "_build_arguments")
             or (name.endswith("_") and not name.startswith("_"))
         }
 
@@ -408,7 +411,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def __getstate__(self):
         state = dict(super().__getstate__())
         if "autoencoder_" in state:
-            for name in ("_networks", *_NETWORKS):
+            for name in _UNPICKLED:
                 del state[name]
             state["_values"] = read_values(self.autoencoder_.variables)
         return state

@@ -1,21 +1,21 @@
 """Running a fitted network on any number of rows, in bounded memory."""
 
-import weakref
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from scipy import special
 from sklearn.utils import gen_batches
 
-from ._backend import import_keras
+from ._backend import import_keras, view_value
 
-# Rows that are in work at one time: what a layer of 1,000 units gives for so many
-# takes 16 MB in float32.
-CHUNK_ROWS = 4096
+# Rows that are in work at a time. What a layer of 1,000 units gives for so many takes
+# 4 MB in float32, which processors keep in their caches.
+CHUNK_ROWS = 1024
 
 
-def predict(network, X):
-    """Give the network's output for each row.
+class Predictor:
+    """Gives a network's output for any number of rows.
 
     A chain of dense layers runs in NumPy, which saves TensorFlow's overhead on one row
     and keeps float64 all the way; any other network runs compiled, in Keras's floatx.
@@ -23,19 +23,59 @@ def predict(network, X):
     Parameters
     ----------
     network : keras.Model
-        With one input and one output.
-    X : ndarray of shape (n_samples, *input_shape), of float32 or float64
-        The rows.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, *output_shape), of the dtype of X
-        The outputs.
+        With one input and one output. Its weights are read at each call.
     """
-    forward = _numpy_forward(network, X.dtype) or _compiled_forward(network)
-    chunks = [forward(X[rows]) for rows in gen_batches(len(X), CHUNK_ROWS)]
-    output = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-    return output.astype(X.dtype, copy=False)
+
+    def __init__(self, network):
+        self._network = network
+        self._steps = _numpy_steps(network)
+
+    def __call__(self, X):
+        """Run the network.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, *input_shape), of float32 or float64
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *output_shape), of the dtype of X
+            The outputs.
+        """
+        if len(X) <= CHUNK_ROWS:
+            return self._forward(X).astype(X.dtype, copy=False)
+        output = None
+        for rows in gen_batches(len(X), CHUNK_ROWS):
+            chunk = self._forward(X[rows])
+            if output is None:
+                output = np.empty((len(X), *chunk.shape[1:]), X.dtype)
+            output[rows] = chunk
+        return output
+
+    def _forward(self, X):
+        if self._steps is None:
+            return self._compiled(X)
+        for step in self._steps:
+            X = step(X)
+        return X
+
+    @cached_property
+    def _compiled(self):
+        keras, network = import_keras(), self._network
+        floatx = keras.config.floatx()
+        if keras.backend.backend() != "tensorflow":
+            return lambda x: keras.ops.convert_to_numpy(network(x, training=False))
+        import tensorflow as tf
+
+        signature = tf.TensorSpec([None, *network.input_shape[1:]], floatx)
+
+        @tf.function(input_signature=[signature], autograph=False)
+        def forward(x):
+            return network(x, training=False)
+
+        forward = forward.get_concrete_function()
+        return lambda x: forward(tf.constant(x, floatx)).numpy()
 
 
 def _relu(x):
@@ -64,21 +104,10 @@ _ACTIVATIONS = {
 }
 
 
-def _numpy_forward(network, dtype):
+def _numpy_steps(network):
     """Translate a chain of plain layers to NumPy; None if it has any other layer."""
-    steps = []
-    for layer in _chain(network) or [None]:
-        step = _numpy_step(layer, dtype)
-        if step is None:
-            return None
-        steps.append(step)
-
-    def forward(x):
-        for step in steps:
-            x = step(x)
-        return x
-
-    return forward
+    steps = [_numpy_step(layer) for layer in _chain(network) or [None]]
+    return None if None in steps else steps
 
 
 def _chain(network):
@@ -92,7 +121,7 @@ def _chain(network):
     return layers if chained and ends else None
 
 
-def _numpy_step(layer, dtype):
+def _numpy_step(layer):
     keras = import_keras()
     # Exact types: a subclass may compute anything.
     kind = type(layer)
@@ -119,39 +148,13 @@ def _numpy_step(layer, dtype):
         return lambda x: activation(x.copy())
     if layer.compute_dtype not in ("float32", "float64") or layer.quantization_mode:
         return None
-    kernel = layer.kernel.numpy().astype(dtype, copy=False)
-    if not layer.use_bias:
-        return lambda x: activation(x @ kernel)
-    bias = layer.bias.numpy().astype(dtype, copy=False)
+    kernel = layer.kernel
+    bias = layer.bias if layer.use_bias else None
 
     def dense(x):
-        x = x @ kernel
-        x += bias
+        x = x @ view_value(kernel).astype(x.dtype, copy=False)
+        if bias is not None:
+            x += view_value(bias).astype(x.dtype, copy=False)
         return activation(x)
 
     return dense
-
-
-_compiled = weakref.WeakKeyDictionary()
-
-
-def _compiled_forward(network):
-    keras = import_keras()
-    if keras.backend.backend() != "tensorflow":
-        return lambda x: keras.ops.convert_to_numpy(network(x, training=False))
-    if network not in _compiled:
-        import tensorflow as tf
-
-        # A closure over the network itself would keep its own key alive.
-        reference = weakref.ref(network)
-        signature = tf.TensorSpec(
-            [None, *network.input_shape[1:]], keras.config.floatx()
-        )
-
-        @tf.function(input_signature=[signature], autograph=False)
-        def forward(x):
-            return reference()(x, training=False)
-
-        _compiled[network] = forward
-    forward = _compiled[network]
-    return lambda x: forward(x.astype(keras.config.floatx(), copy=False)).numpy()
