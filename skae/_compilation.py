@@ -66,7 +66,10 @@ class TrainingLoss:
     def __call__(self, y_true, y_pred):
         if self._is_instance:
             return self._function(y_true, y_pred)
-        return import_keras().ops.mean(self._function(y_true, y_pred))
+        keras = import_keras()
+        # Under mixed precision too, a loss is computed in full precision.
+        y_pred = keras.ops.cast(y_pred, keras.config.floatx())
+        return keras.ops.mean(self._function(y_true, y_pred))
 
     def _by_row(self, y_true, y_pred):
         call = self._function.call if self._is_instance else self._function
@@ -157,7 +160,11 @@ def make_optimizer(optimizer, learning_rate):
     config["name"] = "optimizer"
     if learning_rate is not None:
         config["learning_rate"] = float(learning_rate)
-    return type(template).from_config(config)
+    made = type(template).from_config(config)
+    if keras.config.dtype_policy().name == "mixed_float16":
+        # As Keras's own `compile` does: float16 gradients would vanish.
+        made = keras.optimizers.LossScaleOptimizer(made, name="scaled_optimizer")
+    return made
 
 
 def _look_up(parameter, module, identifier):

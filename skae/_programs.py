@@ -87,15 +87,13 @@ class Program:
         xla = self.block_batches is not None
         n_rows_in_block = self.block_batches * self.batch_size if xla else None
         sample_shape = self.autoencoder.input_shape[1:]
-        floatx = import_keras().config.floatx()
         variables = self.autoencoder.trainable_variables
 
         def static_batch(block, start, size):
             rest = [0] * len(sample_shape)
             x = tf.slice(block, [start, *rest], [self.batch_size, *sample_shape])
             x.set_shape([self.batch_size, *sample_shape])
-            in_use = tf.sequence_mask(size, self.batch_size, floatx)
-            return x, in_use
+            return x, tf.sequence_mask(size, self.batch_size)
 
         def batch_loss(block, start, size):
             """Loss of one batch; rows that fill it up to a fixed size do not count."""
@@ -104,16 +102,17 @@ class Program:
                 return self.loss(x, self.autoencoder(x, training=True))
             x, in_use = static_batch(block, start, size)
             by_row = self.loss.by_row(x, self.autoencoder(x, training=True))
-            return tf.reduce_sum(by_row * in_use) / tf.cast(size, by_row.dtype)
+            by_row *= tf.cast(in_use, by_row.dtype)
+            return tf.reduce_sum(by_row) / tf.cast(size, by_row.dtype)
 
         def learn(block, start, size):
             with tf.GradientTape() as tape:
                 loss = batch_loss(block, start, size)
-                loss = tf.add_n([loss, *self.autoencoder.losses])
+                loss = self._with_penalties(loss)
                 scaled = self.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, variables)
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return loss * tf.cast(size, loss.dtype)
+            return tf.cast(loss, tf.float64) * tf.cast(size, tf.float64)
 
         @tf.function(
             input_signature=[self._rows(n_rows_in_block), tf.TensorSpec([], tf.int32)],
@@ -128,7 +127,7 @@ class Program:
             _, total = tf.while_loop(
                 lambda start, _: start < n_rows,
                 step,
-                (tf.constant(0), tf.zeros((), floatx)),
+                (tf.constant(0), tf.zeros((), tf.float64)),
                 parallel_iterations=1,
             )
             return total
@@ -143,7 +142,7 @@ class Program:
         @tf.function(input_signature=[self._rows(None)], autograph=False)
         def evaluate_block(block):
             loss = self.loss(block, self.autoencoder(block, training=False))
-            loss = tf.add_n([loss, *self.autoencoder.losses])
+            loss = self._with_penalties(loss)
             return loss * tf.cast(tf.shape(block)[0], loss.dtype)
 
         return evaluate_block.get_concrete_function()
@@ -158,6 +157,14 @@ class Program:
             return [tf.identity(v.value) for v in self.autoencoder.variables]
 
         return snapshot.get_concrete_function()
+
+    def _with_penalties(self, loss):
+        """Add what regularizers and layers of the network add to the loss."""
+        import tensorflow as tf
+
+        return tf.add_n(
+            [loss, *(tf.cast(p, loss.dtype) for p in self.autoencoder.losses)]
+        )
 
     def _rows(self, n_rows):
         """Signature of a block."""

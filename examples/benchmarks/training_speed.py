@@ -148,7 +148,10 @@ def dense_epoch(X, hidden, epochs, repeats):
             X, X, batch_size=256, epochs=epochs, verbose=0
         ),
         "MLPRegressor": lambda: MLPRegressor(
-            inner, batch_size=256, max_iter=epochs, n_iter_no_change=epochs + 1
+            hidden_layer_sizes=inner,
+            batch_size=256,
+            max_iter=epochs,
+            n_iter_no_change=epochs + 1,
         ).fit(X, X),
         "matrix products alone (NumPy)": lambda: matrix_products(X, sizes, 256, epochs),
     }

@@ -1,0 +1,292 @@
+"""Compiled training is kept for later fits, and is right for each of them."""
+
+import threading
+import tracemalloc
+
+import keras
+import numpy as np
+import pytest
+
+from skae import AutoencoderTransformer
+from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+
+
+class Layered(BaseArchitecture):
+    """Dense layers with something in between that changes the arithmetic."""
+
+    def __init__(self, extra="none"):
+        self.extra = extra
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers, regularizers = keras.layers, keras.regularizers
+        extra = {
+            "none": lambda: [layers.Dense(8)],
+            "regularizer": lambda: [layers.Dense(8, kernel_regularizer="l2")],
+            "activity": lambda: [
+                layers.Dense(8, activity_regularizer=regularizers.L1(0.01))
+            ],
+            "batch norm": lambda: [layers.Dense(8), layers.BatchNormalization()],
+            "layer norm": lambda: [layers.Dense(8), layers.LayerNormalization()],
+            "constraint": lambda: [layers.Dense(8, kernel_constraint="non_neg")],
+            "frozen": lambda: [layers.Dense(8, trainable=False)],
+            "dropout": lambda: [layers.Dense(8), layers.Dropout(0.3)],
+            "noise": lambda: [layers.GaussianNoise(0.3), layers.Dense(8)],
+            "convolution": lambda: [
+                layers.Reshape((*sample_shape, 1)),
+                layers.Conv1D(1, 3),
+                layers.Flatten(),
+            ],
+        }[self.extra]()
+        encoder = keras.Sequential(
+            [keras.Input(sample_shape), *extra, layers.Dense(n_components)]
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                layers.Dense(*sample_shape, activation=output_activation),
+            ]
+        )
+        return Networks.from_halves(encoder, decoder)
+
+
+class EachBatch(keras.callbacks.Callback):
+    """Sends training through Keras, batch by batch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def schedule():
+    return keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5)
+
+
+VARIANTS = {
+    "plain": {},
+    "regularizer": {"architecture": Layered("regularizer")},
+    "activity": {"architecture": Layered("activity")},
+    "batch norm": {"architecture": Layered("batch norm")},
+    "layer norm": {"architecture": Layered("layer norm")},
+    "constraint": {"architecture": Layered("constraint")},
+    "frozen": {"architecture": Layered("frozen")},
+    "convolution": {"architecture": Layered("convolution")},
+    "learning rate": {"learning_rate": 0.05},
+    "schedule": {"optimizer": lambda: keras.optimizers.Adam(schedule())},
+    "weight decay": {"optimizer": lambda: keras.optimizers.AdamW(weight_decay=0.5)},
+    "clipping": {"optimizer": lambda: keras.optimizers.SGD(0.1, clipnorm=1e-3)},
+    "momentum": {"optimizer": lambda: keras.optimizers.SGD(0.1, momentum=0.9)},
+    "accumulation": {
+        "optimizer": lambda: keras.optimizers.Adam(gradient_accumulation_steps=3)
+    },
+    "huber": {"loss": lambda: keras.losses.Huber(0.1)},
+    "huber, other delta": {"loss": lambda: keras.losses.Huber(0.05)},
+    "sum": {"loss": lambda: keras.losses.MeanSquaredError(reduction="sum")},
+    "cross-entropy": {"loss": "binary_crossentropy"},
+    "absolute error": {"loss": "mae"},
+    "other batches": {"batch_size": 48},
+}
+
+
+def fit(X, variant, **parameters):
+    parameters = {
+        "n_components": 3,
+        "architecture": Layered(),
+        "epochs": 3,
+        "batch_size": 32,
+        "patience": None,
+        "random_state": 0,
+    } | parameters
+    for name, value in VARIANTS[variant].items():
+        is_maker = name in ("optimizer", "loss") and callable(value)
+        parameters[name] = value() if is_maker else value
+    return AutoencoderTransformer(**parameters).fit(X)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_changes_the_arithmetic(X, variant):
+    """Twice compiled, with another fit in between, and once through Keras."""
+    first = fit(X, variant)
+    fit(X, "plain" if variant != "plain" else "momentum", random_state=1)
+    again = fit(X, variant)
+    assert again.history_ == first.history_
+    by_keras = fit(X, variant, callbacks=[EachBatch()])
+    for name, losses in first.history_.items():
+        np.testing.assert_allclose(by_keras.history_[name], losses, rtol=1e-3)
+    if variant != "plain":
+        assert first.history_ != fit(X, "plain").history_
+
+
+@pytest.mark.parametrize(
+    "variant",
+    ["plain", "regularizer", "schedule", "huber", "cross-entropy", "layer norm"],
+)
+def test_many_small_batches(X, variant):
+    """So many that training is compiled by XLA; the last batch has one row."""
+    parameters = {"batch_size": 3, "epochs": 25, "validation_fraction": None}
+    compiled = fit(X[:199], variant, **parameters)
+    again = fit(X[:199], variant, **parameters)
+    assert again.history_ == compiled.history_
+    by_keras = fit(X[:199], variant, callbacks=[EachBatch()], **parameters)
+    losses = compiled.history_["loss"]
+    np.testing.assert_allclose(by_keras.history_["loss"][:5], losses[:5], rtol=1e-3)
+    np.testing.assert_allclose(by_keras.history_["loss"], losses, rtol=0.05)
+
+
+def test_rows_more_or_less_share_a_program(X):
+    """The rows that fill up a block never count."""
+    parameters = {"batch_size": 3, "epochs": 30, "validation_fraction": None}
+    fit(X * 100, "plain", **parameters)  # leaves large values behind
+    few = fit(X[:180], "plain", **parameters)
+    by_keras = fit(X[:180], "plain", callbacks=[EachBatch()], **parameters)
+    np.testing.assert_allclose(
+        few.history_["loss"][:5], by_keras.history_["loss"][:5], rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("extra", ["dropout", "noise"])
+def test_noise_is_drawn_anew(X, extra):
+    architecture = Layered(extra)
+    fits = [
+        fit(X, "plain", architecture=architecture, random_state=seed)
+        for seed in (0, 1, 0)
+    ]
+    assert fits[0].history_ == fits[2].history_
+    assert fits[0].history_ != fits[1].history_
+    plain = fit(X, "plain")
+    assert fits[0].history_["loss"][0] != plain.history_["loss"][0]
+
+
+def test_a_loss_of_ones_own_is_never_stale(X):
+    factor = 1.0
+
+    def scaled(y_true, y_pred):
+        return factor * keras.ops.square(y_true - y_pred)
+
+    first = fit(X, "plain", loss=scaled, epochs=1)
+    factor = 2.0
+    second = fit(X, "plain", loss=scaled, epochs=1, optimizer="sgd", learning_rate=1e-9)
+    third = fit(X, "plain", loss=scaled, epochs=1)
+    assert third.history_["loss"][0] == pytest.approx(
+        2 * first.history_["loss"][0], rel=0.2
+    )
+    assert second.history_["loss"][0] > first.history_["loss"][0]
+
+
+def test_float64_network(X):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        autoencoder = fit(X, "plain")
+        assert autoencoder.encoder_.weights[0].dtype == "float64"
+        by_keras = fit(X, "plain", callbacks=[EachBatch()])
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(
+        by_keras.history_["val_loss"], autoencoder.history_["val_loss"], rtol=1e-9
+    )
+    single = fit(X, "plain")
+    np.testing.assert_allclose(
+        single.history_["loss"], autoencoder.history_["loss"], rtol=0.2
+    )
+
+
+def test_mixed_precision(X):
+    single = fit(X, "plain", epochs=10)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        mixed = fit(X, "plain", epochs=10)
+        again = fit(X, "plain", epochs=10)
+        by_keras = fit(X, "plain", epochs=10, callbacks=[EachBatch()])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert again.history_ == mixed.history_ != single.history_
+    for other in (single, by_keras):
+        np.testing.assert_allclose(
+            mixed.history_["loss"], other.history_["loss"], rtol=0.05
+        )
+
+
+def test_threads_do_not_share_programs(X):
+    expected = [fit(X, "plain", random_state=seed).history_ for seed in range(4)]
+    found = {}
+
+    def work(seed):
+        found[seed] = fit(X, "plain", random_state=seed).history_
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(4):
+        for name, losses in expected[seed].items():
+            np.testing.assert_allclose(found[seed][name], losses, rtol=1e-5)
+
+
+def test_an_interrupted_program_leaves_nothing_behind(X):
+    class Fail(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("no more")
+
+    expected = fit(X, "momentum").history_
+    with pytest.raises(RuntimeError, match="no more"):
+        fit(X, "momentum", callbacks=[Fail()])
+    assert fit(X, "momentum").history_ == expected
+
+
+def test_partial_fit_takes_the_optimizer_along(X):
+    autoencoder = fit(X, "momentum")
+    autoencoder.partial_fit(X)
+    gone_on = autoencoder.history_["loss"][-1]
+    other = fit(X, "momentum")
+    other.set_params(learning_rate=1e-9).partial_fit(X)
+    assert other.history_["loss"][-1] > gone_on
+    new_kind = fit(X, "momentum").set_params(optimizer="adam").partial_fit(X)
+    assert np.isfinite(new_kind.history_["loss"][-1])
+
+
+def test_distribution_strategy(X):
+    import tensorflow as tf
+
+    expected = fit(X, "plain").history_
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        distributed = fit(X, "plain").history_
+    np.testing.assert_allclose(distributed["loss"], expected["loss"], rtol=1e-3)
+
+
+def test_memory_mapped_rows(tmp_path):
+    """Blocks are read from the file, each row once an epoch, and none stays."""
+    rng = np.random.RandomState(0)
+    X = (rng.normal(size=(400_000, 2)) @ rng.normal(size=(2, 64))).astype("f4")
+    mapped = np.memmap(tmp_path / "X", "f4", "w+", shape=X.shape)
+    mapped[:] = X
+    mapped.flush()
+    parameters = {
+        "n_components": 2,
+        "architecture": DenseArchitecture(()),
+        "epochs": 2,
+        "batch_size": 512,
+        "random_state": 0,
+    }
+    AutoencoderTransformer(**parameters).fit(X[:1000])  # imports are not counted
+    tracemalloc.start()
+    autoencoder = AutoencoderTransformer(**parameters).fit(mapped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.6 * X.nbytes
+    in_memory = AutoencoderTransformer(**parameters).fit(X)
+    kept = in_memory.score(X[:1000])
+    assert autoencoder.score(X[:1000]) == pytest.approx(kept, abs=0.02)
+
+
+def test_memory_mapped_rows_are_shuffled(tmp_path):
+    """Sorted rows, whose order would spoil the fit."""
+    X = np.sort(np.random.RandomState(0).normal(size=(4000, 1)), axis=0)
+    X = (X * [1, -1, 2, 1]).astype("f4")
+    mapped = np.memmap(tmp_path / "X", "f4", "w+", shape=X.shape)
+    mapped[:] = X
+    parameters = {"epochs": 20, "random_state": 0}
+    autoencoder = AutoencoderTransformer(1, **parameters).fit(mapped)
+    in_memory = AutoencoderTransformer(1, **parameters).fit(X)
+    assert autoencoder.score(X) > 0.99
+    assert autoencoder.history_["loss"] != in_memory.history_["loss"]
