@@ -100,6 +100,17 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     AutoencoderTransformer : Gives the code.
     sklearn.ensemble.IsolationForest : Finds outliers with random trees.
 
+    Notes
+    -----
+    Each epoch runs as compiled code, which is kept for later fits of the same network,
+    optimizer, loss and batch size: 32 such programs, as long as their weights and
+    optimizers hold fewer than 50 million numbers. Rows are copied to the network in
+    blocks of 16 MB at most, and codes are computed for 1,024 rows at a time, so X may
+    be a :class:`numpy.memmap` that is larger than memory. Its rows are then shuffled
+    run by run, not all at once. Keras itself runs each batch where callbacks want to
+    see batches, where a network has its own ``train_step``, within a ``tf.distribute``
+    strategy, and on backends of Keras other than TensorFlow.
+
     References
     ----------
     .. [1] S. Hawkins, H. He, G. Williams and R. Baxter, "Outlier detection using

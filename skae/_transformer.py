@@ -93,7 +93,14 @@ class AutoencoderTransformer(
     There is no ``sample_weight``: training in batches cannot honour scikit-learn's rule
     that a weight of 2 equals a repeated row. Repeat or resample rows instead.
 
-    The fitted estimator can be pickled; Keras's compiled state is not part of that.
+    Each epoch runs as compiled code, which is kept for later fits of the same network,
+    optimizer, loss and batch size: 32 such programs, as long as their weights and
+    optimizers hold fewer than 50 million numbers. Rows are copied to the network in
+    blocks of 16 MB at most, and codes are computed for 1,024 rows at a time, so X may
+    be a :class:`numpy.memmap` that is larger than memory. Its rows are then shuffled
+    run by run, not all at once. Keras itself runs each batch where callbacks want to
+    see batches, where a network has its own ``train_step``, within a ``tf.distribute``
+    strategy, and on backends of Keras other than TensorFlow.
 
     References
     ----------

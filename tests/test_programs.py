@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skae import AutoencoderTransformer
+from skae._programs import MAX_PROGRAMS, MAX_VALUES, ProgramPool
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
 
 
@@ -252,6 +253,26 @@ def test_distribution_strategy(X):
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         distributed = fit(X, "plain").history_
     np.testing.assert_allclose(distributed["loss"], expected["loss"], rtol=1e-3)
+
+
+def test_the_pool_is_bounded():
+    """The least recently used program goes first, by number and by size."""
+
+    class Program:
+        n_values = 1000
+
+    pool = ProgramPool()
+    for key in range(MAX_PROGRAMS):
+        pool.put_back(key, Program())
+    pool.put_back(0, pool.take(0))  # 0 is now the last used
+    pool.put_back("one more", Program())
+    assert pool.take(1) is None
+    assert pool.take(0) is not None
+    large = Program()
+    large.n_values = MAX_VALUES
+    pool.put_back("large", large)
+    assert pool.take("large") is large
+    assert pool.take("one more") is None
 
 
 def test_memory_mapped_rows(tmp_path):

@@ -1,0 +1,105 @@
+"""
+How fast it is
+==============
+
+The same network by skae and by Keras alone: 64 - 32 - 64 units on scikit-learn's
+digits, 50 epochs in batches of 32. skae runs an epoch as one compiled call, and keeps
+what it compiled for the next fit like it, so a search over autoencoders pays once for
+each network. It encodes with dense layers without TensorFlow's overhead on each call.
+
+The scripts in ``examples/benchmarks`` compare more, with repeats.
+"""
+
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+
+from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+
+X = (load_digits().data / 16).astype("float32")
+
+
+def fit_skae(random_state=0):
+    return AutoencoderTransformer(
+        n_components=32,
+        architecture=DenseArchitecture((), latent_activation="relu"),
+        epochs=50,
+        batch_size=32,
+        validation_fraction=None,
+        random_state=random_state,
+    ).fit(X)
+
+
+def fit_keras():
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(32, activation="relu"),
+            keras.layers.Dense(64),
+        ]
+    )
+    model.compile("adam", loss="mse")
+    model.fit(X, X, epochs=50, batch_size=32, verbose=0)
+    return keras.Sequential(model.layers[:1])
+
+
+def seconds(work, repeats=1):
+    """Median time of some repeats."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return np.median(times)
+
+
+keras.ops.ones(1)  # TensorFlow's own start is not counted
+measured = {"First fit\n(with compilation)": (seconds(fit_skae), seconds(fit_keras))}
+seeds = iter(range(1, 10))
+measured["Later fits"] = (
+    seconds(lambda: fit_skae(next(seeds)), 5),
+    seconds(fit_keras),
+)
+autoencoder, encoder = fit_skae(), fit_keras()
+for label, rows in (("Encode 1 row", X[:1]), ("Encode 1,797 rows", X)):
+    measured[label] = (
+        seconds(lambda rows=rows: autoencoder.transform(rows), 20),
+        seconds(lambda rows=rows: encoder.predict(rows, verbose=0), 5),
+    )
+
+for label, (skae, by_keras) in measured.items():
+    name = label.replace("\n", " ")
+    print(f"{name:30} skae {skae:.5f} s, Keras {by_keras:.5f} s")
+
+# %%
+# Each line is one piece of work: the number says how many times faster skae is.
+
+fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
+for y, (skae, by_keras) in enumerate(measured.values()):
+    ax.plot([skae, by_keras], [y, y], color="0.7", linewidth=3, zorder=1)
+    ax.scatter(skae, y, s=90, color="black", label="skae" if y == 0 else None)
+    ax.scatter(
+        by_keras,
+        y,
+        s=90,
+        facecolor="white",
+        edgecolor="black",
+        label="Keras" if y == 0 else None,
+    )
+    middle = np.sqrt(skae * by_keras)
+    ax.annotate(
+        f"{by_keras / skae:.0f} times",
+        (middle, y),
+        xytext=(0, 7),
+        textcoords="offset points",
+        ha="center",
+    )
+ax.set_yticks(range(len(measured)), measured)
+ax.set(xscale="log", xlabel="Seconds (less is better)", ylim=(3.6, -0.6))
+ax.set_title("The same autoencoder on scikit-learn's digits")
+ax.legend(loc="lower right")
+plt.show()
