@@ -98,8 +98,8 @@ class CompiledEngine:
         self.block_rows = block_batches * program.batch_size
 
     def snapshot(self):
-        """Copy the values of the network's variables."""
-        return self.program.snapshot()
+        """Values of the network's variables after the last epoch."""
+        return self._values
 
     def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""
@@ -114,7 +114,8 @@ class CompiledEngine:
             if padded is not None and n_rows < self.block_rows:
                 padded[:n_rows] = block
                 block = padded
-            total += self.program.train_block(block, n_rows)
+            loss, self._values = self.program.train_block(block, n_rows)
+            total += loss
         return total / len(order)
 
     def evaluate(self, rows):
@@ -139,7 +140,7 @@ class KerasEngine:
         autoencoder.compile(optimizer, loss=loss)
 
     def snapshot(self):
-        """Copy the values of the network's variables."""
+        """Values of the network's variables after the last epoch."""
         return read_values(self.autoencoder.variables)
 
     def run_epoch(self, rows, order):

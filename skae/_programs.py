@@ -130,7 +130,8 @@ class Program:
                 (tf.constant(0), tf.zeros((), tf.float64)),
                 parallel_iterations=1,
             )
-            return total
+            # A copy of the weights comes along: a call of its own would cost more.
+            return total, [tf.identity(v.value) for v in self.autoencoder.variables]
 
         # A concrete function has no signature left to look up at each call.
         return train_block.get_concrete_function()
@@ -146,17 +147,6 @@ class Program:
             return loss * tf.cast(tf.shape(block)[0], loss.dtype)
 
         return evaluate_block.get_concrete_function()
-
-    @cached_property
-    def snapshot(self):
-        """Function that copies the values of the network's variables."""
-        import tensorflow as tf
-
-        @tf.function(input_signature=[], autograph=False)
-        def snapshot():
-            return [tf.identity(v.value) for v in self.autoencoder.variables]
-
-        return snapshot.get_concrete_function()
 
     def _with_penalties(self, loss):
         """Add what regularizers and layers of the network add to the loss."""
@@ -174,10 +164,11 @@ class Program:
         return tf.TensorSpec([n_rows, *sample_shape], import_keras().config.floatx())
 
     def train_block(self, block, n_rows):
-        """Train on the first rows of a block; the sum of their losses."""
+        """Train on the first rows of a block; the sum of their losses, and weights."""
         import tensorflow as tf
 
-        return float(self._train_block(tf.constant(block), tf.constant(n_rows)))
+        total, values = self._train_block(tf.constant(block), tf.constant(n_rows))
+        return float(total), values
 
     def evaluate_block(self, block):
         """Sum of the losses of a block's rows."""

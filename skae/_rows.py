@@ -58,7 +58,7 @@ class Rows:
 
     def take(self, indices):
         """Copy the rows at some indices into an array for the network."""
-        taken = self.X[indices].astype(self.dtype, copy=False)
+        taken = self.X.take(indices, axis=0).astype(self.dtype, copy=False)
         return taken.reshape(len(indices), *self.sample_shape)
 
 

@@ -194,7 +194,7 @@ class _Run:
         # The moving average of the weights, for an optimizer that keeps one.
         trained = self.engine.autoencoder
         self.engine.optimizer.finalize_variable_values(trained.trainable_variables)
-        return self.engine.snapshot()
+        return read_values(trained.variables)
 
     def _show_weights(self):
         """Bring the estimator's network up to date with the one that trains."""
