@@ -152,15 +152,16 @@ def make_optimizer(optimizer, learning_rate):
         If Keras has no optimizer of that name.
     """
     keras = import_keras()
-    template = _look_up(
-        "optimizer", keras.optimizers, "adam" if optimizer is None else optimizer
-    )
-    config = template.get_config()
     # Names that are the same each time: TensorFlow never forgets one.
-    config["name"] = "optimizer"
+    config = {"name": "optimizer"}
     if learning_rate is not None:
         config["learning_rate"] = float(learning_rate)
-    made = type(template).from_config(config)
+    if optimizer is None or isinstance(optimizer, str):
+        described = {"class_name": optimizer or "adam", "config": config}
+        made = _look_up("optimizer", keras.optimizers, described)
+    else:
+        _look_up("optimizer", keras.optimizers, optimizer)  # is it one?
+        made = type(optimizer).from_config(optimizer.get_config() | config)
     if keras.config.dtype_policy().name == "mixed_float16":
         # As Keras's own `compile` does: float16 gradients would vanish.
         made = keras.optimizers.LossScaleOptimizer(made, name="scaled_optimizer")
@@ -171,8 +172,9 @@ def _look_up(parameter, module, identifier):
     try:
         return module.get(identifier)
     except ValueError as error:
+        given = identifier["class_name"] if isinstance(identifier, dict) else identifier
         known = ", ".join(name for name in dir(module) if name[0] != "_")
         raise InvalidParameterError(
-            f"The {parameter!r} parameter names nothing in Keras: {identifier!r}. "
+            f"The {parameter!r} parameter names nothing in Keras: {given!r}. "
             f"Known there: {known}."
         ) from error

@@ -4,9 +4,9 @@ Both train on the batches that an order of rows makes, and give the same losses 
 rounding.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import numpy as np
 from sklearn.utils import gen_batches
 
 from ._backend import import_keras, read_values
@@ -14,6 +14,8 @@ from ._programs import POOL, Program, copy_network, may_use_xla, program_key
 
 # Bytes of the rows that are in work at a time.
 BLOCK_BYTES = 2**24
+# No block that XLA compiles is smaller than this.
+SMALL_BLOCK_BYTES = 2**19
 
 
 @contextmanager
@@ -50,9 +52,10 @@ def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callba
     block_batches = max(1, BLOCK_BYTES // (rows.row_bytes * batch_size))
     xla_batches = None
     if may_use_xla(autoencoder, loss, epochs * n_batches):
-        # Data of about the same size share one compilation.
-        xla_batches = _power_of_two_from(min(n_batches, block_batches))
-        block_batches = xla_batches
+        # Data of about the same size share one compilation, and all small data do.
+        small_batches = max(1, SMALL_BLOCK_BYTES // (rows.row_bytes * batch_size))
+        xla_batches = min(max(n_batches, small_batches), block_batches)
+        block_batches = xla_batches = 1 << (xla_batches - 1).bit_length()
     key, program = None, None
     if callbacks is None:
         key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)
@@ -84,10 +87,6 @@ def _needs_keras(autoencoder, callbacks):
     )
 
 
-def _power_of_two_from(n):
-    return 1 << (n - 1).bit_length()
-
-
 class CompiledEngine:
     """Runs each epoch in blocks of batches, each one call of a compiled function."""
 
@@ -103,17 +102,9 @@ class CompiledEngine:
 
     def run_epoch(self, rows, order):
         """Train on all batches; the epoch's mean loss."""
-        padded = None
-        if self.program.block_batches is not None:
-            shape = (self.block_rows, *rows.sample_shape)
-            padded = np.zeros(shape, rows.dtype)
+        size = self.block_rows if self.program.block_batches else None
         total = 0.0
-        for part in gen_batches(len(order), self.block_rows):
-            block = rows.take(order[part])
-            n_rows = len(block)
-            if padded is not None and n_rows < self.block_rows:
-                padded[:n_rows] = block
-                block = padded
+        for block, n_rows in self._blocks(rows, order, size):
             loss, self._values = self.program.train_block(block, n_rows)
             total += loss
         return total / len(order)
@@ -121,10 +112,27 @@ class CompiledEngine:
     def evaluate(self, rows):
         """Mean loss, nothing learnt."""
         total = 0.0
-        for part in gen_batches(len(rows), self.block_rows):
-            block = rows.take(rows.indices[part])
+        for block, _ in self._blocks(rows, rows.indices):
             total += self.program.evaluate_block(block)
         return total / len(rows)
+
+    def _blocks(self, rows, indices, size=None):
+        """Give one block of rows after the other, and read the next meanwhile."""
+        import tensorflow as tf
+
+        def read(part):
+            return tf.constant(rows.take(part, size)), tf.constant(len(part))
+
+        parts = [indices[p] for p in gen_batches(len(indices), self.block_rows)]
+        if len(parts) == 1:
+            yield read(parts[0])
+            return
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(read, parts[0])
+            for part in parts[1:]:
+                block, coming = coming.result(), reader.submit(read, part)
+                yield block
+            yield coming.result()
 
 
 class KerasEngine:

@@ -11,7 +11,7 @@ from ._random import seeded_globals
 
 # Idle programs that are kept, and numbers that their variables may hold together
 # (200 MB in float32). The least recently used one goes first.
-MAX_PROGRAMS = 32
+MAX_PROGRAMS = 64
 MAX_VALUES = 50_000_000
 
 # XLA never gives back the memory of what it compiled, about 5 MB a program. Later
@@ -165,16 +165,12 @@ class Program:
 
     def train_block(self, block, n_rows):
         """Train on the first rows of a block; the sum of their losses, and weights."""
-        import tensorflow as tf
-
-        total, values = self._train_block(tf.constant(block), tf.constant(n_rows))
+        total, values = self._train_block(block, n_rows)
         return float(total), values
 
     def evaluate_block(self, block):
         """Sum of the losses of a block's rows."""
-        import tensorflow as tf
-
-        return float(self._evaluate_block(tf.constant(block)))
+        return float(self._evaluate_block(block))
 
 
 class ProgramPool:

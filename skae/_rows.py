@@ -56,10 +56,31 @@ class Rows:
         ]
         return np.concatenate(mixed)
 
-    def take(self, indices):
-        """Copy the rows at some indices into an array for the network."""
-        taken = self.X.take(indices, axis=0).astype(self.dtype, copy=False)
-        return taken.reshape(len(indices), *self.sample_shape)
+    def take(self, indices, size=None):
+        """Copy the rows at some indices into an array for the network.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Which rows of X.
+        size : int, default=None
+            Rows of the array, if there are to be more; zeros fill it up.
+
+        Returns
+        -------
+        ndarray of shape (size, *sample_shape)
+            A copy, of the network's dtype.
+        """
+        if size is None:
+            size = len(indices)
+        taken = np.empty((size, self.X.shape[1]), self.dtype)
+        if self.X.dtype == taken.dtype:
+            # Any mode but "raise" writes straight into the array.
+            self.X.take(indices, axis=0, out=taken[: len(indices)], mode="clip")
+        else:
+            taken[: len(indices)] = self.X.take(indices, axis=0)
+        taken[len(indices) :] = 0
+        return taken.reshape(size, *self.sample_shape)
 
 
 def _is_memory_mapped(X):

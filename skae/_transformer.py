@@ -94,7 +94,7 @@ class AutoencoderTransformer(
     that a weight of 2 equals a repeated row. Repeat or resample rows instead.
 
     Each epoch runs as compiled code, which is kept for later fits of the same network,
-    optimizer, loss and batch size: 32 such programs, as long as their weights and
+    optimizer, loss and batch size: 64 such programs, as long as their weights and
     optimizers hold fewer than 50 million numbers. Rows are copied to the network in
     blocks of 16 MB at most, and codes are computed for 1,024 rows at a time, so X may
     be a :class:`numpy.memmap` that is larger than memory. Its rows are then shuffled
