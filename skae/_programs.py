@@ -265,7 +265,7 @@ def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
         return None
     keras = import_keras()
     optimizer = keras.optimizers.serialize(optimizer)
-    del optimizer["config"]["name"]
+    optimizer["config"].pop("name", None)
     if isinstance(optimizer["config"].get("learning_rate"), float):
         del optimizer["config"]["learning_rate"]
     parts = {
