@@ -295,7 +295,7 @@ def _is_keras(module):
 
 def _names(config):
     for layer in config.get("layers", ()):
-        yield layer["config"]["name"]
+        yield layer["config"].get("name", layer.get("name"))
         yield from _names(layer["config"])
 
 
