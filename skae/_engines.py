@@ -54,8 +54,9 @@ def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callba
     if may_use_xla(autoencoder, loss, epochs * n_batches):
         # Data of about the same size share one compilation, and all small data do.
         small_batches = max(1, SMALL_BLOCK_BYTES // (rows.row_bytes * batch_size))
-        xla_batches = min(max(n_batches, small_batches), block_batches)
-        block_batches = xla_batches = 1 << (xla_batches - 1).bit_length()
+        xla_batches = 1 << (max(n_batches, small_batches) - 1).bit_length()
+        xla_batches = min(xla_batches, 1 << (block_batches.bit_length() - 1))
+        block_batches = xla_batches
     key, program = None, None
     if callbacks is None:
         key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)

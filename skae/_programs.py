@@ -293,26 +293,31 @@ def _is_keras(module):
     return module.split(".")[0] == "keras"
 
 
+# Where a configuration names layers.
+_LINKS = ("name", "keras_history", "input_layers", "output_layers")
+
+
 def _names(config):
     for layer in config.get("layers", ()):
         yield layer["config"].get("name", layer.get("name"))
         yield from _names(layer["config"])
 
 
-def _normalized(part, names):
+def _normalized(part, names, is_link=False):
     if isinstance(part, dict):
         own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
         name = part.get("class_name")
         if name not in (None, *own) and not _is_keras(part.get("module") or ""):
             raise _NotKeras
         return {
-            key: _normalized(value, names)
+            key: _normalized(value, names, key in _LINKS)
             for key, value in part.items()
             if key != "seed" and not key.endswith("initializer")
         }
     if isinstance(part, (list, tuple)):
-        return [_normalized(value, names) for value in part]
-    return names.get(part, part) if isinstance(part, str) else part
+        return [_normalized(value, names, is_link) for value in part]
+    # Elsewhere a name is something else: a layer may be called as its activation is.
+    return names.get(part, part) if is_link and isinstance(part, str) else part
 
 
 POOL = ProgramPool()

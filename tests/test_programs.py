@@ -311,3 +311,27 @@ def test_memory_mapped_rows_are_shuffled(tmp_path):
     in_memory = AutoencoderTransformer(1, **parameters).fit(X)
     assert autoencoder.score(X) > 0.99
     assert autoencoder.history_["loss"] != in_memory.history_["loss"]
+
+
+class NamedAfterItsActivation(BaseArchitecture):
+    def __init__(self, activation="relu"):
+        self.activation = activation
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers = keras.layers
+        hidden = layers.Dense(8, self.activation, name=self.activation)
+        encoder = [keras.Input(sample_shape), hidden, layers.Dense(n_components)]
+        decoder = [keras.Input((n_components,)), layers.Dense(*sample_shape)]
+        return Networks.from_halves(
+            keras.Sequential(encoder), keras.Sequential(decoder)
+        )
+
+
+def test_a_layer_named_after_its_activation(X):
+    fit(X, "plain", architecture=NamedAfterItsActivation("tanh"))
+    relu = NamedAfterItsActivation("relu")
+    compiled = fit(X, "plain", architecture=relu)
+    by_keras = fit(X, "plain", architecture=relu, callbacks=[EachBatch()])
+    np.testing.assert_allclose(
+        compiled.history_["loss"], by_keras.history_["loss"], rtol=1e-3
+    )
