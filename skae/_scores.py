@@ -1,0 +1,342 @@
+"""Anomaly scores from rows, their reconstructions and their codes.
+
+They work on plain arrays and know nothing of networks: the higher, the more anomalous.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.covariance import ledoit_wolf
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_random_state
+
+# Rows, drawn at random, that a score is fitted on at most: for covariances and for the
+# index of neighbours. It bounds the time to find neighbours, too.
+MAX_ROWS = 10_000
+# Columns above which only the variances are used and covariances are not: the matrix
+# would take more than 32 MB, and its eigenvectors more than half a minute.
+MAX_COLUMNS = 2048
+# No variance counts as less than this share of the columns' mean, and no eigenvalue of
+# the correlations, whose mean is 1, as less than this: what hardly varies among the
+# training rows would otherwise decide everything.
+FLOOR = 1e-3
+# Whitened distance below which a training row counts as the queried row itself. It is
+# far above rounding, and far below the distance of neighbours that matter.
+SAME_ROW = 1e-3
+
+
+class Contributions(NamedTuple):
+    """What features and codes add to the anomaly of rows.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        What each feature adds through its residual.
+    codes : ndarray of shape (n_samples, n_components)
+        What each number of the code adds. All of a row's contributions sum to its
+        anomaly.
+    """
+
+    features: np.ndarray
+    codes: np.ndarray
+
+
+def draw_rows(n_samples, random_state=None):
+    """Choose the rows to fit a score on.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows that there are.
+    random_state : int, RandomState instance or None, default=None
+        Determines which are drawn, if they are more than `MAX_ROWS`.
+
+    Returns
+    -------
+    ndarray of shape (min(n_samples, MAX_ROWS),), of int
+        Their indices in ascending order; all of them, if there are few.
+    """
+    if n_samples <= MAX_ROWS:
+        return np.arange(n_samples)
+    rng = check_random_state(random_state)
+    return np.sort(rng.choice(n_samples, MAX_ROWS, replace=False))
+
+
+class Whitening:
+    """Linear map to columns of unit variance without correlation.
+
+    The covariance is Ledoit and Wolf's [1]_, with a floor under the variances and under
+    the eigenvalues of the correlations, which whiten what has been standardized. Of
+    all the maps that whiten, this is the one whose outputs are as close as can be to
+    the inputs, each divided by its standard deviation (ZCA-cor in [2]_, corr-max in
+    [3]_). So the squared outputs, which sum to the squared Mahalanobis distance, are
+    what each column contributes to it; none is negative.
+
+    Parameters
+    ----------
+    scale : float, default=0.0
+        A variance below whose 1e-12th part all is rounding.
+
+    References
+    ----------
+    .. [1] O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional
+       covariance matrices", Journal of Multivariate Analysis 88 (2004), 365-411.
+    .. [2] A. Kessy, A. Lewin and K. Strimmer, "Optimal whitening and decorrelation",
+       The American Statistician 72 (2018), 309-314.
+    .. [3] P. H. Garthwaite and I. Koch, "Evaluating the contributions of individual
+       variables to a quadratic form", Australian & New Zealand Journal of Statistics 58
+       (2016), 99-119.
+    """
+
+    def __init__(self, scale=0.0):
+        self.scale = scale
+
+    def fit(self, X):
+        """Estimate mean and covariance.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_columns)
+            Rows.
+
+        Returns
+        -------
+        Whitening
+            This object.
+        """
+        X = np.asarray(X, np.float64)
+        self.mean_ = X.mean(axis=0)
+        X = X - self.mean_
+        variances = np.einsum("ij,ij->j", X, X) / len(X)
+        floor = max(FLOOR * variances.mean(), 1e-12 * self.scale)
+        if floor < np.finfo(np.float64).tiny:
+            floor = 1.0  # nothing varies: distances are in the unit of the data
+        if X.shape[1] > MAX_COLUMNS or len(X) == 1:
+            self.matrix_ = 1 / np.sqrt(np.maximum(variances, floor))
+            return self
+        covariance, _ = ledoit_wolf(X, assume_centered=True)
+        deviations = np.sqrt(np.maximum(np.diag(covariance), floor))
+        correlation = covariance / deviations / deviations[:, None]
+        values, vectors = np.linalg.eigh(correlation)
+        root = vectors / np.sqrt(np.maximum(values, FLOOR))
+        self.matrix_ = root @ vectors.T / deviations
+        return self
+
+    def transform(self, X):
+        """Whiten rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_columns), of float32 or float64
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns), of the dtype of X
+            Their squares sum to the squared Mahalanobis distance of a row.
+        """
+        matrix = self.matrix_.astype(X.dtype, copy=False)
+        X = X - self.mean_.astype(X.dtype, copy=False)
+        return X * matrix if matrix.ndim == 1 else X @ matrix.T
+
+
+class Score(ABC):
+    """Base class: an anomaly for each row, and what adds up to it."""
+
+    def fit(self, X, X_hat, Z, random_state=None):
+        """Learn from training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        X_hat : ndarray of shape (n_samples, n_features)
+            Their reconstructions.
+        Z : ndarray of shape (n_samples, n_components)
+            Their codes.
+        random_state : int, RandomState instance or None, default=None
+            Determines which rows are used, if they are more than `MAX_ROWS`.
+
+        Returns
+        -------
+        Score
+            This object.
+        """
+        rows = draw_rows(len(X), random_state)
+        if len(rows) < len(X):
+            X, X_hat, Z = X[rows], X_hat[rows], Z[rows]
+        self._fit(X, X_hat, Z)
+        return self
+
+    @abstractmethod
+    def _fit(self, X, X_hat, Z):
+        """Learn from these rows, all of them."""
+
+    @abstractmethod
+    def contributions(self, X, X_hat, Z):
+        """Say what adds up to the anomaly of each row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, new ones or those of `fit`.
+        X_hat : ndarray of shape (n_samples, n_features)
+            Their reconstructions.
+        Z : ndarray of shape (n_samples, n_components)
+            Their codes.
+
+        Returns
+        -------
+        Contributions
+            In the dtype of X, none of them negative.
+        """
+
+    def anomaly(self, X, X_hat, Z):
+        """Say how anomalous rows are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, new ones or those of `fit`.
+        X_hat : ndarray of shape (n_samples, n_features)
+            Their reconstructions.
+        Z : ndarray of shape (n_samples, n_components)
+            Their codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of the dtype of X
+            The higher, the more anomalous; never negative.
+        """
+        parts = self.contributions(X, X_hat, Z)
+        return parts.features.sum(axis=1) + parts.codes.sum(axis=1)
+
+
+class ReconstructionScore(Score):
+    """Squared reconstruction error."""
+
+    def _fit(self, X, X_hat, Z):
+        pass
+
+    def contributions(self, X, X_hat, Z):
+        return Contributions((X - X_hat) ** 2, np.zeros_like(Z, X.dtype))
+
+
+class ResidualScore(Score):
+    """Squared Mahalanobis distance of the residual from those of training rows."""
+
+    def _fit(self, X, X_hat, Z):
+        scale = X.var(axis=0, dtype=np.float64).mean()
+        self._whitening = Whitening(scale).fit(X - X_hat)
+
+    def contributions(self, X, X_hat, Z):
+        whitened = self._whitening.transform(X - X_hat)
+        return Contributions(whitened**2, np.zeros_like(Z, X.dtype))
+
+
+class CodeScore(Score):
+    """Squared Mahalanobis distance of the code from those of training rows."""
+
+    def _fit(self, X, X_hat, Z):
+        self._whitening = Whitening().fit(Z)
+
+    def contributions(self, X, X_hat, Z):
+        whitened = self._whitening.transform(Z.astype(X.dtype, copy=False))
+        return Contributions(np.zeros_like(X), whitened**2)
+
+
+class NeighborsScore(Score):
+    """Squared distance to a near neighbour among the whitened codes of training rows.
+
+    A training row does not count as its own neighbour: of all the codes at no distance
+    from a row's own, the first is passed over.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Which neighbour, the nearest being 1. With fewer training rows, the farthest.
+
+    References
+    ----------
+    .. [1] S. Ramaswamy, R. Rastogi and K. Shim, "Efficient algorithms for mining
+       outliers from large data sets", ACM SIGMOD 2000, 427-438.
+    """
+
+    def __init__(self, n_neighbors=5):
+        self.n_neighbors = n_neighbors
+
+    def _fit(self, X, X_hat, Z):
+        self._whitening = Whitening().fit(Z)
+        codes = self._whitening.transform(Z.astype(np.float64))
+        # Trees lose to plain matrix products in more than a few dimensions.
+        algorithm = "kd_tree" if codes.shape[1] <= 8 else "brute"
+        n_neighbors = min(self.n_neighbors + 1, len(codes))
+        self._index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
+        self._index.fit(codes)
+        self._codes = codes
+
+    def contributions(self, X, X_hat, Z):
+        codes = self._whitening.transform(Z.astype(np.float64))
+        distances, neighbors = self._index.kneighbors(codes)
+        last = distances.shape[1] - 1
+        is_same = distances[:, 0] < SAME_ROW
+        chosen = np.where(is_same, last, max(last - 1, 0))
+        if last + 1 <= self.n_neighbors:  # few rows: the farthest there is
+            chosen[:] = last
+        farthest = neighbors[np.arange(len(codes)), chosen]
+        difference = codes - self._codes[farthest]
+        return Contributions(np.zeros_like(X), (difference**2).astype(X.dtype))
+
+
+class FusedScore(Score):
+    """Sum of scores, each divided by its mean over the training rows.
+
+    Parameters
+    ----------
+    scores : list of Score
+        The terms.
+    """
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def _fit(self, X, X_hat, Z):
+        means = [
+            score.fit(X, X_hat, Z).anomaly(X, X_hat, Z).mean(dtype=np.float64)
+            for score in self.scores
+        ]
+        self.means_ = [float(mean) if mean > 0 else 1.0 for mean in means]
+
+    def contributions(self, X, X_hat, Z):
+        features, codes = np.zeros_like(X), np.zeros_like(Z, X.dtype)
+        for score, mean in zip(self.scores, self.means_, strict=True):
+            parts = score.contributions(X, X_hat, Z)
+            features += parts.features / mean
+            codes += parts.codes / mean
+        return Contributions(features, codes)
+
+
+_KINDS = {
+    "reconstruction": ReconstructionScore,
+    "residual": ResidualScore,
+    "code": CodeScore,
+    "neighbors": NeighborsScore,
+    "fused": lambda: FusedScore([ResidualScore(), CodeScore(), NeighborsScore()]),
+}
+
+
+def make_score(kind):
+    """Make a score, not yet fitted.
+
+    Parameters
+    ----------
+    kind : {"reconstruction", "residual", "code", "neighbors", "fused"}
+        Its name.
+
+    Returns
+    -------
+    Score
+        The score.
+    """
+    return _KINDS[kind]()

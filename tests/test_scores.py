@@ -1,0 +1,226 @@
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
+
+from skae import _scores
+from skae._scores import Whitening, draw_rows, make_score
+
+KINDS = ["reconstruction", "residual", "code", "neighbors", "fused"]
+
+
+def autoencode(X_train, n_components, *others):
+    """PCA in place of a network: triples of rows, reconstructions and codes."""
+    pca = PCA(n_components).fit(X_train)
+    triples = []
+    for X in (X_train, *others):
+        Z = pca.transform(X)
+        triples.append((X, pca.inverse_transform(Z), Z))
+    return triples
+
+
+def factor_rows(n_samples, n_features, n_factors=3, random_state=0):
+    """Normally distributed rows near a plane; the same plane for any n_samples."""
+    plane = np.random.RandomState(1).normal(size=(n_factors, n_features))
+    rng = np.random.RandomState(random_state)
+    noise = rng.normal(size=(n_samples, n_features)) * np.linspace(0.2, 1, n_features)
+    return rng.normal(size=(n_samples, n_factors)) @ plane + noise
+
+
+@pytest.fixture(scope="module")
+def triples():
+    return autoencode(factor_rows(400, 8), 3, factor_rows(100, 8, random_state=2))
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def score(request, triples):
+    return make_score(request.param).fit(*triples[0], random_state=0)
+
+
+def test_contributions_sum_to_the_anomaly(score, triples):
+    for X, X_hat, Z in triples:
+        anomaly = score.anomaly(X, X_hat, Z)
+        features, codes = score.contributions(X, X_hat, Z)
+        assert anomaly.shape == (len(X),)
+        assert features.shape == X.shape
+        assert codes.shape == Z.shape
+        assert (features >= 0).all()
+        assert (codes >= 0).all()
+        np.testing.assert_allclose(features.sum(1) + codes.sum(1), anomaly, rtol=1e-12)
+
+
+def test_rows_are_judged_one_by_one(score, triples):
+    for X, X_hat, Z in triples:
+        whole = score.anomaly(X, X_hat, Z)
+        single = [score.anomaly(X[[i]], X_hat[[i]], Z[[i]]) for i in range(20)]
+        np.testing.assert_allclose(np.concatenate(single), whole[:20], rtol=1e-9)
+
+
+def test_dtype_comes_back(score, triples):
+    X, X_hat, Z = triples[1]
+    single = score.anomaly(*(part.astype(np.float32) for part in triples[1]))
+    assert score.anomaly(X, X_hat, Z).dtype == np.float64
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, score.anomaly(X, X_hat, Z), rtol=1e-3)
+
+
+def test_new_rows_score_as_training_rows_do(score, triples):
+    """No score takes training rows for normal because it was fitted on them."""
+    train, new = (score.anomaly(*triple).mean() for triple in triples)
+    assert new == pytest.approx(train, rel=0.25)
+
+
+def test_reconstruction_is_the_squared_error(triples):
+    X, X_hat, Z = triples[1]
+    score = make_score("reconstruction").fit(*triples[0])
+    expected = ((X - X_hat) ** 2).sum(axis=1)
+    np.testing.assert_allclose(score.anomaly(X, X_hat, Z), expected)
+
+
+def test_residual_and_code_are_mahalanobis_distances():
+    X = factor_rows(500, 6)
+    X_hat = np.zeros_like(X)
+    covariance, _ = ledoit_wolf(X)
+    centred = X - X.mean(axis=0)
+    expected = np.einsum("ij,jk,ik->i", centred, np.linalg.inv(covariance), centred)
+    residual = make_score("residual").fit(X, X_hat, X[:, :1])
+    np.testing.assert_allclose(residual.anomaly(X, X_hat, X[:, :1]), expected)
+    code = make_score("code").fit(X, X_hat, X)
+    np.testing.assert_allclose(code.anomaly(X, X_hat, X), expected)
+
+
+def test_whitening_whitens_and_keeps_columns_apart():
+    X = factor_rows(5000, 6)
+    white = Whitening().fit(X).transform(X)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(6), atol=0.05)
+    correlations = np.corrcoef(X.T, white.T)[:6, 6:]
+    assert (correlations.argmax(axis=0) == np.arange(6)).all()
+
+
+def test_neighbors_leave_the_row_itself_out(triples):
+    X, X_hat, Z = triples[0]
+    score = make_score("neighbors").fit(X, X_hat, Z)
+    white = Whitening().fit(Z).transform(Z)
+    squares = ((white[:, None] - white) ** 2).sum(axis=2)
+    np.testing.assert_allclose(
+        score.anomaly(X, X_hat, Z), np.sort(squares, axis=1)[:, 5]
+    )
+    new = white[0] + [0.01, 0, 0]
+    Z_new = new @ np.linalg.inv(score._whitening.matrix_.T) + Z.mean(axis=0)
+    squares = ((new - white) ** 2).sum(axis=1)
+    np.testing.assert_allclose(
+        score.anomaly(X[:1], X_hat[:1], Z_new[None]), np.sort(squares)[4]
+    )
+
+
+def test_fused_counts_each_term_in_units_of_its_mean(triples):
+    terms = [make_score(kind).fit(*triples[0]) for kind in KINDS[1:4]]
+    expected = sum(
+        term.anomaly(*triples[1]) / term.anomaly(*triples[0]).mean() for term in terms
+    )
+    fused = make_score("fused").fit(*triples[0])
+    np.testing.assert_allclose(fused.anomaly(*triples[1]), expected)
+    assert fused.anomaly(*triples[0]).mean() == pytest.approx(3)
+
+
+@pytest.mark.parametrize("kind", ["reconstruction", "residual", "fused"])
+def test_a_changed_feature_ranks_first(kind):
+    train, (X, _, _) = autoencode(factor_rows(1000, 12), 3, factor_rows(300, 12))
+    changed = np.random.RandomState(3).randint(12, size=len(X))
+    X = X.copy()
+    X[np.arange(len(X)), changed] += 5 * train[0].std(axis=0)[changed]
+    planted = autoencode(train[0], 3, X)[1]
+    features = make_score(kind).fit(*train).contributions(*planted).features
+    assert (features.argmax(axis=1) == changed).mean() > 0.9
+
+
+def test_a_residual_off_the_pattern_counts_for_more():
+    """As small as the others, but in columns that never err independently."""
+    rng = np.random.RandomState(0)
+    common = rng.normal(size=(300, 1))
+    residuals = np.hstack([common, common]) + rng.normal(scale=0.05, size=(300, 2))
+    zeros, codes = np.zeros_like(residuals), residuals[:, :1]
+    with_pattern, against = np.array([[1.0, 1.0]]), np.array([[1.0, -1.0]])
+    arguments = zeros[:1], codes[:1]
+    plain = make_score("reconstruction").fit(residuals, zeros, codes)
+    assert plain.anomaly(with_pattern, *arguments) == plain.anomaly(against, *arguments)
+    score = make_score("residual").fit(residuals, zeros, codes)
+    usual = score.anomaly(with_pattern, *arguments)
+    assert score.anomaly(against, *arguments) > 100 * usual
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_components"),
+    [(1, 3, 1), (2, 3, 2), (4, 5, 1), (10, 60, 4), (50, 1, 1)],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_rows_or_columns(kind, n_samples, n_features, n_components):
+    rng = np.random.RandomState(0)
+    X, X_hat = rng.normal(size=(2, n_samples, n_features))
+    Z = rng.normal(size=(n_samples, n_components))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        score = make_score(kind).fit(X, X_hat, Z)
+        anomaly = score.anomaly(X + 1, X_hat, Z + 1)
+    assert np.isfinite(anomaly).all()
+    assert (anomaly > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_in_a_constant_column_stands_out(kind):
+    X = factor_rows(200, 5)
+    X[:, 2] = 7.0
+    train = autoencode(X, 2)[0]
+    score = make_score(kind).fit(*train)
+    assert np.isfinite(score.anomaly(*train)).all()
+    X_new = X[:50].copy()
+    X_new[:, 2] += 10
+    X_hat = train[1][:50]
+    if kind in ("code", "neighbors"):
+        np.testing.assert_allclose(
+            score.anomaly(X_new, X_hat, train[2][:50]), score.anomaly(*train)[:50]
+        )
+        return
+    features = score.contributions(X_new, X_hat, train[2][:50]).features
+    assert (features.argmax(axis=1) == 2).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_perfect_reconstructions_and_equal_codes(kind, value):
+    X, Z = np.full((30, 4), value), np.zeros((30, 2))
+    score = make_score(kind).fit(X, X, Z)
+    np.testing.assert_array_equal(score.anomaly(X, X, Z), 0)
+    assert (score.anomaly(X, X + 1, Z + 1) > 1).all()
+
+
+def test_rounding_of_perfect_reconstructions_is_no_anomaly():
+    X = factor_rows(200, 5)
+    rng = np.random.RandomState(0)
+    X_hat = X + rng.normal(scale=1e-12, size=X.shape)
+    score = make_score("residual").fit(X, X_hat, X)
+    assert score.anomaly(X, X_hat, X).max() < 0.1
+
+
+def test_many_rows_and_columns_are_bounded(monkeypatch):
+    monkeypatch.setattr(_scores, "MAX_ROWS", 200)
+    monkeypatch.setattr(_scores, "MAX_COLUMNS", 6)
+    train, new = autoencode(factor_rows(400, 8), 3, factor_rows(50, 8, random_state=2))
+    first, again = (make_score("fused").fit(*train, random_state=0) for _ in range(2))
+    other = make_score("fused").fit(*train, random_state=1)
+    np.testing.assert_array_equal(first.anomaly(*new), again.anomaly(*new))
+    assert (first.anomaly(*new) != other.anomaly(*new)).all()
+    assert first.scores[2]._index.n_samples_fit_ == 200
+    assert first.scores[0]._whitening.matrix_.shape == (8,)
+    assert np.corrcoef(first.anomaly(*new), other.anomaly(*new))[0, 1] > 0.9
+
+
+def test_draw_rows(monkeypatch):
+    np.testing.assert_array_equal(draw_rows(10), np.arange(10))
+    monkeypatch.setattr(_scores, "MAX_ROWS", 5)
+    rows = draw_rows(1000, 0)
+    assert len(set(rows)) == 5
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(rows, draw_rows(1000, 0))
