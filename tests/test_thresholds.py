@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from skae._thresholds import (
+    auto_threshold,
+    conformal_pvalues,
+    conformal_threshold,
+    share_threshold,
+)
+
+# Sums of squares of 1 to 100 normal variables, some heavier of tail: the anomaly of
+# normal rows, and the share of them that the automatic threshold may flag.
+ANOMALIES = {
+    "one square": (lambda rng, n: rng.chisquare(1, n), 0.004),
+    "five squares": (lambda rng, n: rng.chisquare(5, n), 0.004),
+    "a hundred squares": (lambda rng, n: rng.chisquare(100, n), 0.004),
+    "mean of different ones": (
+        lambda rng, n: sum(rng.chisquare(k, n) / k for k in (2, 5, 20)),
+        0.01,
+    ),
+    "log-normal": (lambda rng, n: np.exp(0.5 * rng.normal(size=n)), 0.015),
+    "heavy tails": (lambda rng, n: (rng.standard_t(5, (n, 5)) ** 2).sum(axis=1), 0.03),
+}
+
+
+@pytest.mark.parametrize("name", ANOMALIES)
+def test_auto_flags_few_normal_rows(name):
+    draw, most = ANOMALIES[name]
+    scores = -draw(np.random.RandomState(0), 5000)
+    assert (scores < auto_threshold(scores)).mean() <= most
+
+
+@pytest.mark.parametrize("name", ["five squares", "a hundred squares", "log-normal"])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+def test_auto_finds_outliers_however_many(name, share):
+    draw, most = ANOMALIES[name]
+    rng = np.random.RandomState(0)
+    normal = -draw(rng, 2000)
+    n_outliers = int(2000 * share / (1 - share))
+    outliers = -np.percentile(-normal, 75) * rng.uniform(8, 20, size=n_outliers)
+    threshold = auto_threshold(np.r_[normal, outliers])
+    assert (outliers < threshold).mean() > 0.95
+    assert (normal < threshold).mean() <= most
+
+
+def test_auto_does_not_depend_on_the_unit():
+    scores = -np.random.RandomState(0).chisquare(5, 500)
+    assert auto_threshold(1000 * scores) == pytest.approx(1000 * auto_threshold(scores))
+
+
+def test_auto_with_scores_that_are_the_same():
+    same = np.full(50, -2.0)
+    assert not (same < auto_threshold(same)).any()
+    assert not (np.zeros(5) < auto_threshold(np.zeros(5))).any()
+    mostly = np.r_[np.zeros(60), -np.ones(39), -1e6]
+    np.testing.assert_array_equal(
+        mostly < auto_threshold(mostly), mostly == mostly.min()
+    )
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])
+def test_share(contamination):
+    scores = -np.random.RandomState(0).chisquare(5, 500)
+    below = scores < share_threshold(scores, contamination)
+    assert below.sum() == 500 * contamination
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.05, 0.07, 0.29, 0.5])
+@pytest.mark.parametrize("n_calibration", [99, 100, 150, 1000])
+def test_conformal_threshold_is_where_pvalues_cross(n_calibration, contamination):
+    rng = np.random.RandomState(0)
+    # Few different values: ties count.
+    calibration = -rng.randint(40, size=n_calibration).astype(float)
+    scores = -np.linspace(0, 50, 201)
+    threshold = conformal_threshold(calibration, contamination)
+    pvalues = conformal_pvalues(calibration, scores)
+    np.testing.assert_array_equal(scores < threshold, pvalues <= contamination + 1e-12)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2])
+def test_conformal_coverage(contamination):
+    """New rows of the same distribution are flagged as often as asked for."""
+    rng = np.random.RandomState(0)
+    rates, pvalues = [], []
+    for _ in range(300):
+        calibration, new = -rng.chisquare(4, (2, 119))
+        rates.append((new < conformal_threshold(calibration, contamination)).mean())
+        pvalues.append((conformal_pvalues(calibration, new) <= contamination).mean())
+    assert np.mean(rates) == pytest.approx(contamination, abs=0.01)
+    np.testing.assert_allclose(rates, pvalues)
+
+
+def test_pvalues_stay_above_zero():
+    calibration = -np.arange(9.0)
+    pvalues = conformal_pvalues(calibration, np.array([-100.0, -8.0, 0.0, 100.0]))
+    np.testing.assert_allclose(pvalues, [0.1, 0.2, 1, 1])
+
+
+def test_too_few_rows_to_calibrate_with():
+    scores = -np.arange(98.0)
+    with pytest.raises(ValueError, match="at least 99 rows .* there are 98"):
+        conformal_threshold(scores, 0.01)
+    assert conformal_threshold(-np.arange(99.0), 0.01) == -98
