@@ -98,6 +98,6 @@ def test_pvalues_stay_above_zero():
 
 def test_too_few_rows_to_calibrate_with():
     scores = -np.arange(98.0)
-    with pytest.raises(ValueError, match="at least 99 rows .* there are 98"):
+    with pytest.raises(ValueError, match=r"at least 99 rows .* there are 98"):
         conformal_threshold(scores, 0.01)
     assert conformal_threshold(-np.arange(99.0), 0.01) == -98
