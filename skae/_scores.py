@@ -11,9 +11,14 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
+from ._thresholds import median_and_deviation
+
 # Rows, drawn at random, that a score is fitted on at most: for covariances and for the
-# index of neighbours. It bounds the time to find neighbours, too.
-MAX_ROWS = 10_000
+# index of neighbours. They are fewer where there are many features, but not fewer than
+# 2,000, so that all their values are about 4 million. It bounds the time to find
+# neighbours, too.
+MIN_ROWS, MAX_ROWS = 2_000, 10_000
+MAX_VALUES = 4_000_000
 # Columns above which only the variances are used and covariances are not: the matrix
 # would take more than 32 MB, and its eigenvectors more than half a minute.
 MAX_COLUMNS = 2048
@@ -21,6 +26,10 @@ MAX_COLUMNS = 2048
 # the correlations, whose mean is 1, as less than this: what hardly varies among the
 # training rows would otherwise decide everything.
 FLOOR = 1e-3
+# Mean and covariance are estimated again this often, from the rows whose distance is
+# at most so many standard deviations from the median.
+REWEIGHTING_ROUNDS = 3
+REWEIGHTING_CUTOFF = 2.5
 # Whitened distance below which a training row counts as the queried row itself. It is
 # far above rounding, and far below the distance of neighbours that matter.
 SAME_ROW = 1e-3
@@ -42,35 +51,43 @@ class Contributions(NamedTuple):
     codes: np.ndarray
 
 
-def draw_rows(n_samples, random_state=None):
+def draw_rows(n_samples, n_features, random_state=None):
     """Choose the rows to fit a score on.
 
     Parameters
     ----------
     n_samples : int
         Rows that there are.
+    n_features : int
+        Features that they have.
     random_state : int, RandomState instance or None, default=None
-        Determines which are drawn, if they are more than `MAX_ROWS`.
+        Determines which are drawn, if they are more than 10,000, or more than 2,000
+        with more than 4 million values.
 
     Returns
     -------
-    ndarray of shape (min(n_samples, MAX_ROWS),), of int
+    ndarray of shape (n_drawn,), of int
         Their indices in ascending order; all of them, if there are few.
     """
-    if n_samples <= MAX_ROWS:
+    most = int(np.clip(MAX_VALUES // n_features, MIN_ROWS, MAX_ROWS))
+    if n_samples <= most:
         return np.arange(n_samples)
     rng = check_random_state(random_state)
-    return np.sort(rng.choice(n_samples, MAX_ROWS, replace=False))
+    return np.sort(rng.choice(n_samples, most, replace=False))
 
 
 class Whitening:
     """Linear map to columns of unit variance without correlation.
 
     The covariance is Ledoit and Wolf's [1]_, with a floor under the variances and under
-    the eigenvalues of the correlations, which whiten what has been standardized. Of
-    all the maps that whiten, this is the one whose outputs are as close as can be to
-    the inputs, each divided by its standard deviation (ZCA-cor in [2]_, corr-max in
-    [3]_). So the squared outputs, which sum to the squared Mahalanobis distance, are
+    the eigenvalues of the correlations. It is estimated again, three times, without the
+    rows that are far out, so that outliers hardly change it [2]_: those for which the
+    cube root of the squared distance is more than 2.5 standard deviations above its
+    median.
+
+    Of all the maps that whiten, this is the one whose outputs are as close as can be to
+    the inputs, each divided by its standard deviation (ZCA-cor in [3]_, corr-max in
+    [4]_). So the squared outputs, which sum to the squared Mahalanobis distance, are
     what each column contributes to it; none is negative.
 
     Parameters
@@ -82,9 +99,11 @@ class Whitening:
     ----------
     .. [1] O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional
        covariance matrices", Journal of Multivariate Analysis 88 (2004), 365-411.
-    .. [2] A. Kessy, A. Lewin and K. Strimmer, "Optimal whitening and decorrelation",
+    .. [2] P. J. Rousseeuw and K. Van Driessen, "A fast algorithm for the minimum
+       covariance determinant estimator", Technometrics 41 (1999), 212-223.
+    .. [3] A. Kessy, A. Lewin and K. Strimmer, "Optimal whitening and decorrelation",
        The American Statistician 72 (2018), 309-314.
-    .. [3] P. H. Garthwaite and I. Koch, "Evaluating the contributions of individual
+    .. [4] P. H. Garthwaite and I. Koch, "Evaluating the contributions of individual
        variables to a quadratic form", Australian & New Zealand Journal of Statistics 58
        (2016), 99-119.
     """
@@ -106,6 +125,16 @@ class Whitening:
             This object.
         """
         X = np.asarray(X, np.float64)
+        self._fit(X)
+        for _ in range(REWEIGHTING_ROUNDS):
+            whitened = self.transform(X)
+            distances = np.cbrt(np.einsum("ij,ij->i", whitened, whitened))
+            median, deviation = median_and_deviation(distances)
+            usual = distances <= median + REWEIGHTING_CUTOFF * deviation
+            self._fit(X[usual])
+        return self
+
+    def _fit(self, X):
         self.mean_ = X.mean(axis=0)
         X = X - self.mean_
         variances = np.einsum("ij,ij->j", X, X) / len(X)
@@ -114,14 +143,13 @@ class Whitening:
             floor = 1.0  # nothing varies: distances are in the unit of the data
         if X.shape[1] > MAX_COLUMNS or len(X) == 1:
             self.matrix_ = 1 / np.sqrt(np.maximum(variances, floor))
-            return self
+            return
         covariance, _ = ledoit_wolf(X, assume_centered=True)
         deviations = np.sqrt(np.maximum(np.diag(covariance), floor))
         correlation = covariance / deviations / deviations[:, None]
         values, vectors = np.linalg.eigh(correlation)
         root = vectors / np.sqrt(np.maximum(values, FLOOR))
         self.matrix_ = root @ vectors.T / deviations
-        return self
 
     def transform(self, X):
         """Whiten rows.
@@ -156,14 +184,14 @@ class Score(ABC):
         Z : ndarray of shape (n_samples, n_components)
             Their codes.
         random_state : int, RandomState instance or None, default=None
-            Determines which rows are used, if they are more than `MAX_ROWS`.
+            Determines which rows are used, if not all are: see `draw_rows`.
 
         Returns
         -------
         Score
             This object.
         """
-        rows = draw_rows(len(X), random_state)
+        rows = draw_rows(*X.shape, random_state)
         if len(rows) < len(X):
             X, X_hat, Z = X[rows], X_hat[rows], Z[rows]
         self._fit(X, X_hat, Z)
@@ -172,6 +200,25 @@ class Score(ABC):
     @abstractmethod
     def _fit(self, X, X_hat, Z):
         """Learn from these rows, all of them."""
+
+    @abstractmethod
+    def anomaly(self, X, X_hat, Z):
+        """Say how anomalous rows are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, new ones or those of `fit`.
+        X_hat : ndarray of shape (n_samples, n_features)
+            Their reconstructions.
+        Z : ndarray of shape (n_samples, n_components)
+            Their codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of the dtype of X
+            The higher, the more anomalous; never negative.
+        """
 
     @abstractmethod
     def contributions(self, X, X_hat, Z):
@@ -192,65 +239,65 @@ class Score(ABC):
             In the dtype of X, none of them negative.
         """
 
+
+class _Term(Score):
+    """A sum of squares, of which each belongs to one feature or to one code."""
+
+    of_codes = False
+
+    @abstractmethod
+    def _deviations(self, X, X_hat, Z):
+        """Give what is squared and summed."""
+
     def anomaly(self, X, X_hat, Z):
-        """Say how anomalous rows are.
+        deviations = self._deviations(X, X_hat, Z)
+        return np.einsum("ij,ij->i", deviations, deviations).astype(X.dtype, copy=False)
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows, new ones or those of `fit`.
-        X_hat : ndarray of shape (n_samples, n_features)
-            Their reconstructions.
-        Z : ndarray of shape (n_samples, n_components)
-            Their codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), of the dtype of X
-            The higher, the more anomalous; never negative.
-        """
-        parts = self.contributions(X, X_hat, Z)
-        return parts.features.sum(axis=1) + parts.codes.sum(axis=1)
+    def contributions(self, X, X_hat, Z):
+        squares = (self._deviations(X, X_hat, Z) ** 2).astype(X.dtype, copy=False)
+        if self.of_codes:
+            return Contributions(np.zeros_like(X), squares)
+        return Contributions(squares, np.zeros_like(Z, X.dtype))
 
 
-class ReconstructionScore(Score):
+class ReconstructionScore(_Term):
     """Squared reconstruction error."""
 
     def _fit(self, X, X_hat, Z):
         pass
 
-    def contributions(self, X, X_hat, Z):
-        return Contributions((X - X_hat) ** 2, np.zeros_like(Z, X.dtype))
+    def _deviations(self, X, X_hat, Z):
+        return X - X_hat
 
 
-class ResidualScore(Score):
+class ResidualScore(_Term):
     """Squared Mahalanobis distance of the residual from those of training rows."""
 
     def _fit(self, X, X_hat, Z):
         scale = X.var(axis=0, dtype=np.float64).mean()
         self._whitening = Whitening(scale).fit(X - X_hat)
 
-    def contributions(self, X, X_hat, Z):
-        whitened = self._whitening.transform(X - X_hat)
-        return Contributions(whitened**2, np.zeros_like(Z, X.dtype))
+    def _deviations(self, X, X_hat, Z):
+        return self._whitening.transform(X - X_hat)
 
 
-class CodeScore(Score):
+class CodeScore(_Term):
     """Squared Mahalanobis distance of the code from those of training rows."""
+
+    of_codes = True
 
     def _fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
 
-    def contributions(self, X, X_hat, Z):
-        whitened = self._whitening.transform(Z.astype(X.dtype, copy=False))
-        return Contributions(np.zeros_like(X), whitened**2)
+    def _deviations(self, X, X_hat, Z):
+        return self._whitening.transform(Z.astype(np.float64, copy=False))
 
 
-class NeighborsScore(Score):
+class NeighborsScore(_Term):
     """Squared distance to a near neighbour among the whitened codes of training rows.
 
-    A training row does not count as its own neighbour: of all the codes at no distance
-    from a row's own, the first is passed over.
+    A training row is no neighbour of its own: of the codes at no distance from a row's,
+    one is passed over. So training rows score as new rows do.
 
     Parameters
     ----------
@@ -263,30 +310,26 @@ class NeighborsScore(Score):
        outliers from large data sets", ACM SIGMOD 2000, 427-438.
     """
 
+    of_codes = True
+
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
 
     def _fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
-        codes = self._whitening.transform(Z.astype(np.float64))
+        self._codes = self._whitening.transform(Z.astype(np.float64, copy=False))
         # Trees lose to plain matrix products in more than a few dimensions.
-        algorithm = "kd_tree" if codes.shape[1] <= 8 else "brute"
-        n_neighbors = min(self.n_neighbors + 1, len(codes))
+        algorithm = "kd_tree" if Z.shape[1] <= 8 else "brute"
+        n_neighbors = min(self.n_neighbors + 1, len(Z))
         self._index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
-        self._index.fit(codes)
-        self._codes = codes
+        self._index.fit(self._codes)
 
-    def contributions(self, X, X_hat, Z):
-        codes = self._whitening.transform(Z.astype(np.float64))
+    def _deviations(self, X, X_hat, Z):
+        codes = self._whitening.transform(Z.astype(np.float64, copy=False))
         distances, neighbors = self._index.kneighbors(codes)
-        last = distances.shape[1] - 1
-        is_same = distances[:, 0] < SAME_ROW
-        chosen = np.where(is_same, last, max(last - 1, 0))
-        if last + 1 <= self.n_neighbors:  # few rows: the farthest there is
-            chosen[:] = last
-        farthest = neighbors[np.arange(len(codes)), chosen]
-        difference = codes - self._codes[farthest]
-        return Contributions(np.zeros_like(X), (difference**2).astype(X.dtype))
+        one_further = distances[:, 0] < SAME_ROW
+        rank = np.minimum(self.n_neighbors - 1 + one_further, neighbors.shape[1] - 1)
+        return codes - self._codes[neighbors[np.arange(len(codes)), rank]]
 
 
 class FusedScore(Score):
@@ -306,14 +349,20 @@ class FusedScore(Score):
             score.fit(X, X_hat, Z).anomaly(X, X_hat, Z).mean(dtype=np.float64)
             for score in self.scores
         ]
-        self.means_ = [float(mean) if mean > 0 else 1.0 for mean in means]
+        self.weights_ = [1 / float(mean) if mean > 0 else 1.0 for mean in means]
+
+    def anomaly(self, X, X_hat, Z):
+        return sum(
+            score.anomaly(X, X_hat, Z) * weight
+            for score, weight in zip(self.scores, self.weights_, strict=True)
+        )
 
     def contributions(self, X, X_hat, Z):
         features, codes = np.zeros_like(X), np.zeros_like(Z, X.dtype)
-        for score, mean in zip(self.scores, self.means_, strict=True):
+        for score, weight in zip(self.scores, self.weights_, strict=True):
             parts = score.contributions(X, X_hat, Z)
-            features += parts.features / mean
-            codes += parts.codes / mean
+            features += parts.features * weight
+            codes += parts.codes * weight
         return Contributions(features, codes)
 
 

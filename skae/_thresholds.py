@@ -45,13 +45,33 @@ def auto_threshold(scores):
     >>> int((-normal < threshold).sum()), int((-outliers < threshold).sum())
     (0, 50)
     """
-    roots = np.cbrt(-np.asarray(scores, np.float64))
-    median = np.median(roots)
-    distances = np.abs(roots - median)
-    deviation = 1.4826 * np.median(distances)
-    if deviation == 0:  # more than half of the scores are the same
-        deviation = 1.2533 * distances.mean()
+    median, deviation = median_and_deviation(np.cbrt(-np.asarray(scores, np.float64)))
     return float(-((median + 3 * deviation) ** 3))
+
+
+def median_and_deviation(values):
+    """Estimate mean and standard deviation of the bulk of some values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        Values, most of them nearly normally distributed.
+
+    Returns
+    -------
+    median : float
+        Their median.
+    deviation : float
+        Their median absolute deviation, or their mean absolute deviation where more
+        than half of them are the same, in units that make it the standard deviation
+        of a normal distribution.
+    """
+    median = np.median(values)
+    distances = np.abs(values - median)
+    deviation = 1.4826 * np.median(distances)
+    if deviation == 0:
+        deviation = 1.2533 * distances.mean()
+    return float(median), float(deviation)
 
 
 def share_threshold(scores, contamination):

@@ -79,7 +79,8 @@ def test_reconstruction_is_the_squared_error(triples):
     np.testing.assert_allclose(score.anomaly(X, X_hat, Z), expected)
 
 
-def test_residual_and_code_are_mahalanobis_distances():
+def test_residual_and_code_are_mahalanobis_distances(monkeypatch):
+    monkeypatch.setattr(_scores, "REWEIGHTING_ROUNDS", 0)
     X = factor_rows(500, 6)
     X_hat = np.zeros_like(X)
     covariance, _ = ledoit_wolf(X)
@@ -108,7 +109,8 @@ def test_neighbors_leave_the_row_itself_out(triples):
         score.anomaly(X, X_hat, Z), np.sort(squares, axis=1)[:, 5]
     )
     new = white[0] + [0.01, 0, 0]
-    Z_new = new @ np.linalg.inv(score._whitening.matrix_.T) + Z.mean(axis=0)
+    Z_new = new @ np.linalg.inv(score._whitening.matrix_.T)
+    Z_new += score._whitening.mean_
     squares = ((new - white) ** 2).sum(axis=1)
     np.testing.assert_allclose(
         score.anomaly(X[:1], X_hat[:1], Z_new[None]), np.sort(squares)[4]
@@ -205,7 +207,9 @@ def test_rounding_of_perfect_reconstructions_is_no_anomaly():
 
 
 def test_many_rows_and_columns_are_bounded(monkeypatch):
-    monkeypatch.setattr(_scores, "MAX_ROWS", 200)
+    monkeypatch.setattr(_scores, "MIN_ROWS", 200)
+    monkeypatch.setattr(_scores, "MAX_ROWS", 300)
+    monkeypatch.setattr(_scores, "MAX_VALUES", 800)
     monkeypatch.setattr(_scores, "MAX_COLUMNS", 6)
     train, new = autoencode(factor_rows(400, 8), 3, factor_rows(50, 8, random_state=2))
     first, again = (make_score("fused").fit(*train, random_state=0) for _ in range(2))
@@ -217,10 +221,30 @@ def test_many_rows_and_columns_are_bounded(monkeypatch):
     assert np.corrcoef(first.anomaly(*new), other.anomaly(*new))[0, 1] > 0.9
 
 
-def test_draw_rows(monkeypatch):
-    np.testing.assert_array_equal(draw_rows(10), np.arange(10))
-    monkeypatch.setattr(_scores, "MAX_ROWS", 5)
-    rows = draw_rows(1000, 0)
-    assert len(set(rows)) == 5
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_drawn"),
+    [
+        (10, 5, 10),
+        (10_000, 400, 10_000),
+        (50_000, 400, 10_000),
+        (50_000, 800, 5_000),
+        (50_000, 100_000, 2_000),
+        (1_500, 100_000, 1_500),
+    ],
+)
+def test_draw_rows(n_samples, n_features, n_drawn):
+    rows = draw_rows(n_samples, n_features, random_state=0)
+    assert len(rows) == n_drawn
     assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, draw_rows(1000, 0))
+    np.testing.assert_array_equal(rows, draw_rows(n_samples, n_features, 0))
+    other = draw_rows(n_samples, n_features, 1)
+    assert np.array_equal(rows, other) == (n_drawn == n_samples)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+def test_outliers_hardly_change_the_covariance(share):
+    X = factor_rows(1000, 6)
+    outliers = 10 * np.random.RandomState(0).normal(size=(int(1000 * share), 6))
+    clean, mixed = Whitening().fit(X), Whitening().fit(np.r_[X, outliers])
+    distances = [(w.transform(outliers) ** 2).sum(axis=1) for w in (clean, mixed)]
+    assert np.median(distances[1]) > 0.9 * np.median(distances[0])
