@@ -366,6 +366,46 @@ class FusedScore(Score):
         return Contributions(features, codes)
 
 
+class CallableScore(Score):
+    """What a user's function says.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(X, X_hat, Z)`` gives an array of shape (n_samples,): the higher, the
+        more anomalous.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def _fit(self, X, X_hat, Z):
+        pass
+
+    def anomaly(self, X, X_hat, Z):
+        name = getattr(self.function, "__name__", repr(self.function))
+        anomaly = np.asarray(self.function(X, X_hat, Z))
+        if anomaly.shape != (len(X),):
+            raise ValueError(
+                f"The score {name} gave shape {anomaly.shape} for {len(X)} rows: it "
+                f"has to give one number a row, of shape ({len(X)},)."
+            )
+        if not np.isfinite(anomaly).all():
+            raise ValueError(
+                f"The score {name} gave NaN or infinity for "
+                f"{(~np.isfinite(anomaly)).sum()} of {len(X)} rows: it has to give "
+                "finite numbers."
+            )
+        return anomaly.astype(X.dtype, copy=False)
+
+    def contributions(self, X, X_hat, Z):
+        name = getattr(self.function, "__name__", repr(self.function))
+        raise ValueError(
+            f"What adds up to the score {name} is not known: it is a function. Choose "
+            f"one of the scores {', '.join(map(repr, _KINDS))} to have it explained."
+        )
+
+
 _KINDS = {
     "reconstruction": ReconstructionScore,
     "residual": ResidualScore,
@@ -380,12 +420,28 @@ def make_score(kind):
 
     Parameters
     ----------
-    kind : {"reconstruction", "residual", "code", "neighbors", "fused"}
-        Its name.
+    kind : {"reconstruction", "residual", "code", "neighbors", "fused"} or callable
+        Its name, or a function as `CallableScore` takes it.
 
     Returns
     -------
     Score
         The score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from skae._scores import make_score
+    >>> rng = np.random.RandomState(0)
+    >>> x = rng.normal(size=(300, 1))
+    >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(300, 3))
+    >>> pca = PCA(n_components=1).fit(X)  # in place of a network
+    >>> Z = pca.transform(X)
+    >>> score = make_score("fused").fit(X, pca.inverse_transform(Z), Z)
+    >>> X_new = np.array([[1.0, -1.0, 2.0], [1.0, 2.0, 2.0]])
+    >>> Z_new = pca.transform(X_new)
+    >>> score.anomaly(X_new, pca.inverse_transform(Z_new), Z_new) > [10, 10]
+    array([False,  True])
     """
-    return _KINDS[kind]()
+    return CallableScore(kind) if callable(kind) else _KINDS[kind]()

@@ -248,3 +248,25 @@ def test_outliers_hardly_change_the_covariance(share):
     clean, mixed = Whitening().fit(X), Whitening().fit(np.r_[X, outliers])
     distances = [(w.transform(outliers) ** 2).sum(axis=1) for w in (clean, mixed)]
     assert np.median(distances[1]) > 0.9 * np.median(distances[0])
+
+
+def test_a_function_as_score(triples):
+    def largest_error(X, X_hat, Z):
+        return np.abs(X - X_hat).max(axis=1)
+
+    X, X_hat, Z = triples[1]
+    score = make_score(largest_error).fit(*triples[0])
+    np.testing.assert_array_equal(
+        score.anomaly(X, X_hat, Z), np.abs(X - X_hat).max(axis=1)
+    )
+    with pytest.raises(ValueError, match="largest_error is not known.*'fused'"):
+        score.contributions(X, X_hat, Z)
+
+
+def test_a_function_that_gives_something_else(triples):
+    errors = make_score(lambda X, X_hat, Z: X - X_hat).fit(*triples[0])
+    with pytest.raises(ValueError, match=r"shape \(100, 8\) .* of shape \(100,\)"):
+        errors.anomaly(*triples[1])
+    not_a_number = make_score(lambda X, X_hat, Z: X[:, 0] * np.nan).fit(*triples[0])
+    with pytest.raises(ValueError, match="infinity for 100 of 100 rows"):
+        not_a_number.anomaly(*triples[1])
