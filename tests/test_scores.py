@@ -5,8 +5,9 @@ import pytest
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 
-from skae import _scores
-from skae._scores import Whitening, draw_rows, make_score
+from skae import _scores, _whitening
+from skae._scores import draw_rows, make_score
+from skae._whitening import Whitening
 
 KINDS = ["reconstruction", "residual", "code", "neighbors", "fused"]
 
@@ -80,7 +81,7 @@ def test_reconstruction_is_the_squared_error(triples):
 
 
 def test_residual_and_code_are_mahalanobis_distances(monkeypatch):
-    monkeypatch.setattr(_scores, "REWEIGHTING_ROUNDS", 0)
+    monkeypatch.setattr(_whitening, "REWEIGHTING_ROUNDS", 0)
     X = factor_rows(500, 6)
     X_hat = np.zeros_like(X)
     covariance, _ = ledoit_wolf(X)
@@ -210,7 +211,7 @@ def test_many_rows_and_columns_are_bounded(monkeypatch):
     monkeypatch.setattr(_scores, "MIN_ROWS", 200)
     monkeypatch.setattr(_scores, "MAX_ROWS", 300)
     monkeypatch.setattr(_scores, "MAX_VALUES", 800)
-    monkeypatch.setattr(_scores, "MAX_COLUMNS", 6)
+    monkeypatch.setattr(_whitening, "MAX_COLUMNS", 6)
     train, new = autoencode(factor_rows(400, 8), 3, factor_rows(50, 8, random_state=2))
     first, again = (make_score("fused").fit(*train, random_state=0) for _ in range(2))
     other = make_score("fused").fit(*train, random_state=1)
@@ -259,7 +260,7 @@ def test_a_function_as_score(triples):
     np.testing.assert_array_equal(
         score.anomaly(X, X_hat, Z), np.abs(X - X_hat).max(axis=1)
     )
-    with pytest.raises(ValueError, match="largest_error is not known.*'fused'"):
+    with pytest.raises(ValueError, match=r"largest_error is not known.*'fused'"):
         score.contributions(X, X_hat, Z)
 
 
