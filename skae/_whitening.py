@@ -8,6 +8,9 @@ from ._thresholds import median_and_deviation
 # Columns above which only the variances are used and covariances are not: the matrix
 # would take more than 32 MB, and its eigenvectors more than half a minute.
 MAX_COLUMNS = 2048
+# Columns above which the rows that are far out are found by variances alone, so that
+# there is one matrix to take eigenvectors of, and not four.
+MAX_REESTIMATED_COLUMNS = 256
 # No variance counts as less than this share of the columns' mean, and no eigenvalue of
 # the correlations, whose mean is 1, as less than this: what hardly varies among the
 # training rows would otherwise decide everything.
@@ -67,23 +70,25 @@ class Whitening:
             This object.
         """
         X = np.asarray(X, np.float64)
-        self._fit(X)
+        wide = X.shape[1] > MAX_REESTIMATED_COLUMNS
+        rows = X
         for _ in range(REWEIGHTING_ROUNDS):
+            self._fit(rows, only_variances=wide)
             whitened = self.transform(X)
             distances = np.cbrt(np.einsum("ij,ij->i", whitened, whitened))
             median, deviation = median_and_deviation(distances)
-            usual = distances <= median + REWEIGHTING_CUTOFF * deviation
-            self._fit(X[usual])
+            rows = X[distances <= median + REWEIGHTING_CUTOFF * deviation]
+        self._fit(rows, only_variances=X.shape[1] > MAX_COLUMNS)
         return self
 
-    def _fit(self, X):
+    def _fit(self, X, only_variances):
         self.mean_ = X.mean(axis=0)
         X = X - self.mean_
         variances = np.einsum("ij,ij->j", X, X) / len(X)
         floor = max(FLOOR * variances.mean(), 1e-12 * self.scale)
         if floor < np.finfo(np.float64).tiny:
             floor = 1.0  # nothing varies: distances are in the unit of the data
-        if X.shape[1] > MAX_COLUMNS or len(X) == 1:
+        if only_variances or len(X) == 1:
             self.matrix_ = 1 / np.sqrt(np.maximum(variances, floor))
             return
         covariance, _ = ledoit_wolf(X, assume_centered=True)

@@ -243,7 +243,9 @@ def test_draw_rows(n_samples, n_features, n_drawn):
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
-def test_outliers_hardly_change_the_covariance(share):
+@pytest.mark.parametrize("most_columns", [4, 256])
+def test_outliers_hardly_change_the_covariance(share, most_columns, monkeypatch):
+    monkeypatch.setattr(_whitening, "MAX_REESTIMATED_COLUMNS", most_columns)
     X = factor_rows(1000, 6)
     outliers = 10 * np.random.RandomState(0).normal(size=(int(1000 * share), 6))
     clean, mixed = Whitening().fit(X), Whitening().fit(np.r_[X, outliers])
