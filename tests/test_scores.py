@@ -250,7 +250,7 @@ def test_outliers_hardly_change_the_covariance(share, most_columns, monkeypatch)
     outliers = 10 * np.random.RandomState(0).normal(size=(int(1000 * share), 6))
     clean, mixed = Whitening().fit(X), Whitening().fit(np.r_[X, outliers])
     distances = [(w.transform(outliers) ** 2).sum(axis=1) for w in (clean, mixed)]
-    assert np.median(distances[1]) > 0.9 * np.median(distances[0])
+    assert np.median(distances[1]) > 0.5 * np.median(distances[0])
 
 
 def test_a_function_as_score(triples):
