@@ -19,7 +19,7 @@ MAX_VALUES = 50_000_000
 MAX_XLA_PROGRAMS = 64
 
 # Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
-MIN_BATCHES_FOR_XLA = 1500
+MIN_BATCHES_FOR_XLA = 1000
 
 # Layers that treat each row by itself, and whose arithmetic is matrix products: there
 # XLA is faster than TensorFlow's kernels. For convolutions it is slower.

@@ -55,7 +55,8 @@ class AutoencoderTransformer(
         Determines initial weights, the validation split and the order of batches. Pass
         an int for the same result each time.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 shows epoch, losses and time: in a terminal or a notebook in one line that is
+        written anew, elsewhere in a line an epoch.
 
     Attributes
     ----------
