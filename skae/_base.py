@@ -9,8 +9,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, unpickle_empty, write_values
 from ._compilation import TrainingLoss, make_optimizer
@@ -19,7 +24,10 @@ from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
 from ._rows import Rows
 from ._training import train
-from .architectures import BaseArchitecture, DenseArchitecture
+from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
+from .architectures._base import describe
+
+DEFAULT_LOSS = "mean_squared_error"
 
 _NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
@@ -38,7 +46,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "architecture": [BaseArchitecture, None],
+        "architecture": "no_validation",  # see `_new_architecture`
         "loss": [str, callable, None],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"]), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
@@ -220,9 +228,11 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                 epochs=1,
                 patience=None,
             )
+            before, now = self.history_, result.history
             self.history_ = {
-                name: values + result.history.get(name, [np.nan])
-                for name, values in self.history_.items()
+                name: before.get(name, [np.nan] * self.n_iter_)
+                + now.get(name, [np.nan] * result.n_iter)
+                for name in before | now
             }
             self.n_iter_ += result.n_iter
             self.best_epoch_ = self.n_iter_
@@ -231,22 +241,45 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             raise KeyboardInterrupt
         return self
 
+    def summary(self, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        print_fn : callable, default=print
+            Is given the text.
+        """
+        check_is_fitted(self)
+        print_fn(describe(self._networks))
+
     def _new_rng(self):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
 
+    def _new_architecture(self):
+        """Copy the parameter `architecture`, in the form of a `BaseArchitecture`."""
+        given = self.architecture
+        if given is None:
+            return DenseArchitecture()
+        if isinstance(given, BaseArchitecture):
+            return clone(given)
+        if KerasArchitecture.is_wrapper(given):
+            return clone(KerasArchitecture(given))
+        raise InvalidParameterError(
+            "The 'architecture' parameter has to be an architecture of "
+            f"skae.architectures, a SciKeras wrapper or None, got {given!r}. A Keras "
+            "model goes in as KerasArchitecture(model)."
+        )
+
     def _build(self, rows):
         """Make new networks, and set the attributes that describe them."""
-        architecture = (
-            DenseArchitecture()
-            if self.architecture is None
-            else clone(self.architecture)
-        )
+        self.architecture_ = architecture = self._new_architecture()
         n_components = self.n_components
-        if n_components is None:
+        if n_components is None and not architecture.brings_n_components:
             n_components = self._default_n_components(self.n_features_in_)
-        cross_entropy = self._training_loss().is_cross_entropy()
-        self.architecture_ = architecture
+        cross_entropy = TrainingLoss(
+            DEFAULT_LOSS if self.loss is None else self.loss
+        ).is_cross_entropy()
         self._build_arguments = {
             "sample_shape": self._sample_shape,
             "n_components": n_components,
@@ -254,6 +287,13 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             "random_state": draw_seed(self._rng),
         }
         self._rebuild()
+        for name in ("loss", "optimizer"):
+            own, brought = getattr(self, name), getattr(self._networks, name)
+            if own is not None and brought is not None:
+                raise ValueError(
+                    f"{name}={own!r} is given, but the model of the architecture is "
+                    f"compiled with {brought!r} already. Give it in one place only."
+                )
         if type(architecture).initialize is not BaseArchitecture.initialize:
             architecture.initialize(self._networks, rows.take(rows.indices))
 
@@ -276,7 +316,13 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             rows,
             rows_val,
             loss=self._training_loss(),
-            optimizer=make_optimizer(self.optimizer, self.learning_rate),
+            optimizer=make_optimizer(
+                self._networks.optimizer if self.optimizer is None else self.optimizer,
+                self.learning_rate,
+            ),
+            build_like=lambda: (
+                self.architecture_.build(**self._build_arguments).autoencoder
+            ),
             batch_size=min(batch_size, len(rows)),
             rng=self._rng,
             verbose=self.verbose,
@@ -286,7 +332,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         return result
 
     def _training_loss(self):
-        return TrainingLoss("mean_squared_error" if self.loss is None else self.loss)
+        losses = (self.loss, self._networks.loss, DEFAULT_LOSS)
+        return TrainingLoss(next(loss for loss in losses if loss is not None))
 
     def _rows(self, X, indices=None):
         """Rows of validated X, as the network takes them."""
@@ -355,7 +402,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                 f"components, but n_components={n_components}. Set warm_start=False to "
                 "start anew."
             )
-        architecture = self.architecture or DenseArchitecture()
+        architecture = self._new_architecture()
         if repr(architecture) != repr(self.architecture_):
             raise ValueError(
                 "warm_start=True goes on with the network of "

@@ -44,6 +44,7 @@ def train(
     *,
     loss,
     optimizer,
+    build_like,
     optimizer_state=None,
     epochs,
     batch_size,
@@ -68,6 +69,8 @@ def train(
         What is minimized.
     optimizer : keras.optimizers.Optimizer
         A new one, which the training may use or copy.
+    build_like : callable
+        Builds one more network like `autoencoder`.
     optimizer_state : OptimizerState, optional
         From where the optimizer goes on.
     epochs, batch_size : int
@@ -106,6 +109,7 @@ def train(
             rows,
             loss=loss,
             optimizer=optimizer,
+            build_like=build_like,
             batch_size=batch_size,
             epochs=epochs,
             callbacks=keras_callbacks,
@@ -145,7 +149,7 @@ class _Run:
         """Run epochs until one of the reasons to stop."""
         try:
             if self.rows_val is not None:
-                self.best_loss = self.engine.evaluate(self.rows_val)
+                self.best_loss = self.engine.evaluate(self.rows_val)["loss"]
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
             for self.epoch in range(1, epochs + 1):
@@ -164,12 +168,13 @@ class _Run:
 
     def _run_epoch(self, rng):
         """Run one epoch and keep its weights if they are better; False after NaN."""
-        logs = {"loss": self.engine.run_epoch(self.rows, self.rows.shuffled(rng))}
+        logs = self.engine.run_epoch(self.rows, self.rows.shuffled(rng))
         if self.rows_val is not None:
-            logs["val_loss"] = self.engine.evaluate(self.rows_val)
+            losses_val = self.engine.evaluate(self.rows_val)
+            logs |= {f"val_{name}": value for name, value in losses_val.items()}
         self.logs = logs
         for name, value in logs.items():
-            self.history[name].append(value)
+            self.history.setdefault(name, []).append(value)
         if not np.isfinite(list(logs.values())).all():
             return False
         if self.rows_val is not None:

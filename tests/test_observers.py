@@ -49,7 +49,9 @@ def test_verbose_rewrites_its_line_in_a_terminal(X, small, monkeypatch):
     AutoencoderTransformer(verbose=1, **small).fit(X)
     *shown, last = terminal.getvalue().split("\r")[1:]
     assert terminal.getvalue().count("\n") == 1
-    assert re.match(r"Epoch 1/3 - loss: \S+ - val_loss: .* at most \d+s left$", shown[0])
+    assert re.match(
+        r"Epoch 1/3 - loss: \S+ - val_loss: .* at most \d+s left$", shown[0]
+    )
     assert re.match(r"Epoch 3/3 - loss: \S+ - val_loss: \S+ - \d+\.\ds *\n", last)
     assert "left" not in last
 

@@ -2,5 +2,6 @@
 
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
+from ._keras import KerasArchitecture
 
-__all__ = ["BaseArchitecture", "DenseArchitecture", "Networks"]
+__all__ = ["BaseArchitecture", "DenseArchitecture", "KerasArchitecture", "Networks"]

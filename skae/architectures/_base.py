@@ -24,6 +24,10 @@ class Networks:
         From codes to samples.
     autoencoder : keras.Model
         From samples to reconstructions. This is what is trained.
+    loss : str, callable or keras.losses.Loss, default=None
+        What the architecture wants to be trained with. None leaves it to the estimator.
+    optimizer : str or keras.optimizers.Optimizer, default=None
+        Likewise.
 
     See Also
     --------
@@ -42,6 +46,8 @@ class Networks:
     encoder: Any
     decoder: Any
     autoencoder: Any
+    loss: Any = None
+    optimizer: Any = None
 
     @classmethod
     def from_halves(cls, encoder, decoder):
@@ -84,9 +90,17 @@ class BaseArchitecture(BaseEstimator, ABC):
     losses or training. A subclass stores its parameters in `__init__` and implements
     `build_networks`.
 
+    Attributes
+    ----------
+    brings_n_components : bool
+        Whether the architecture decides on the size of the code where the estimator's
+        `n_components` is None. Otherwise the estimator does. False unless a subclass
+        says True.
+
     See Also
     --------
     DenseArchitecture : Fully connected layers.
+    KerasArchitecture : A Keras model of your own.
 
     Examples
     --------
@@ -106,12 +120,14 @@ class BaseArchitecture(BaseEstimator, ABC):
     AutoencoderTransformer(architecture=LinearArchitecture())
     """
 
+    brings_n_components = False
+
     _parameter_constraints: dict = {}
 
     def build(
         self,
         sample_shape,
-        n_components,
+        n_components=None,
         *,
         output_activation="linear",
         random_state=None,
@@ -122,8 +138,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         ----------
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
-        n_components : int
-            Size of the code.
+        n_components : int, default=None
+            Size of the code. None is for an architecture that brings its own.
         output_activation : str, default="linear"
             Activation of the last layer for an architecture that leaves the choice
             to its caller.
@@ -142,12 +158,16 @@ class BaseArchitecture(BaseEstimator, ABC):
         """
         self._validate_params()
         sample_shape = tuple(int(size) for size in sample_shape)
-        n_components = int(n_components)
+        if n_components is not None:
+            n_components = int(n_components)
+        elif not self.brings_n_components:
+            raise ValueError(f"{self!r} needs a number for n_components, got None.")
         seed = draw_seed(check_random_state(random_state))
         task = (
-            f"{self!r} cannot build an autoencoder from samples of shape "
-            f"{sample_shape} to {n_components} components"
+            f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
         )
+        if n_components is not None:
+            task += f" and {n_components} components"
         import_keras()
         try:
             with seeded_globals(seed):
@@ -159,7 +179,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         output_shape = tuple(networks.decoder.output_shape[1:])
         if output_shape != sample_shape:
             raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
-        if networks.n_components != n_components:
+        if n_components not in (None, networks.n_components):
             raise ValueError(f"{task}: its encoder gives {networks.n_components}.")
         return networks
 
@@ -174,8 +194,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         ----------
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
-        n_components : int
-            Size of the code.
+        n_components : int or None
+            Size of the code; None only where `brings_n_components` is True.
         output_activation : str
             Activation of the last layer, unless the architecture has its own.
 
@@ -197,3 +217,57 @@ class BaseArchitecture(BaseEstimator, ABC):
         X : ndarray of shape (n_samples, *sample_shape)
             The training rows, without those held out for validation.
         """
+
+    def summary(self, sample_shape, n_components=None, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int, default=None
+            Size of the code. None is the one that the architecture brings, else 2.
+        print_fn : callable, default=print
+            Is given the text.
+        """
+        if n_components is None and not self.brings_n_components:
+            n_components = 2
+        print_fn(describe(self.build(sample_shape, n_components, random_state=0)))
+
+
+def describe(networks):
+    """Write the summary of some networks.
+
+    Parameters
+    ----------
+    networks : Networks
+        Built ones.
+
+    Returns
+    -------
+    str
+        A table of layers, and a line on the code.
+    """
+    rows = [("layer", "output shape", "parameters")]
+    for half in (networks.encoder, networks.decoder):
+        rows.append((half.name, "", f"{half.count_params():,}"))
+        for layer in half.layers:
+            shape = getattr(getattr(layer, "output", None), "shape", ("", "?"))[1:]
+            shape = " x ".join(map(str, shape))
+            kind = type(layer).__name__
+            rows.append(
+                (f"  {layer.name} ({kind})", shape, f"{layer.count_params():,}")
+            )
+    rows.append(("autoencoder", "", f"{networks.autoencoder.count_params():,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{name:{widths[0]}}  {shape:>{widths[1]}}  {count:>{widths[2]}}"
+        for name, shape, count in rows
+    ]
+    n_values = math.prod(networks.autoencoder.input_shape[1:])
+    factor = n_values / networks.n_components
+    lines.append(
+        f"code: {networks.n_components:,} numbers for {n_values:,}, "
+        f"compression factor {factor:.3g}"
+    )
+    return "\n".join(line.rstrip() for line in lines)
