@@ -243,7 +243,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             else clone(self.architecture)
         )
         n_components = self.n_components
-        if n_components is None:
+        if n_components is None and not architecture.brings_n_components:
             n_components = self._default_n_components(self.n_features_in_)
         cross_entropy = self._training_loss().is_cross_entropy()
         self.architecture_ = architecture

@@ -108,10 +108,13 @@ class BaseArchitecture(BaseEstimator, ABC):
 
     _parameter_constraints: dict = {}
 
+    # Whether `build` takes n_components=None and the code's shape is then its own.
+    brings_n_components = False
+
     def build(
         self,
         sample_shape,
-        n_components,
+        n_components=None,
         *,
         output_activation="linear",
         random_state=None,
@@ -142,11 +145,16 @@ class BaseArchitecture(BaseEstimator, ABC):
         """
         self._validate_params()
         sample_shape = tuple(int(size) for size in sample_shape)
-        n_components = int(n_components)
+        size = "code of its own"
+        if n_components is not None:
+            n_components = int(n_components)
+            size = f"{n_components} components"
+        elif not self.brings_n_components:
+            raise ValueError(f"{self!r} needs n_components, got None.")
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder from samples of shape "
-            f"{sample_shape} to {n_components} components"
+            f"{sample_shape} to {size}"
         )
         import_keras()
         try:
@@ -159,7 +167,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         output_shape = tuple(networks.decoder.output_shape[1:])
         if output_shape != sample_shape:
             raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
-        if networks.n_components != n_components:
+        if n_components not in (None, networks.n_components):
             raise ValueError(f"{task}: its encoder gives {networks.n_components}.")
         return networks
 
