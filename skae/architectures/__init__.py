@@ -1,6 +1,14 @@
 """Networks: what an autoencoder is made of, apart from data and training."""
 
 from ._base import BaseArchitecture, Networks
+from ._convolutional import ConvolutionalArchitecture
 from ._dense import DenseArchitecture
+from ._recurrent import RecurrentArchitecture
 
-__all__ = ["BaseArchitecture", "DenseArchitecture", "Networks"]
+__all__ = [
+    "BaseArchitecture",
+    "ConvolutionalArchitecture",
+    "DenseArchitecture",
+    "Networks",
+    "RecurrentArchitecture",
+]
