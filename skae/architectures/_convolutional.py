@@ -231,14 +231,18 @@ class ConvolutionalArchitecture(BaseArchitecture):
                 f"a kernel of shape {kernel} is larger than the sample, of shape "
                 f"{tuple(sides)}. Make kernel_size smaller."
             )
+        if min(sides) == 1:
+            raise ValueError(
+                f"samples of shape {tuple(sides)} cannot be halved. rank=1 is for signals "
+                "of shape (length, channels); DenseArchitecture takes any shape."
+            )
         maps = [tuple(sides)]
         for stage in range(n_stages):
             if min(maps[-1]) == 1:
                 raise ValueError(
                     f"samples of shape {maps[0]} have shape {maps[-1]} after "
-                    f"{stage} of {n_stages} stages, which cannot be halved. Give "
-                    f"filters no more than {max(stage, 1)} values"
-                    + (", or choose DenseArchitecture." if not stage else ".")
+                    f"{stage} of {n_stages} stages, and cannot be halved again. "
+                    f"Give filters {stage} values or fewer."
                 )
             maps.append(tuple(-(-side // 2) for side in maps[-1]))
         return maps
