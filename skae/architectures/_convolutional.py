@@ -233,8 +233,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
             )
         if min(sides) == 1:
             raise ValueError(
-                f"samples of shape {tuple(sides)} cannot be halved. rank=1 is for signals "
-                "of shape (length, channels); DenseArchitecture takes any shape."
+                f"samples of shape {tuple(sides)} cannot be halved. Give signals rank=1 "
+                "and the shape (length, channels), or choose DenseArchitecture."
             )
         maps = [tuple(sides)]
         for stage in range(n_stages):
@@ -252,9 +252,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
         name = f"conv_{stage}"
         if self.downsampling == "strides":
             return [self._convolution(name, filters, activation, strides=2)]
-        kind = {"max_pooling": "MaxPooling", "average_pooling": "AveragePooling"}
-        pooling = getattr(
-            import_keras().layers, f"{kind[self.downsampling]}{self.rank}D"
+        pooling = self._layer_class(
+            "MaxPooling" if self.downsampling == "max_pooling" else "AveragePooling"
         )
         return [
             self._convolution(name, filters, activation),
@@ -263,30 +262,30 @@ class ConvolutionalArchitecture(BaseArchitecture):
 
     def _up(self, stage, filters, sides, target):
         """Layers of a decoder stage, which doubles `sides` and crops to `target`."""
-        layers, name = import_keras().layers, f"conv_{stage}"
+        name = f"conv_{stage}"
         images = _CHANNELS_LAST if self.rank == 2 else {}
         if self.upsampling == "transposed":
             up = [
                 self._convolution(
-                    name, filters, self.activation, strides=2, kind="Transpose"
+                    name, filters, self.activation, strides=2, transposed=True
                 )
             ]
         else:
-            kind = getattr(layers, f"UpSampling{self.rank}D")
+            upsampling = self._layer_class("UpSampling")
             up = [
                 self._convolution(name, filters, self.activation),
-                kind(2, **images, name=f"upsample_{stage}"),
+                upsampling(2, **images, name=f"upsample_{stage}"),
             ]
         surplus = [(0, 2 * side - t) for side, t in zip(sides, target, strict=True)]
         if (0, 1) in surplus:
-            kind = getattr(layers, f"Cropping{self.rank}D")
-            surplus = surplus if self.rank == 2 else surplus[0]
-            up.append(kind(surplus, **images, name=f"crop_{stage}"))
+            surplus = surplus[0] if self.rank == 1 else surplus
+            cropping = self._layer_class("Cropping")
+            up.append(cropping(surplus, **images, name=f"crop_{stage}"))
         return up
 
-    def _convolution(self, name, filters, activation, *, strides=1, kind=""):
-        layer = getattr(import_keras().layers, f"Conv{self.rank}D{kind}")
-        return layer(
+    def _convolution(self, name, filters, activation, *, strides=1, transposed=False):
+        convolution = self._layer_class("Conv", "Transpose" if transposed else "")
+        return convolution(
             filters,
             self._kernel(),
             strides,
@@ -295,3 +294,6 @@ class ConvolutionalArchitecture(BaseArchitecture):
             **_CHANNELS_LAST,
             name=name,
         )
+
+    def _layer_class(self, start, end=""):
+        return getattr(import_keras().layers, f"{start}{self.rank}D{end}")
