@@ -233,8 +233,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
             )
         if min(sides) == 1:
             raise ValueError(
-                f"samples of shape {tuple(sides)} cannot be halved. Give signals rank=1 "
-                "and the shape (length, channels), or choose DenseArchitecture."
+                f"samples of shape {tuple(sides)} cannot be halved. Signals take "
+                "rank=1 and the shape (length, channels); else choose DenseArchitecture."
             )
         maps = [tuple(sides)]
         for stage in range(n_stages):
@@ -242,7 +242,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
                 raise ValueError(
                     f"samples of shape {maps[0]} have shape {maps[-1]} after "
                     f"{stage} of {n_stages} stages, and cannot be halved again. "
-                    f"Give filters {stage} values or fewer."
+                    f"Shorten filters to a length of {stage}."
                 )
             maps.append(tuple(-(-side // 2) for side in maps[-1]))
         return maps

@@ -224,7 +224,11 @@ def test_the_data_format_of_keras_does_not_matter():
         ((8, 8), {"input_shape": (4, 16)}, ["(4, 16)", "(8, 8)"]),
         ((64,), {"input_shape": (8, -8)}, ["input_shape", "positive", "-8"]),
         ((64,), {"input_shape": (64,)}, ["(64,)", "(height, width)"]),
-        ((2, 9), {}, ["(2, 9)", "(1, 5)", "2 stages", "no more than 1"]),
+        (
+            (2, 9),
+            {},
+            ["(2, 9)", "(1, 5)", "2 stages", "Shorten filters to a length of 1"],
+        ),
         ((1, 9), {"kernel_size": 1}, ["(1, 9)", "rank=1", "DenseArchitecture"]),
         ((4, 9), {"kernel_size": 5}, ["(5, 5)", "(4, 9)", "kernel_size smaller"]),
         ((8, 8), {"kernel_size": (3, 3, 3)}, ["kernel_size=(3, 3, 3)", "rank=2"]),
