@@ -234,7 +234,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
         if min(sides) == 1:
             raise ValueError(
                 f"samples of shape {tuple(sides)} cannot be halved. Signals take "
-                "rank=1 and the shape (length, channels); else choose DenseArchitecture."
+                "rank=1 and the shape (length, channels); for the rest there is "
+                "DenseArchitecture."
             )
         maps = [tuple(sides)]
         for stage in range(n_stages):
