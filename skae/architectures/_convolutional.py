@@ -22,7 +22,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
 
     Parameters
     ----------
-    filters : int or array-like of int, default=(32, 16)
+    filters : int or array-like of int, default=(32, 64)
         Filters of the encoder's convolutions, from the data to the code: a stage each.
         The decoder has them in reverse.
     kernel_size : int or array-like of int, default=3
@@ -59,9 +59,10 @@ class ConvolutionalArchitecture(BaseArchitecture):
     Notes
     -----
     With ``n_components=None`` the encoder's last feature map is the code. It keeps
-    where things are in the sample, and it is large: 7 x 7 x 16 numbers from images of
-    28 x 28, with the default filters. That suits denoising. For few components,
-    give their number: a dense layer then makes the code from the map.
+    where things are in the sample, and its size follows from `filters`: 7 x 7 x 64
+    numbers from images of 28 x 28, by default, which is more than these have. Few
+    filters in the last stage make it small. For few components, give `n_components`: a
+    dense layer then makes the code from the map, which had best keep its filters.
 
     References
     ----------
@@ -109,7 +110,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
 
     def __init__(
         self,
-        filters=(32, 16),
+        filters=(32, 64),
         kernel_size=3,
         activation="relu",
         latent_activation="auto",

@@ -12,10 +12,9 @@ from ._layers import positive_ints, stack, unflattened_shape
 class RecurrentArchitecture(BaseArchitecture):
     """Recurrent layers for windows of time series, the decoder mirroring the encoder.
 
-    The encoder reads a window step by step, from its end to its start; a dense layer
-    makes the code from its last state. The decoder is given the code at each step, and
-    writes the window from its start: it begins where the encoder ended, which is
-    easier to learn than the other way round [1]_.
+    The encoder reads a window step by step, and a dense layer makes the code from its
+    last state. The decoder is given the code at each step; a dense layer, the same one
+    at each step, makes the features from its states.
 
     Parameters
     ----------
@@ -115,26 +114,17 @@ class RecurrentArchitecture(BaseArchitecture):
         if self.output_activation != "auto":
             output_activation = self.output_activation
         windows = len(sample_shape) == 2
-        encoder = [
-            *([] if windows else [layers.Reshape((time, features), name="window")]),
-            *(
-                self._recurrent(
-                    i, n, return_sequences=i < len(units), go_backwards=i == 1
-                )
-                for i, n in enumerate(units, start=1)
-            ),
-            layers.Dense(n_components, self.latent_activation, name="code"),
-        ]
-        decoder = [
-            layers.RepeatVector(time, name="repeat"),
-            *(
-                self._recurrent(i, n, return_sequences=True)
-                for i, n in reversed(list(enumerate(units, start=1)))
-            ),
-            # The same layer at each time step
-            layers.Dense(features, output_activation, name="reconstruction"),
-            *([] if windows else [layers.Reshape(sample_shape, name="reshape")]),
-        ]
+        names = [f"{self.cell}_{i}" for i in range(1, len(units) + 1)]
+        encoder = [] if windows else [layers.Reshape((time, features), name="window")]
+        for name, n in zip(names, units, strict=True):
+            encoder.append(self._recurrent(n, name, sequences=name != names[-1]))
+        encoder.append(layers.Dense(n_components, self.latent_activation, name="code"))
+        decoder = [layers.RepeatVector(time, name="repeat")]
+        for name, n in zip(reversed(names), reversed(units), strict=True):
+            decoder.append(self._recurrent(n, name, sequences=True))
+        decoder.append(layers.Dense(features, output_activation, name="reconstruction"))
+        if not windows:
+            decoder.append(layers.Reshape(sample_shape, name="reshape"))
         return Networks.from_halves(
             stack(sample_shape, encoder, "encoder"),
             stack((n_components,), decoder, "decoder"),
@@ -151,7 +141,7 @@ class RecurrentArchitecture(BaseArchitecture):
             )
         return shape
 
-    def _recurrent(self, i, units, **options):
-        kinds = {"lstm": "LSTM", "gru": "GRU"}
-        layer = getattr(import_keras().layers, kinds[self.cell])
-        return layer(units, name=f"{self.cell}_{i}", **options)
+    def _recurrent(self, units, name, sequences):
+        layers = import_keras().layers
+        layer = layers.LSTM if self.cell == "lstm" else layers.GRU
+        return layer(units, return_sequences=sequences, name=name)

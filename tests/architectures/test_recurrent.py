@@ -60,17 +60,25 @@ def test_decoder_mirrors_the_encoder(cell, kind, units, expected):
     assert networks.decoder.output_shape == (None, 6, 2)
 
 
-def test_the_code_is_made_after_the_first_step_was_read():
-    # Then a change of the first step reaches it through the fewest steps.
-    encoder = build((40, 1), units=3).encoder
-    x = np.random.RandomState(0).normal(size=(1, 40, 1))
-    changes = []
-    for step in (0, 39):
-        changed = x.copy()
-        changed[0, step] += 1
-        codes = encoder.predict(np.concatenate([x, changed]), verbose=0)
-        changes.append(np.abs(codes[1] - codes[0]).max())
-    assert changes[0] > 10 * changes[1]
+def test_number_of_parameters():
+    networks = RecurrentArchitecture(32).build((30, 2), 2)
+    lstm = 4 * 32 * (2 + 32 + 1)
+    dense = 32 * 2 + 2  # the same one at each time step
+    assert networks.encoder.count_params() == lstm + dense
+    assert networks.decoder.count_params() == lstm + dense
+
+
+@pytest.mark.parametrize("step", [0, 7])
+def test_each_step_reaches_the_code_and_comes_of_it(step):
+    networks = build((8, 1), units=3)
+    x = np.random.RandomState(0).normal(size=(1, 8, 1))
+    changed = x.copy()
+    changed[0, step] += 1
+    both = np.concatenate([x, changed])
+    codes = networks.encoder.predict(both, verbose=0)
+    assert np.abs(codes[1] - codes[0]).max() > 1e-4
+    outputs = networks.decoder.predict(codes, verbose=0)
+    assert np.abs(outputs[1] - outputs[0])[step].max() > 1e-6
 
 
 def test_activations():
