@@ -61,8 +61,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
     With ``n_components=None`` the encoder's last feature map is the code. It keeps
     where things are in the sample, and its size follows from `filters`: 7 x 7 x 64
     numbers from images of 28 x 28, by default, which is more than these have. Few
-    filters in the last stage make it small. For few components, give `n_components`: a
-    dense layer then makes the code from the map, which had best keep its filters.
+    filters in the last stage make it small. For few components, give `n_components`
+    instead: a dense layer then makes the code from the map, and many filters help.
 
     References
     ----------
