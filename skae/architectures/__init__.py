@@ -2,5 +2,11 @@
 
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
+from ._variational import VariationalArchitecture
 
-__all__ = ["BaseArchitecture", "DenseArchitecture", "Networks"]
+__all__ = [
+    "BaseArchitecture",
+    "DenseArchitecture",
+    "Networks",
+    "VariationalArchitecture",
+]
