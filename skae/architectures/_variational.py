@@ -168,6 +168,7 @@ class VariationalArchitecture(BaseArchitecture):
             float(self.beta),
             int(self.warmup_steps),
             name="sampling",
+            dtype=keras.config.floatx(),  # half precision would overflow
         )
         outputs = dense.decoder(sampling([mean, log_variance]))
         autoencoder = keras.Model(dense.encoder.input, outputs, name="autoencoder")
@@ -251,9 +252,7 @@ def _gaussian_sampling():
             self.built = True
 
         def call(self, inputs, training=False):
-            # Half precision would overflow.
-            dtype = self.variable_dtype
-            mean, log_variance = (ops.cast(x, dtype) for x in inputs)
+            mean, log_variance = inputs
             excess = ops.relu(log_variance - _LARGEST_LOG_VARIANCE)
             log_variance = log_variance - excess + ops.log1p(excess)
             divergence = ops.square(mean) + ops.expm1(log_variance) - log_variance
@@ -261,18 +260,17 @@ def _gaussian_sampling():
             self.kl_loss.update_state(divergence)
             weight = self.beta
             if training and self.warmup_steps:
-                step = ops.cast(self.step, dtype)
+                step = ops.cast(self.step, self.compute_dtype)
                 weight *= ops.minimum(step / self.warmup_steps, 1.0)
                 # It stays where it is in the end, and so never overflows.
                 self.step.assign(ops.minimum(self.step + 1, self.warmup_steps))
             self.add_loss(weight * ops.mean(divergence))
             if not training:
-                return inputs[0]
+                return mean
             noise = keras.random.normal(
-                ops.shape(mean), dtype=dtype, seed=self.seed_generator
+                ops.shape(mean), dtype=self.compute_dtype, seed=self.seed_generator
             )
-            code = mean + ops.exp(log_variance / 2) * noise
-            return ops.cast(code, self.compute_dtype)
+            return mean + ops.exp(log_variance / 2) * noise
 
         def get_config(self):
             return {
