@@ -17,6 +17,9 @@ MAX_VALUES = 50_000_000
 # programs of a process run as plain TensorFlow graphs.
 MAX_XLA_PROGRAMS = 64
 
+# Rows that are evaluated at a time: what convolutions give for a block would take GB.
+EVALUATED_ROWS = 1024
+
 # Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
 MIN_BATCHES_FOR_XLA = 1000
 
@@ -146,9 +149,20 @@ class Program:
 
         @tf.function(input_signature=[self._rows(None)], autograph=False)
         def evaluate_block(block):
-            reconstruction = self.loss(block, self.autoencoder(block, training=False))
-            loss = self._with_penalties(reconstruction)
-            return self._sums(loss, reconstruction, tf.shape(block)[0])
+            def step(start, sums):
+                x = block[start : start + EVALUATED_ROWS]
+                reconstruction = self.loss(x, self.autoencoder(x, training=False))
+                loss = self._with_penalties(reconstruction)
+                sums += self._sums(loss, reconstruction, tf.shape(x)[0])
+                return start + EVALUATED_ROWS, sums
+
+            _, sums = tf.while_loop(
+                lambda start, _: start < tf.shape(block)[0],
+                step,
+                (tf.constant(0), tf.zeros(2, tf.float64)),
+                parallel_iterations=1,
+            )
+            return sums
 
         return evaluate_block.get_concrete_function()
 

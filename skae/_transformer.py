@@ -1,12 +1,28 @@
 """An autoencoder as a transformer."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_scalar
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
+from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
+
+
+def _has_prior(autoencoder):
+    """Whether there are codes to draw; an AttributeError says why not."""
+    architecture = getattr(autoencoder, "architecture_", autoencoder.architecture)
+    if hasattr(architecture, "sample_codes"):
+        return True
+    name = type(architecture or DenseArchitecture()).__name__
+    raise AttributeError(
+        f"sample needs an architecture with a prior, from which sample_codes draws "
+        f"codes, but {name} has none. Fit with architecture=VariationalArchitecture()."
+    )
 
 
 class AutoencoderTransformer(
@@ -206,6 +222,42 @@ class AutoencoderTransformer(
                 f"{type(self).__name__} have {self.n_components_}."
             )
         return self._decode(X).reshape(len(X), *self._sample_shape)
+
+    @available_if(_has_prior)
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new rows: decode codes drawn from the prior.
+
+        Available if the architecture has a prior over codes, as
+        :class:`~skae.architectures.VariationalArchitecture` does, or any that has its
+        method `sample_codes`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Determines the codes. Pass an int for the same rows each time.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                of float64
+            What the decoder makes of the codes: each feature's expected value, without
+            the noise that the loss stands for.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is below 1.
+        TypeError
+            If `n_samples` is not an int.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        codes = self.architecture_.sample_codes(
+            n_samples, self.n_components_, random_state
+        )
+        return self._decode(codes).reshape(n_samples, *self._sample_shape)
 
     def score(self, X, y=None):
         """Give the share of the variance of X that the reconstruction keeps (R²).

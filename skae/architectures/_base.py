@@ -161,7 +161,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         if n_components is not None:
             n_components = int(n_components)
         elif not self.brings_n_components:
-            raise ValueError(f"{self!r} needs a number for n_components, got None.")
+            raise ValueError(f"{self!r} needs n_components, got None.")
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
@@ -254,10 +254,8 @@ def describe(networks):
         for layer in half.layers:
             shape = getattr(getattr(layer, "output", None), "shape", ("", "?"))[1:]
             shape = " x ".join(map(str, shape))
-            kind = type(layer).__name__
-            rows.append(
-                (f"  {layer.name} ({kind})", shape, f"{layer.count_params():,}")
-            )
+            name = f"  {layer.name} ({type(layer).__name__})"
+            rows.append((name, shape, f"{layer.count_params():,}"))
     rows.append(("autoencoder", "", f"{networks.autoencoder.count_params():,}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [

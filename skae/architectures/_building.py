@@ -91,3 +91,33 @@ def unflattened_shape(sample_shape, input_shape):
             f"{sample_shape} already. Leave input_shape out."
         )
     return shape
+
+
+def custom_objects():
+    """Give the layers of skae's own, which Keras needs to load a saved network.
+
+    Returns
+    -------
+    dict of str to type
+        For ``keras.models.load_model("saved.keras", custom_objects=...)`` in a process
+        that has not built such a network itself.
+
+    See Also
+    --------
+    VariationalArchitecture : Has a layer that draws codes.
+
+    Examples
+    --------
+    >>> from skae.architectures import custom_objects
+    >>> sorted(custom_objects())
+    ['skae>Chain', 'skae>ContractivePenalty', 'skae>GaussianSampling',
+     'skae>MaskingNoise', 'skae>SparsityPenalty', 'skae>TransposedDense']
+    """
+    import_keras()
+    from . import _layers
+
+    return {
+        f"skae>{name}": kind
+        for name, kind in vars(_layers).items()
+        if getattr(kind, "__module__", None) == _layers.__name__
+    }

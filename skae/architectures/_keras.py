@@ -2,15 +2,13 @@
 
 import inspect
 import math
-from dataclasses import dataclass
-from pickle import PicklingError
-from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from .._backend import import_keras, leaf_layers, read_values, write_values
+from .._backend import import_keras
 from ._base import BaseArchitecture, Networks
+from ._keras_models import PickledModel, copy_model, halves, has_own_step, reshaped
 
 # Parameters of a SciKeras wrapper that the estimator has under the same name.
 _OF_THE_ESTIMATOR = {
@@ -21,10 +19,6 @@ _OF_THE_ESTIMATOR = {
     "validation_split": 0.0,
     "warm_start": False,
 }
-
-# Layers without weights whose output is their input in another form: of a run of
-# equally narrow layers that ends with these, the last one gives the code.
-_FINISHING = ("Activation", "ELU", "Flatten", "LeakyReLU", "ReLU", "Reshape", "Softmax")
 
 
 class KerasArchitecture(BaseArchitecture):
@@ -44,8 +38,9 @@ class KerasArchitecture(BaseArchitecture):
           runs one after the other;
         - a pair (encoder, decoder);
         - a function that builds any of the first two, with arguments as in SciKeras:
-          ``meta`` (a dict with ``n_features_in_`` and ``X_shape_``), ``compile_kwargs``,
-          and any of its own, which are set as ``model__latent_dim`` and so on;
+          ``meta`` (a dict with ``n_features_in_`` and ``X_shape_``),
+          ``compile_kwargs``, and any of its own, which are set as
+          ``model__latent_dim`` and so on;
         - a SciKeras wrapper around such a function, like
           ``KerasRegressor(build, model__latent_dim=16, loss="mse")``.
 
@@ -196,14 +191,14 @@ class KerasArchitecture(BaseArchitecture):
         compiled = {}
         if getattr(model, "compiled", False):
             compiled = {"loss": model.loss, "optimizer": model.optimizer}
-        if _has_own_step(model):
-            whole = _copy(model, sample_shape, self.pretrained)
-            return Networks(*_halves(whole, self.code_layer), whole, **compiled)
-        encoder, decoder = _halves(model, self.code_layer)
-        encoder = _copy(encoder, sample_shape, self.pretrained)
-        decoder = _copy(decoder, encoder.output_shape[1:], self.pretrained)
-        encoder = _reshaped(sample_shape, encoder, decoder.input_shape[1:])
-        decoder = _reshaped(decoder.input_shape[1:], decoder, sample_shape)
+        if has_own_step(model):
+            whole = copy_model(model, sample_shape, self.pretrained)
+            return Networks(*halves(whole, self.code_layer), whole, **compiled)
+        encoder, decoder = halves(model, self.code_layer)
+        encoder = copy_model(encoder, sample_shape, self.pretrained)
+        decoder = copy_model(decoder, encoder.output_shape[1:], self.pretrained)
+        encoder = reshaped(sample_shape, encoder, decoder.input_shape[1:])
+        decoder = reshaped(decoder.input_shape[1:], decoder, sample_shape)
         autoencoder = Networks.from_halves(encoder, decoder).autoencoder
         return Networks(encoder, decoder, autoencoder, **compiled)
 
@@ -211,36 +206,22 @@ class KerasArchitecture(BaseArchitecture):
         state = dict(super().__getstate__())
         model = self.model
         if isinstance(model, (tuple, list)):
-            state["model"] = tuple(_Pickled.of(half) for half in model)
+            state["model"] = tuple(PickledModel.of(half) for half in model)
         elif not (self.is_wrapper(model) or _is_function(model)):
-            state["model"] = _Pickled.of(model)
+            state["model"] = PickledModel.of(model)
         return state
 
     def __setstate__(self, state):
         model = state["model"]
         if isinstance(model, tuple):
             model = tuple(half.restore() for half in model)
-        elif isinstance(model, _Pickled):
+        elif isinstance(model, PickledModel):
             model = model.restore()
         super().__setstate__(state | {"model": model})
 
 
 def _is_function(model):
     return callable(model) and not isinstance(model, import_keras().Model)
-
-
-def _has_own_step(model):
-    keras = import_keras()
-    return (
-        isinstance(model, keras.Model)
-        and type(model).train_step is not keras.Model.train_step
-    )
-
-
-def _is_graph(model):
-    """Whether layers are all that a model is made of."""
-    sequential = import_keras().Sequential
-    return isinstance(model, sequential) or getattr(model, "outputs", None) is not None
 
 
 def _build_by_scikeras(model, sample_shape):
@@ -282,195 +263,3 @@ class _CompilingBuilder:
         if not model.compiled and compile_kwargs.get("loss") is not None:
             model.compile(**compile_kwargs)
         return model
-
-
-def _halves(model, code_layer):
-    """Find encoder and decoder in what the user gave."""
-    if isinstance(model, (tuple, list)) and len(model) == 2:
-        return model
-    if hasattr(model, "encoder") and hasattr(model, "decoder"):
-        _check_is_chain(model)
-        return model.encoder, model.decoder
-    if isinstance(model, import_keras().Model):
-        if _is_graph(model):
-            return _cut(model, code_layer)
-        raise ValueError(
-            f"{type(model).__name__} is a subclass of keras.Model, and needs the "
-            "attributes 'encoder' and 'decoder'."
-        )
-    raise ValueError(
-        "model has to be a Keras model, a pair of them, a function that builds a model, "
-        f"or a SciKeras wrapper, got {model!r}."
-    )
-
-
-def _check_is_chain(model):
-    """Refuse a subclass whose own call does more than run both halves."""
-    if not model.built or not model.encoder.built or _has_own_step(model):
-        return
-    shape = [1, *(size or 1 for size in model.encoder.input_shape[1:])]
-    x = np.linspace(0, 1, math.prod(shape), dtype=np.float32).reshape(shape)
-    expected = np.asarray(model.decoder(model.encoder(x)))
-    given = np.asarray(model(x))
-    if given.shape != expected.shape or not np.allclose(given, expected, atol=1e-4):
-        raise ValueError(
-            f"{type(model).__name__} gives something else than its decoder makes of "
-            "what its encoder gives. Give it a train_step of its own, or pass the pair "
-            "(encoder, decoder)."
-        )
-
-
-def _cut(model, code_layer):
-    """Cut a Sequential or functional model where its code is."""
-    keras = import_keras()
-    work = keras.models.clone_model(model)  # cutting leaves marks in the layers
-    if not work.built:
-        raise ValueError(
-            f"{model.name!r} does not know the shape of its input, so it cannot be cut. "
-            "Put keras.Input(shape) first."
-        )
-    if len(work.inputs) != 1 or len(work.outputs) != 1:
-        raise ValueError(
-            f"{model.name!r} has {len(work.inputs)} inputs and {len(work.outputs)} "
-            "outputs; an autoencoder has one of each."
-        )
-    work.set_weights(model.get_weights())
-    code = _find_code(work, code_layer)
-    try:
-        return (
-            keras.Model(work.inputs[0], code, name="encoder"),
-            keras.Model(code, work.outputs[0], name="decoder"),
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"{model.name!r} cannot be cut after {code_layer!r}: other layers bypass "
-            f"it. {error}"
-        ) from error
-
-
-def _find_code(model, code_layer):
-    """Output of the code's layer: the one of that name, or the narrowest one."""
-    layers = [layer for layer in model.layers if hasattr(layer, "output")]
-    listed = "\n".join(f"  {layer.name}: {layer.output.shape[1:]}" for layer in layers)
-    if code_layer is not None:
-        for layer in layers:
-            if layer.name == code_layer:
-                return layer.output
-        raise ValueError(f"no layer is called {code_layer!r}. There are:\n{listed}")
-    sizes = [math.prod(layer.output.shape[1:]) for layer in layers]
-    first = sizes.index(min(sizes))
-    last = len(sizes) - 1 - sizes[::-1].index(min(sizes))
-    tail = layers[first + 1 : last + 1]
-    if not all(type(layer).__name__ in _FINISHING for layer in tail):
-        raise ValueError(
-            f"several layers are the narrowest. Name one as code_layer. There are:\n"
-            f"{listed}"
-        )
-    return layers[last].output
-
-
-def _copy(model, shape, pretrained):
-    """Copy a model; its weights are new, or the same if they shall be kept."""
-    keras = import_keras()
-    try:
-        if _is_graph(model) and not _has_own_step(model):
-            copy = keras.models.clone_model(model)
-        else:
-            copy = type(model).from_config(model.get_config())
-    except (NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"{type(model).__name__} cannot be copied: {error}. Implement its "
-            "get_config, or build it in a function and pass that."
-        ) from error
-    if pretrained and not model.built:
-        raise ValueError(f"pretrained=True, but {model.name!r} has no weights yet.")
-    if not copy.built:
-        copy(keras.ops.zeros((1, *shape)))
-    if not _is_graph(copy) and not _has_own_step(copy):
-        inputs = keras.Input(shape)
-        copy = keras.Model(inputs, copy(inputs), name=copy.name)
-    if pretrained:
-        write_values(copy.variables, read_values(model.variables))
-    return copy
-
-
-def _reshaped(shape_in, model, shape_out):
-    """Reshape what a model takes and gives, if it holds as many numbers."""
-    keras = import_keras()
-    takes, gives = model.input_shape[1:], model.output_shape[1:]
-    for shape, other in ((shape_in, takes), (shape_out, gives)):
-        if math.prod(shape) != math.prod(size or 0 for size in other):
-            raise ValueError(
-                f"the {model.name} goes from {takes} to {gives}, but should go from "
-                f"{tuple(shape_in)} to {tuple(shape_out)}."
-            )
-    if (takes, gives) == (tuple(shape_in), tuple(shape_out)):
-        return model
-    inputs = outputs = keras.Input(shape_in)
-    if takes != tuple(shape_in):
-        outputs = keras.layers.Reshape(takes)(outputs)
-    outputs = model(outputs)
-    if gives != tuple(shape_out):
-        outputs = keras.layers.Reshape(shape_out)(outputs)
-    return keras.Model(inputs, outputs, name=model.name)
-
-
-@dataclass(frozen=True)
-class _Pickled:
-    """What pickle holds of a Keras model.
-
-    Parameters
-    ----------
-    config : dict
-        How to build it.
-    values : list of ndarray
-        Its weights, none if it is not built.
-    loss, optimizer : object
-        How it is compiled, if it is; the optimizer as a dict.
-    """
-
-    config: dict
-    values: list
-    loss: Any
-    optimizer: Any
-
-    @classmethod
-    def of(cls, model):
-        """Describe a model."""
-        keras = import_keras()
-        described = model
-        if not _is_graph(model) and not _has_own_step(model):
-            from ._layers import Chain
-
-            described = Chain(*_halves(model, None))
-        for layer in [described, *leaf_layers(described)]:
-            _check_is_registered(layer)
-        config = keras.saving.serialize_keras_object(described)
-        config.pop("compile_config", None)
-        loss = optimizer = None
-        if model.compiled:
-            loss = model.loss
-            optimizer = keras.optimizers.serialize(model.optimizer)
-        return cls(config, read_values(model.variables), loss, optimizer)
-
-    def restore(self):
-        """Make the model again."""
-        keras = import_keras()
-        # A pickle is trusted, or it would not be loaded at all.
-        model = keras.saving.deserialize_keras_object(self.config, safe_mode=False)
-        if self.values:
-            write_values(model.variables, self.values)
-        if self.optimizer is not None:
-            model.compile(keras.optimizers.deserialize(self.optimizer), loss=self.loss)
-        return model
-
-
-def _check_is_registered(layer):
-    keras, kind = import_keras(), type(layer)
-    registered = keras.saving.get_registered_name(kind) != kind.__name__
-    if not registered and kind.__module__.split(".")[0] != "keras":
-        raise PicklingError(
-            f"{layer.name!r} is a {kind.__name__}, which is not registered with Keras, "
-            "so what is pickled could not be loaded. Put the decorator "
-            f"@keras.saving.register_keras_serializable() above class {kind.__name__}."
-        )

@@ -3,6 +3,10 @@
 import keras
 from keras import ops
 
+# Above this log-variance the variance grows linearly instead of exponentially. No
+# posterior that is of use comes near: the prior's log-variance is 0.
+_LARGEST_LOG_VARIANCE = 10.0
+
 
 @keras.saving.register_keras_serializable("skae")
 class TransposedDense(keras.layers.Layer):
@@ -190,3 +194,73 @@ class Chain(keras.Model):
             for name in ("encoder", "decoder")
         }
         return cls(**halves, **config)
+
+
+@keras.saving.register_keras_serializable("skae")
+class GaussianSampling(keras.layers.Layer):
+    """Draws a code from a normal distribution, and adds its KL divergence.
+
+    Called with means and log-variances, each of shape (batch, n_components), it
+    gives codes in training, and the means otherwise.
+
+    Parameters
+    ----------
+    n_features : int
+        The KL divergence is divided by it.
+    beta : float
+        Weight of the divergence in the loss.
+    warmup_steps : int
+        Calls in training until the weight is whole.
+    seed : int, default=None
+        Seed of the noise.
+    """
+
+    def __init__(self, n_features, beta, warmup_steps, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.n_features = n_features
+        self.beta = beta
+        self.warmup_steps = warmup_steps
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.kl_loss = keras.metrics.Mean(name="kl_loss")
+
+    def build(self, input_shape):
+        if self.warmup_steps:
+            self.step = self.add_weight(
+                shape=(),
+                initializer="zeros",
+                dtype="int32",
+                trainable=False,
+                name="step",
+            )
+        self.built = True
+
+    def call(self, inputs, training=False):
+        mean, log_variance = inputs
+        excess = ops.relu(log_variance - _LARGEST_LOG_VARIANCE)
+        log_variance = log_variance - excess + ops.log1p(excess)
+        divergence = ops.square(mean) + ops.expm1(log_variance) - log_variance
+        divergence = ops.sum(divergence, axis=-1) / (2 * self.n_features)
+        self.kl_loss.update_state(divergence)
+        weight = self.beta
+        if training and self.warmup_steps:
+            step = ops.cast(self.step, self.compute_dtype)
+            weight *= ops.minimum(step / self.warmup_steps, 1.0)
+            # It stays where it is in the end, and so never overflows.
+            self.step.assign(ops.minimum(self.step + 1, self.warmup_steps))
+        self.add_loss(weight * ops.mean(divergence))
+        if not training:
+            return mean
+        noise = keras.random.normal(
+            ops.shape(mean), dtype=self.compute_dtype, seed=self.seed_generator
+        )
+        return mean + ops.exp(log_variance / 2) * noise
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "n_features": self.n_features,
+            "beta": self.beta,
+            "warmup_steps": self.warmup_steps,
+            "seed": self.seed,
+        }

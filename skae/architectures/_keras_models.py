@@ -1,0 +1,220 @@
+"""Cutting, copying and pickling Keras models, which stay as they are."""
+
+import math
+from dataclasses import dataclass
+from pickle import PicklingError
+from typing import Any
+
+import numpy as np
+
+from .._backend import import_keras, leaf_layers, read_values, write_values
+
+# Layers without weights whose output is their input in another form: of a run of
+# equally narrow layers that ends with these, the last one gives the code.
+_FINISHING = ("Activation", "ELU", "Flatten", "LeakyReLU", "ReLU", "Reshape", "Softmax")
+
+
+def has_own_step(model):
+    keras = import_keras()
+    return (
+        isinstance(model, keras.Model)
+        and type(model).train_step is not keras.Model.train_step
+    )
+
+
+def _is_graph(model):
+    """Whether layers are all that a model is made of."""
+    sequential = import_keras().Sequential
+    return isinstance(model, sequential) or getattr(model, "outputs", None) is not None
+
+
+def halves(model, code_layer):
+    """Find encoder and decoder in what the user gave."""
+    if isinstance(model, (tuple, list)) and len(model) == 2:
+        return model
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
+        _check_is_chain(model)
+        return model.encoder, model.decoder
+    if isinstance(model, import_keras().Model):
+        if _is_graph(model):
+            return _cut(model, code_layer)
+        raise ValueError(
+            f"{type(model).__name__} is a subclass of keras.Model, and needs the "
+            "attributes 'encoder' and 'decoder'."
+        )
+    raise ValueError(
+        "model has to be a Keras model, a pair of them, a function that builds one, or "
+        f"a SciKeras wrapper, got {model!r}."
+    )
+
+
+def _check_is_chain(model):
+    """Refuse a subclass whose own call does more than run both halves."""
+    if not model.built or not model.encoder.built or has_own_step(model):
+        return
+    shape = [1, *(size or 1 for size in model.encoder.input_shape[1:])]
+    x = np.linspace(0, 1, math.prod(shape), dtype=np.float32).reshape(shape)
+    expected = np.asarray(model.decoder(model.encoder(x)))
+    given = np.asarray(model(x))
+    if given.shape != expected.shape or not np.allclose(given, expected, atol=1e-4):
+        raise ValueError(
+            f"{type(model).__name__} gives something else than its decoder makes of "
+            "what its encoder gives. Give it a train_step of its own, or pass the pair "
+            "(encoder, decoder)."
+        )
+
+
+def _cut(model, code_layer):
+    """Cut a Sequential or functional model where its code is."""
+    keras = import_keras()
+    work = keras.models.clone_model(model)  # cutting leaves marks in the layers
+    if not work.built:
+        raise ValueError(
+            f"{model.name!r} does not know the shape of its input, so it cannot be "
+            "cut. Put keras.Input(shape) first."
+        )
+    if len(work.inputs) != 1 or len(work.outputs) != 1:
+        raise ValueError(
+            f"{model.name!r} has {len(work.inputs)} inputs and {len(work.outputs)} "
+            "outputs; an autoencoder has one of each."
+        )
+    work.set_weights(model.get_weights())
+    code = _find_code(work, code_layer)
+    try:
+        return (
+            keras.Model(work.inputs[0], code, name="encoder"),
+            keras.Model(code, work.outputs[0], name="decoder"),
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{model.name!r} cannot be cut after {code_layer!r}: other layers bypass "
+            f"it. {error}"
+        ) from error
+
+
+def _find_code(model, code_layer):
+    """Output of the code's layer: the one of that name, or the narrowest one."""
+    layers = [layer for layer in model.layers if hasattr(layer, "output")]
+    listed = "\n".join(f"  {layer.name}: {layer.output.shape[1:]}" for layer in layers)
+    if code_layer is not None:
+        for layer in layers:
+            if layer.name == code_layer:
+                return layer.output
+        raise ValueError(f"no layer is called {code_layer!r}. There are:\n{listed}")
+    sizes = [math.prod(layer.output.shape[1:]) for layer in layers]
+    first = sizes.index(min(sizes))
+    last = len(sizes) - 1 - sizes[::-1].index(min(sizes))
+    tail = layers[first + 1 : last + 1]
+    if not all(type(layer).__name__ in _FINISHING for layer in tail):
+        raise ValueError(
+            f"several layers are the narrowest. Name one as code_layer. There are:\n"
+            f"{listed}"
+        )
+    return layers[last].output
+
+
+def copy_model(model, shape, pretrained):
+    """Copy a model; its weights are new, or the same if they shall be kept."""
+    keras = import_keras()
+    try:
+        if _is_graph(model) and not has_own_step(model):
+            copied = keras.models.clone_model(model)
+        else:
+            copied = type(model).from_config(model.get_config())
+    except (NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be copied: {error}. Implement its "
+            "get_config, or build it in a function and pass that."
+        ) from error
+    if pretrained and not model.built:
+        raise ValueError(f"pretrained=True, but {model.name!r} has no weights yet.")
+    if not copied.built:
+        copied(keras.ops.zeros((1, *shape)))
+    if not _is_graph(copied) and not has_own_step(copied):
+        inputs = keras.Input(shape)
+        copied = keras.Model(inputs, copied(inputs), name=copied.name)
+    if pretrained:
+        write_values(copied.variables, read_values(model.variables))
+    return copied
+
+
+def reshaped(shape_in, model, shape_out):
+    """Reshape what a model takes and gives, if it holds as many numbers."""
+    keras = import_keras()
+    takes, gives = model.input_shape[1:], model.output_shape[1:]
+    for shape, other in ((shape_in, takes), (shape_out, gives)):
+        if math.prod(shape) != math.prod(size or 0 for size in other):
+            raise ValueError(
+                f"the {model.name} goes from {takes} to {gives}, but should go from "
+                f"{tuple(shape_in)} to {tuple(shape_out)}."
+            )
+    if (takes, gives) == (tuple(shape_in), tuple(shape_out)):
+        return model
+    inputs = outputs = keras.Input(shape_in)
+    if takes != tuple(shape_in):
+        outputs = keras.layers.Reshape(takes)(outputs)
+    outputs = model(outputs)
+    if gives != tuple(shape_out):
+        outputs = keras.layers.Reshape(shape_out)(outputs)
+    return keras.Model(inputs, outputs, name=model.name)
+
+
+@dataclass(frozen=True)
+class PickledModel:
+    """What pickle holds of a Keras model.
+
+    Parameters
+    ----------
+    config : dict
+        How to build it.
+    values : list of ndarray
+        Its weights, none if it is not built.
+    loss, optimizer : object
+        How it is compiled, if it is; the optimizer as a dict.
+    """
+
+    config: dict
+    values: list
+    loss: Any
+    optimizer: Any
+
+    @classmethod
+    def of(cls, model):
+        """Describe a model."""
+        keras = import_keras()
+        described = model
+        if not _is_graph(model) and not has_own_step(model):
+            from ._layers import Chain
+
+            described = Chain(*halves(model, None))
+        for layer in [described, *leaf_layers(described)]:
+            _check_is_registered(layer)
+        config = keras.saving.serialize_keras_object(described)
+        config.pop("compile_config", None)
+        loss = optimizer = None
+        if model.compiled:
+            loss = model.loss
+            optimizer = keras.optimizers.serialize(model.optimizer)
+        return cls(config, read_values(model.variables), loss, optimizer)
+
+    def restore(self):
+        """Make the model again."""
+        keras = import_keras()
+        # A pickle is trusted, or it would not be loaded at all.
+        model = keras.saving.deserialize_keras_object(self.config, safe_mode=False)
+        if self.values:
+            write_values(model.variables, self.values)
+        if self.optimizer is not None:
+            model.compile(keras.optimizers.deserialize(self.optimizer), loss=self.loss)
+        return model
+
+
+def _check_is_registered(layer):
+    keras, kind = import_keras(), type(layer)
+    registered = keras.saving.get_registered_name(kind) != kind.__name__
+    if not registered and kind.__module__.split(".")[0] != "keras":
+        raise PicklingError(
+            f"{layer.name!r} is a {kind.__name__}, which is not registered with Keras, "
+            "so what is pickled could not be loaded. Put the decorator "
+            f"@keras.saving.register_keras_serializable() above class {kind.__name__}."
+        )
