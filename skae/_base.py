@@ -290,9 +290,10 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         for name in ("loss", "optimizer"):
             own, brought = getattr(self, name), getattr(self._networks, name)
             if own is not None and brought is not None:
+                kind = brought if isinstance(brought, str) else type(brought).__name__
                 raise ValueError(
                     f"{name}={own!r} is given, but the model of the architecture is "
-                    f"compiled with {brought!r} already. Give it in one place only."
+                    f"compiled with {kind} already. Give it in one place only."
                 )
         if type(architecture).initialize is not BaseArchitecture.initialize:
             architecture.initialize(self._networks, rows.take(rows.indices))

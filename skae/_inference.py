@@ -107,6 +107,10 @@ _ACTIVATIONS = {
 }
 
 
+# A layer of skae's own, whose module imports Keras.
+_TRANSPOSED_DENSE = ("skae.architectures._layers", "TransposedDense")
+
+
 def _numpy_steps(network):
     """Translate a network of plain layers to NumPy; None if it has any other layer.
 
@@ -115,6 +119,8 @@ def _numpy_steps(network):
     steps = []
     try:
         for layer in network.layers:
+            if isinstance(layer, import_keras().layers.InputLayer):
+                continue
             step = _numpy_step(layer)
             if step is None:
                 return None
@@ -135,7 +141,6 @@ def _numpy_step(layer):
     # Exact types: a subclass may compute anything.
     kind = type(layer)
     if kind in (
-        keras.layers.InputLayer,
         keras.layers.Dropout,
         keras.layers.GaussianNoise,
         keras.layers.GaussianDropout,
@@ -147,9 +152,9 @@ def _numpy_step(layer):
         return lambda x: x.reshape(len(x), *shape)
     if kind is keras.layers.Add:
         return lambda *terms: sum(terms[1:], start=terms[0])
-    tied_to = getattr(layer, "tied_to", None)
-    if tied_to is not None:
-        return _dense_step(layer, lambda: view_value(tied_to.kernel).T, layer.bias)
+    if (kind.__module__, kind.__name__) == _TRANSPOSED_DENSE:
+        kernel = layer.tied_to.kernel
+        return _dense_step(layer, lambda: view_value(kernel).T, layer.bias)
     if kind is keras.layers.Activation:
         activation = _numpy_activation(layer)
         return activation and (lambda x: activation(x.copy()))

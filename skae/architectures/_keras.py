@@ -237,8 +237,8 @@ def _build_by_scikeras(model, sample_shape):
                 f"{type(wrapper).__name__}({name}={getattr(wrapper, name)!r}) has no "
                 f"effect here. Give {name} to the estimator instead."
             )
-    if wrapper.model is not None:
-        wrapper.set_params(model=_CompilingBuilder(wrapper.model))
+    if _is_function(wrapper.model):
+        wrapper.set_params(model=_compiling(wrapper.model))
     # Values in between, so that they are not taken for classes.
     X = np.linspace(0.1, 0.9, 2 * math.prod(sample_shape), dtype=np.float32)
     y = X.reshape(2, -1)
@@ -246,20 +246,19 @@ def _build_by_scikeras(model, sample_shape):
     return wrapper.model_
 
 
-class _CompilingBuilder:
-    """A build function whose model is compiled as the wrapper's parameters say."""
+def _compiling(build):
+    """Wrap a build function: its model is compiled as the wrapper's parameters say."""
+    accepted = inspect.signature(build).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
 
-    def __init__(self, build):
-        self.build = build
-
-    def __call__(self, meta, compile_kwargs, params, **arguments):
+    def build_and_compile(meta, compile_kwargs, params, **arguments):
         offered = {"meta": meta, "compile_kwargs": compile_kwargs, "params": params}
-        accepted = inspect.signature(self.build).parameters
-        takes_all = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
         for name, value in offered.items():
             if takes_all or name in accepted:
                 arguments[name] = value
-        model = self.build(**arguments)
+        model = build(**arguments)
         if not model.compiled and compile_kwargs.get("loss") is not None:
             model.compile(**compile_kwargs)
         return model
+
+    return build_and_compile

@@ -148,9 +148,9 @@ class ContractivePenalty(keras.layers.Layer):
         self.add_loss(self.weight / self.step**2 * distance)
         return code
 
-    def compute_output_shape(self, input_shape, jittered_shape=None):
+    def compute_output_shape(self, code_shape, jittered_code_shape):
         """Give the shape of what `call` returns."""
-        return input_shape
+        return code_shape
 
     def get_config(self):
         """Describe the layer."""

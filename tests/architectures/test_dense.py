@@ -14,7 +14,8 @@ def layer_units(model):
     [((), []), (5, [5]), ((7, 4), [7, 4]), (np.array([7, 4]), [7, 4])],
 )
 def test_decoder_mirrors_the_encoder(hidden_layer_sizes, expected):
-    networks = DenseArchitecture(hidden_layer_sizes).build((10,), np.int64(3))
+    architecture = DenseArchitecture(hidden_layer_sizes, anchor=None)
+    networks = architecture.build((10,), np.int64(3))
     assert layer_units(networks.encoder) == [*expected, 3]
     assert layer_units(networks.decoder) == [*expected[::-1], 10]
     assert networks.n_components == 3
