@@ -18,27 +18,22 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, unpickle_empty, write_values
-from ._compilation import TrainingLoss, make_optimizer
+from ._compilation import DEFAULT_LOSS, TrainingLoss, make_optimizer
+from ._guard import Guard
 from ._inference import Predictor
 from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
+from ._ranges import check_floatx, check_reachable
 from ._rows import Rows
 from ._training import train
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._base import describe
 
-DEFAULT_LOSS = "mean_squared_error"
+# Rows that an architecture may take its first weights from.
+INITIAL_BYTES = 2**28
 
 _NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
-
-# What the last layer can give at all, by the name of its activation.
-_OUTPUT_RANGES = {
-    "sigmoid": (0, 1),
-    "hard_sigmoid": (0, 1),
-    "softmax": (0, 1),
-    "tanh": (-1, 1),
-}
 
 
 class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
@@ -159,17 +154,18 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             rows, rows_val = self._rows(X), None
             if X_val is not None:
                 rows_val = self._rows(self._validate(X_val, reset=False))
-            elif self.validation_fraction is not None and len(X) > 1:
-                rows.indices, indices_val = train_test_split(
-                    rows.indices,
-                    test_size=self.validation_fraction,
-                    random_state=draw_seed(self._rng),
-                )
-                rows_val = self._rows(X, indices_val)
             if warm:
                 self._check_same_network()
             else:
                 self._build(rows)
+            if X_val is None and self.validation_fraction is not None and len(X) > 1:
+                indices, indices_val = train_test_split(
+                    rows.indices,
+                    test_size=self.validation_fraction,
+                    random_state=draw_seed(self._rng),
+                )
+                rows, rows_val = self._rows(X, indices), self._rows(X, indices_val)
+            guard = Guard.of(self, rows_val)
             result = self._train(
                 rows,
                 rows_val,
@@ -181,6 +177,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             self.history_ = result.history
             self.n_iter_ = result.n_iter
             self.best_epoch_ = result.best_epoch
+            if guard is not None:
+                guard.check(self)
             self._finish_fit(X)
         if context is not None:
             context.call_on_fit_task_end(
@@ -296,7 +294,14 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                     f"compiled with {kind} already. Give it in one place only."
                 )
         if type(architecture).initialize is not BaseArchitecture.initialize:
-            architecture.initialize(self._networks, rows.take(rows.indices))
+            architecture.initialize(self._networks, rows.take(self._initial(rows)))
+
+    def _initial(self, rows):
+        """Choose the rows that an architecture may take its first weights from."""
+        n_rows = max(1, INITIAL_BYTES // rows.row_bytes)
+        if len(rows) <= n_rows:
+            return rows.indices
+        return self._rng.choice(rows.indices, n_rows, replace=False)
 
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
@@ -308,7 +313,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_components_ = self._networks.n_components
 
     def _train(self, rows, rows_val, **arguments):
-        self._check_reachable(rows.X)
+        check_reachable(rows.X, self.decoder_, self._training_loss())
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = _default_batch_size(len(rows))
@@ -339,13 +344,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _rows(self, X, indices=None):
         """Rows of validated X, as the network takes them."""
         floatx = import_keras().config.floatx()
-        if np.finfo(X.dtype).max > np.finfo(floatx).max:
-            largest = max(X.max(), -X.min())
-            if largest > np.finfo(floatx).max:
-                raise ValueError(
-                    f"X holds {largest:.3g}, which is too large for the network's "
-                    f"dtype {floatx}. Put a scaler in front, such as StandardScaler."
-                )
+        check_floatx(X, floatx)
         return Rows(X, self._sample_shape, floatx, indices)
 
     def _validate(self, X, *, reset):
@@ -363,36 +362,6 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                 f"{self._sample_shape}."
             )
         return X
-
-    def _check_reachable(self, X):
-        """Refuse data that the output layer or the loss cannot deal with."""
-        cross_entropy = self._training_loss().is_cross_entropy()
-        activation = next(
-            (
-                layer.activation.__name__
-                for layer in reversed(self.decoder_.layers)
-                if hasattr(layer, "activation")
-            ),
-            "linear",
-        )
-        low, high = _OUTPUT_RANGES.get(
-            activation, (0, 1) if cross_entropy else (-np.inf, np.inf)
-        )
-        # A scaler's rounding is no reason to refuse.
-        if X.min() < low - 1e-6 or X.max() > high + 1e-6:
-            cause = (
-                f"The output activation {activation!r}"
-                if activation in _OUTPUT_RANGES
-                else "A cross-entropy loss"
-            )
-            scaler = (
-                "MinMaxScaler()" if low == 0 else "MinMaxScaler(feature_range=(-1, 1))"
-            )
-            raise ValueError(
-                f"{cause} needs data in [{low}, {high}], but X goes from "
-                f"{X.min():.6g} to {X.max():.6g}. Put {scaler} of "
-                "sklearn.preprocessing in front."
-            )
 
     def _check_same_network(self):
         """Refuse a warm start whose parameters ask for another network."""

@@ -215,7 +215,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         networks : Networks
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
-            The training rows, without those held out for validation.
+            All rows that `fit` was given, also those that it then holds out for
+            validation; 256 MB of them, chosen at random, if there are more.
         """
 
     def summary(self, sample_shape, n_components=None, *, print_fn=print):

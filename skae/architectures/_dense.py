@@ -214,7 +214,7 @@ class DenseArchitecture(BaseArchitecture):
         networks : Networks
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
-            The training rows, without those held out for validation.
+            The training rows.
         """
         names = {layer.name for layer in networks.encoder.layers}
         if "linear_code" not in names:
