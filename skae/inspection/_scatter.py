@@ -1,0 +1,127 @@
+"""Points coloured by classes or by numbers."""
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import type_of_target
+
+from ._drawing import merged, series_styles
+
+# Beyond that, classes are told apart by a colour bar.
+_MOST_IN_LEGEND = 20
+
+
+class PointColors:
+    """How y colours points: one colour, classes with markers, or a colour bar.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        Classes or numbers.
+    n_samples : int
+        Number of points.
+    """
+
+    def __init__(self, y, n_samples):
+        self.classes = None
+        self.values = None
+        self.names = None
+        if y is None:
+            return
+        y = column_or_1d(y)
+        if len(y) != n_samples:
+            raise ValueError(f"y has {len(y)} values, but there are {n_samples} codes.")
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass", "continuous"):
+            raise ValueError(
+                f"y is {kind}, but classes or numbers were expected, one a row."
+            )
+        if kind == "continuous":
+            self.values = y
+            return
+        classes, numbers = np.unique(y, return_inverse=True)
+        if len(classes) <= _MOST_IN_LEGEND:
+            self.classes = {str(c): numbers == i for i, c in enumerate(classes)}
+        elif classes.dtype.kind in "biuf":
+            self.values = y
+        else:
+            self.values, self.names = numbers, [str(c) for c in classes]
+
+    def scatter(self, ax, x, y, kwargs, cmap):
+        """Draw points; give the artists by class, or by "" if there are none."""
+        from matplotlib.collections import PathCollection
+
+        size = float(np.clip(6000 / len(x), 4, 30))
+        defaults = {"s": size, "alpha": 0.7, "linewidths": 0}
+        defaults["rasterized"] = len(x) > 5000
+        kwargs = merged(defaults, kwargs, PathCollection)
+        if self.values is not None:
+            kwargs = {"cmap": cmap, **kwargs}
+            return {"": ax.scatter(x, y, c=self.values, **kwargs)}
+        if self.classes is None:
+            return {"": ax.scatter(x, y, **{"color": "#31688e", **kwargs})}
+        styles = series_styles(len(self.classes), cmap)
+        return {
+            name: ax.scatter(
+                x[rows],
+                y[rows],
+                label=name,
+                **{"color": style["color"], "marker": style["marker"], **kwargs},
+            )
+            for (name, rows), style in zip(self.classes.items(), styles, strict=True)
+        }
+
+    def histogram(self, ax, x, cmap, *, legend=False):
+        """Draw the distribution of one component, of each class if there are any."""
+        edges = np.histogram_bin_edges(x, 30)
+        classes = self.classes or {"": np.ones(len(x), dtype=bool)}
+        artists = {}
+        styles = series_styles(len(classes), cmap)
+        for (name, rows), style in zip(classes.items(), styles, strict=True):
+            artists[name] = ax.stairs(
+                np.histogram(x[rows], edges)[0],
+                edges,
+                color=style["color"] if self.classes else "#31688e",
+                linestyle=style["linestyle"],
+                linewidth=1.2,
+                fill=not self.classes,
+                label=name if legend and self.classes else None,
+            )
+        return artists
+
+    def explain(self, artists, *, ax=None, legend_ax=None, inside=False):
+        """Add a legend or a colour bar, if there is something to explain."""
+        place = ax if legend_ax is None else legend_ax
+        if self.classes is not None:
+            names = [name if len(name) <= 25 else f"{name[:24]}…" for name in artists]
+            where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+            if inside:
+                where = {"loc": "best"}
+            elif legend_ax is not None:
+                where = {"loc": "center"}
+            legend = place.legend(
+                artists.values(),
+                names,
+                ncols=1 if len(names) <= 12 and legend_ax is None else 2,
+                borderaxespad=0,
+                **where,
+            )
+            for handle in legend.legend_handles:
+                if hasattr(handle, "set_sizes"):
+                    handle.set(sizes=[30], alpha=1)
+        elif self.values is not None:
+            if legend_ax is None:
+                bar = ax.figure.colorbar(artists[""], ax=ax, label="y")
+            else:
+                bar = ax.figure.colorbar(
+                    artists[""],
+                    cax=legend_ax.inset_axes([0.15, 0.55, 0.75, 0.1]),
+                    orientation="horizontal",
+                    label="y",
+                )
+            if self.names is not None:
+                most = 15 if legend_ax is None else 4
+                step = -(-len(self.names) // most)
+                bar.set_ticks(
+                    np.arange(0, len(self.names), step),
+                    labels=[name[:20] for name in self.names[::step]],
+                )
