@@ -29,7 +29,7 @@ def draw_tables(ax, series, feature_names, value_label):
     n_columns = math.ceil(n_rows / n_bands)
     figsize = (
         max(n_columns * 2.1 + n_characters * CHARACTER, 4),
-        n_bands * (n_features * height + 0.7) + 1,
+        n_bands * (n_features * height + 0.7) + 0.5,
     )
     figure, grid = grid_in(ax, n_bands, n_columns, figsize=figsize)
     styles = [{"facecolor": "0.85", "edgecolor": "black"}]

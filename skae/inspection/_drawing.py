@@ -63,16 +63,37 @@ def set_axes_title(ax, title):
 
 
 def legend_below(figure, handles, labels):
-    """Put a legend below all axes, in as many columns as there is room for."""
-    room = figure.get_size_inches()[0] / CHARACTER
+    """Put a legend below all axes, in as many columns as there is room for.
+
+    A figure of our own grows by its height.
+    """
+    width, height = figure.get_size_inches()
+    room = width / CHARACTER
     labels = [wrapped(label, room - 10) for label in labels]
-    n_columns = int(room / (text_size(labels)[0] + 8))
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=int(np.clip(n_columns, 1, len(labels))),
-    )
+    n_characters, n_lines = text_size(labels)
+    n_columns = int(np.clip(room / (n_characters + 8), 1, len(labels)))
+    n_rows = -(-len(labels) // n_columns)
+    figure.set_size_inches(width, height + (1.2 * n_rows * n_lines + 1) * LINE)
+    figure.legend(handles, labels, loc="outside lower center", ncols=n_columns)
+
+
+def number(value, digits=2):
+    """Write a number as matplotlib's axes do."""
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def even_ticks(n):
+    """Choose a few of 0 to n - 1, evenly spaced, with both ends."""
+    n_gaps = next(k for k in (5, 4, 3, 2, 1) if (n - 1) % k == 0)
+    return np.linspace(0, n - 1, n_gaps + 1).round().astype(int)
+
+
+def shortened(text, n_characters):
+    """Leave out the middle of a long text: names often differ at the end."""
+    if len(text) <= n_characters:
+        return text
+    half = (n_characters - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def wrapped(text, n_characters):

@@ -196,14 +196,14 @@ class ExplainedVarianceDisplay:
         >>> from sklearn.preprocessing import StandardScaler
         >>> from skae.inspection import ExplainedVarianceDisplay
         >>> X = load_wine().data
-        >>> estimators = {"as it is": PCA(), "scaled": make_pipeline(StandardScaler(), PCA())}
+        >>> scaled = make_pipeline(StandardScaler(), PCA())
         >>> display = ExplainedVarianceDisplay.from_estimator(
-        ...     estimators, X, n_components=[1, 2, 4]
+        ...     {"as it is": PCA(), "scaled": scaled}, X, n_components=[1, 2, 4]
         ... )
         >>> display.scores["scaled"].shape
         (3, 5)
         >>> plt.close(display.figure_)
-        """  # noqa: E501
+        """
         sizes = _check_sizes(n_components)
         scores = {
             name: validation_curve(

@@ -13,7 +13,16 @@ from ._decoding import (
     decode_codes,
     grid_of_codes,
 )
-from ._drawing import LINE, grid_in, set_axes_title, set_title, single_axes, wrapped
+from ._drawing import (
+    LINE,
+    even_ticks,
+    grid_in,
+    number,
+    set_axes_title,
+    set_title,
+    shortened,
+    single_axes,
+)
 from ._estimators import encode, feature_names_of
 from ._images import draw_image_rows, to_colors
 from ._scatter import PointColors
@@ -200,7 +209,7 @@ class LatentSpaceDisplay:
             )
             x = self.codes[:, j]
             if a == b:
-                self.artists_[i, i] = colors.histogram(axes, x, cmap)
+                self.artists_[i, i] = colors.histogram(axes, x, cmap, most=5)
                 axes.tick_params(left=False, labelleft=False)
             else:
                 artists = colors.scatter(
@@ -229,7 +238,8 @@ class LatentSpaceDisplay:
         ratio = n_rows * height / (n_columns * width)
         size = np.clip(0.4 * max(n_rows, n_columns), 3, 7)
         self.ax_ = ax = single_axes(
-            ax, (size / max(ratio, 1) + 0.8, size * min(ratio, 1) + 0.9)
+            ax,
+            (max(size / max(ratio, 1) + 0.8, 4.8), size * min(ratio, 1) + 1.1),
         )
         self.axes_ = np.array([ax], dtype=object)
         low, high = self.decoded.min(), self.decoded.max()
@@ -251,10 +261,10 @@ class LatentSpaceDisplay:
             (ax.xaxis, n_columns, self.decoded_codes[0, :, i]),
             (ax.yaxis, n_rows, self.decoded_codes[:, 0, j]),
         ):
-            ticks = np.unique(np.linspace(0, n - 1, min(n, 5)).round().astype(int))
-            axis.set_ticks(ticks, [f"{values[t]:.2g}" for t in ticks])
+            ticks = even_ticks(n)
+            axis.set_ticks(ticks, [number(values[t]) for t in ticks])
         ax.set(xlabel=f"Component {i}", ylabel=f"Component {j}")
-        set_axes_title(ax, f"Images decoded across components {i} and {j}")
+        set_axes_title(ax, f"Decoded across components {i} and {j}")
 
     def _plot_interpolation(self, ax, cmap):
         n_steps, height, width = self.decoded.shape[:3]
@@ -264,13 +274,13 @@ class LatentSpaceDisplay:
         inches = float(np.clip(9 / n_steps, 0.45, 1.2))
         self.ax_, artists = draw_image_rows(
             ax,
-            [("Decoded", images, kwargs)],
+            [("", images, kwargs)],
             n_columns=n_steps,
             slot_heights=[height / width],
             inches=inches,
             more_height=2.2 * LINE,
         )
-        self.artists_ = {"decoded": artists["Decoded"]}
+        self.artists_ = {"decoded": artists[""]}
         self._finish_interpolation(n_steps, 0.5)
 
     def _plot_table_interpolation(self, ax, cmap):
@@ -281,17 +291,15 @@ class LatentSpaceDisplay:
         image = ax.imshow(self.decoded.T, cmap=cmap, aspect="auto")
         self.artists_ = {"decoded": [image]}
         step = -(-n_features // 30)
-        labels = [wrapped(name, 40).split("\n")[0] for name in names[::step]]
+        labels = [shortened(name, 40) for name in names[::step]]
         ax.set_yticks(np.arange(0, n_features, step), labels)
         ax.figure.colorbar(image, ax=ax, label="Decoded value")
         self._finish_interpolation(n_steps, 0)
 
     def _finish_interpolation(self, n_steps, offset):
-        ticks = np.unique(
-            np.linspace(0, n_steps - 1, min(n_steps, 5)).round().astype(int)
-        )
-        share = ticks / (n_steps - 1)
-        self.ax_.set_xticks(ticks + offset, [f"{s:.2g}" for s in share])
+        ticks = even_ticks(n_steps)
+        shares = ticks / (n_steps - 1)
+        self.ax_.set_xticks(ticks + offset, [number(share) for share in shares])
         self.ax_.set_xlabel("Share of the way between the two codes")
         set_axes_title(self.ax_, "Decoded on the way from one code to another")
         self.axes_ = np.array([self.ax_], dtype=object)

@@ -4,7 +4,15 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
-from ._drawing import CHARACTER, LINE, set_axes_title, single_axes, text_size, wrapped
+from ._drawing import (
+    CHARACTER,
+    LINE,
+    number,
+    set_axes_title,
+    single_axes,
+    text_size,
+    wrapped,
+)
 from ._estimators import class_name, feature_names_of, final_step
 
 
@@ -167,7 +175,7 @@ class OutlierScoreDisplay:
                 self.threshold,
                 color="black",
                 linestyle="--",
-                label=f"Threshold ({self.threshold:.3g})",
+                label=f"Threshold ({number(self.threshold, 3)})",
             )
         ax.set(
             xlabel="Score (higher is more normal)",
@@ -176,7 +184,7 @@ class OutlierScoreDisplay:
         # Above the tallest bars, so that the legend hides none.
         handles, _ = ax.get_legend_handles_labels()
         ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.09 * len(handles)))
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", framealpha=1)
         title = "Outlier scores"
         if len(groups) > 1:
             title += " of inliers and outliers"
@@ -225,7 +233,9 @@ class OutlierScoreDisplay:
             values = np.append(values, self.contributions[row][others].sum())
         n_characters, n_lines = text_size(labels)
         height = len(labels) * max(1.2 * LINE * n_lines, 0.25) + 1.1
-        self.ax_ = ax = single_axes(ax, (4 + n_characters * CHARACTER, height))
+        self.ax_ = ax = single_axes(
+            ax, (max(4 + n_characters * CHARACTER, 5.5), height)
+        )
         positions = np.arange(len(labels))
         self.bars_ = ax.barh(positions, values, color="0.8", edgecolor="0.35")
         if len(others):
@@ -236,7 +246,7 @@ class OutlierScoreDisplay:
         ax.locator_params(axis="x", nbins=5)
         title = f"Contributions to the score of row {row % n_rows}"
         if self.scores is not None:
-            title += f", {self.scores[row]:.3g}"
+            title += f" ({number(self.scores[row], 3)})"
         set_axes_title(ax, title)
 
     @classmethod
@@ -379,7 +389,8 @@ class OutlierScoreDisplay:
         >>> import matplotlib.pyplot as plt
         >>> from skae.inspection import OutlierScoreDisplay
         >>> display = OutlierScoreDisplay.from_predictions(
-        ...     contributions=[[0.1, 3.0, 0.2]], feature_names=["length", "width", "age"]
+        ...     contributions=[[0.1, 3.0, 0.2]],
+        ...     feature_names=["length", "width", "age"],
         ... )
         >>> [label.get_text() for label in display.ax_.get_yticklabels()]
         ['width', 'age', 'length']

@@ -437,7 +437,9 @@ class ReconstructionDisplay:
             shown,
             codes=checked,
             feature_names=names,
-            value_label="Standard deviations\nfrom the mean" if standardize else "Value",
+            value_label="Standard deviations\nfrom the mean"
+            if standardize
+            else "Value",
         )
 
 

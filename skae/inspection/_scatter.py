@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from ._drawing import merged, series_styles
+from ._drawing import merged, series_styles, shortened
 
 # Beyond that, classes are told apart by a colour bar.
 _MOST_IN_LEGEND = 20
@@ -50,7 +50,7 @@ class PointColors:
         """Draw points; give the artists by class, or by "" if there are none."""
         from matplotlib.collections import PathCollection
 
-        size = float(np.clip(6000 / len(x), 4, 30))
+        size = float(np.clip(30_000 / len(x), 6, 36))
         defaults = {"s": size, "alpha": 0.7, "linewidths": 0}
         defaults["rasterized"] = len(x) > 5000
         kwargs = merged(defaults, kwargs, PathCollection)
@@ -70,29 +70,30 @@ class PointColors:
             for (name, rows), style in zip(self.classes.items(), styles, strict=True)
         }
 
-    def histogram(self, ax, x, cmap, *, legend=False):
-        """Draw the distribution of one component, of each class if there are any."""
+    def histogram(self, ax, x, cmap, *, most=_MOST_IN_LEGEND):
+        """Draw the distribution of one component, of each class if there are few."""
         edges = np.histogram_bin_edges(x, 30)
-        classes = self.classes or {"": np.ones(len(x), dtype=bool)}
+        classes = self.classes
+        if classes is None or len(classes) > most:
+            classes = {"": np.ones(len(x), dtype=bool)}
         artists = {}
         styles = series_styles(len(classes), cmap)
         for (name, rows), style in zip(classes.items(), styles, strict=True):
             artists[name] = ax.stairs(
                 np.histogram(x[rows], edges)[0],
                 edges,
-                color=style["color"] if self.classes else "#31688e",
+                color="0.6" if "" in classes else style["color"],
                 linestyle=style["linestyle"],
                 linewidth=1.2,
-                fill=not self.classes,
-                label=name if legend and self.classes else None,
+                fill="" in classes,
             )
         return artists
 
     def explain(self, artists, *, ax=None, legend_ax=None, inside=False):
         """Add a legend or a colour bar, if there is something to explain."""
         place = ax if legend_ax is None else legend_ax
-        if self.classes is not None:
-            names = [name if len(name) <= 25 else f"{name[:24]}…" for name in artists]
+        if self.classes is not None and "" not in artists:
+            names = [shortened(name, 25) for name in artists]
             where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
             if inside:
                 where = {"loc": "best"}
@@ -123,5 +124,5 @@ class PointColors:
                 step = -(-len(self.names) // most)
                 bar.set_ticks(
                     np.arange(0, len(self.names), step),
-                    labels=[name[:20] for name in self.names[::step]],
+                    labels=[shortened(name, 25) for name in self.names[::step]],
                 )

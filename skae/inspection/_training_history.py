@@ -94,10 +94,8 @@ class TrainingHistoryDisplay:
         from matplotlib.ticker import MaxNLocator
 
         metrics = self._check_metrics(metrics)
-        # Each fit may need a line of the legend.
-        height = 4 + 0.2 * len(self.histories)
         figure, grid = grid_in(
-            ax, 1, len(metrics), figsize=(max(3.6 * len(metrics), 6), height)
+            ax, 1, len(metrics), figsize=(max(3.6 * len(metrics), 6), 3.8)
         )
         self.axes_ = np.empty(len(metrics), dtype=object)
         self.lines_, self.best_lines_ = {}, {name: [] for name in self.histories}
@@ -173,7 +171,8 @@ class TrainingHistoryDisplay:
         if ax is None and (several or n_metrics > 1):
             legend_below(self.figure_, handles, labels)
         else:
-            self.ax_.legend(handles, labels, loc="best")
+            size = "small" if n_metrics > 1 else None
+            self.ax_.legend(handles, labels, loc="best", fontsize=size)
 
     def _check_metrics(self, metrics):
         known = []
@@ -305,9 +304,7 @@ class TrainingHistoryDisplay:
                 f"best_epoch={best_epoch!r}, but there are several histories: give a "
                 f"dict with the names {list(histories)}."
             )
-        histories = {
-            str(name): _check_history(one) for name, one in histories.items()
-        }
+        histories = {str(name): _check_history(one) for name, one in histories.items()}
         for name, best in (best_epoch or {}).items():
             if name not in histories:
                 raise ValueError(
