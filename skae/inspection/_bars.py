@@ -8,18 +8,17 @@ from ._drawing import (
     CHARACTER,
     LINE,
     grid_in,
-    legend_below,
     series_styles,
     text_size,
     wrapped,
 )
 
 
-def draw_tables(ax, series, feature_names, value_label):
+def draw_tables(ax, series, feature_names, value_label, title):
     """Draw a panel of horizontal bars for each row, and a bar for each of the series.
 
     The first series of `series`, a dict of labels to arrays of shape (n_rows,
-    n_features), is drawn in light grey. Gives figure, axes, and bars by label.
+    n_features), is drawn in light grey. Gives axes, and bars by label.
     """
     n_rows, n_features = next(iter(series.values())).shape
     labels = [wrapped(name, 30) for name in feature_names]
@@ -31,7 +30,6 @@ def draw_tables(ax, series, feature_names, value_label):
         max(n_columns * 2.1 + n_characters * CHARACTER, 4),
         n_bands * (n_features * height + 0.7) + 0.5,
     )
-    figure, grid = grid_in(ax, n_bands, n_columns, figsize=figsize)
     styles = [{"facecolor": "0.85", "edgecolor": "black"}]
     for style in series_styles(len(series) - 1):
         styles.append(
@@ -41,6 +39,17 @@ def draw_tables(ax, series, feature_names, value_label):
                 "hatch": style["hatch"],
             }
         )
+    from matplotlib.patches import Patch
+
+    handles = [Patch(linewidth=0.5, **style) for style in styles]
+    figure, grid = grid_in(
+        ax,
+        n_bands,
+        n_columns,
+        figsize=figsize,
+        title=title,
+        legend=(handles, list(series)),
+    )
     positions = np.arange(n_features)
     axes = np.empty(n_rows, dtype=object)
     bars = {label: [] for label in series}
@@ -65,8 +74,4 @@ def draw_tables(ax, series, feature_names, value_label):
         axes[i].tick_params(labelleft=i % n_columns == 0)
         if i + n_columns >= n_rows:
             axes[i].set_xlabel(value_label)
-    if ax is None:
-        legend_below(figure, *axes[0].get_legend_handles_labels())
-    else:
-        axes[0].legend(loc="best")
-    return figure, axes, bars
+    return axes, bars

@@ -24,57 +24,70 @@ def single_axes(ax, figsize):
     return _check_axes(ax)
 
 
-def grid_in(ax, n_rows, n_columns, *, figsize, **ratios):
+def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
     """Give a figure and a grid in it for many axes, in the place of ax if there is one.
 
-    The user's axes are turned off, as by scikit-learn's PartialDependenceDisplay.
+    The user's axes are turned off, as by scikit-learn's PartialDependenceDisplay. A
+    title stands above the grid, and a legend of handles and labels below it: a figure
+    of our own grows by its height, a place of the user's is divided.
     """
     import matplotlib.pyplot as plt
 
+    width, height = figsize if ax is None else axes_size(_check_axes(ax))
+    title = wrapped(title, width / (1.15 * CHARACTER))
+    legend_height = 0
+    if legend is not None:
+        handles, labels = legend
+        labels = [wrapped(label, width / CHARACTER - 10) for label in labels]
+        n_characters, n_lines = text_size(labels)
+        most = width / (n_characters + 8) / CHARACTER
+        n_entries = int(np.clip(most, 1, len(labels)))
+        legend = {"handles": handles, "labels": labels, "ncols": n_entries}
+        legend_height = (1.2 * -(-len(labels) // n_entries) * n_lines + 1) * LINE
     if ax is None:
+        figsize = (width, height + legend_height)
         figure = plt.figure(figsize=figsize, layout="constrained")
-        return figure, figure.add_gridspec(n_rows, n_columns, **ratios)
-    _check_axes(ax).set_axis_off()
+        figure.suptitle(title)
+        if legend is not None:
+            figure.legend(loc="outside lower center", **legend)
+        return figure, figure.add_gridspec(n_rows, n_columns)
+    figure = ax.figure
+    ax.set_axis_off()
+    # Layouts shrink all rows to make room for labels, hence somewhat more than needed.
+    ratios = [(title.count("\n") + 2) * LINE, 0]
+    if legend is not None:
+        ratios.append(1.4 * legend_height)
+    ratios[1] = max(height - sum(ratios), height / 3)
     spec = ax.get_subplotspec()
     if spec is not None:
-        return ax.figure, spec.subgridspec(n_rows, n_columns, **ratios)
-    place = ax.get_position()
-    edges = {"left": place.x0, "right": place.x1, "bottom": place.y0, "top": place.y1}
-    return ax.figure, ax.figure.add_gridspec(n_rows, n_columns, **edges, **ratios)
-
-
-def set_title(figure, ax, first, title):
-    """Put a title above many axes, in lines that fit the width of what it is over.
-
-    In the place of the user's axes it stands above the first of them: no layout would
-    keep room for it elsewhere.
-    """
-    inches = figure.get_size_inches()[0] if ax is None else _width(ax)
-    title = wrapped(title, inches / (1.15 * CHARACTER))
-    if ax is None:
-        figure.suptitle(title)
+        outer = spec.subgridspec(len(ratios), 1, height_ratios=ratios, hspace=0)
     else:
-        first.set_title(f"{title}\n{first.get_title('left')}".strip(), loc="left")
+        place = ax.get_position()
+        outer = figure.add_gridspec(
+            len(ratios),
+            1,
+            height_ratios=ratios,
+            hspace=0,
+            left=place.x0,
+            right=place.x1,
+            bottom=place.y0,
+            top=place.y1,
+        )
+    above = figure.add_subplot(outer[0])
+    above.text(0.5, 0.5, title, ha="center", va="center", fontsize="large")
+    above.set_axis_off()
+    if legend is not None:
+        below = figure.add_subplot(outer[2])
+        below.set_axis_off()
+        below.set_in_layout(False)
+        below.legend(loc="lower center", borderaxespad=0, **legend)
+    return figure, outer[1].subgridspec(n_rows, n_columns)
 
 
-def set_axes_title(ax, title):
-    """Put a title above axes, in lines that fit their width."""
-    ax.set_title(wrapped(title, _width(ax) / (1.15 * CHARACTER)))
-
-
-def legend_below(figure, handles, labels):
-    """Put a legend below all axes, in as many columns as there is room for.
-
-    A figure of our own grows by its height.
-    """
-    width, height = figure.get_size_inches()
-    room = width / CHARACTER
-    labels = [wrapped(label, room - 10) for label in labels]
-    n_characters, n_lines = text_size(labels)
-    n_columns = int(np.clip(room / (n_characters + 8), 1, len(labels)))
-    n_rows = -(-len(labels) // n_columns)
-    figure.set_size_inches(width, height + (1.2 * n_rows * n_lines + 1) * LINE)
-    figure.legend(handles, labels, loc="outside lower center", ncols=n_columns)
+def set_axes_title(ax, title, inches=None):
+    """Put a title above axes, in lines that fit their width, or what is given."""
+    inches = axes_size(ax)[0] if inches is None else inches
+    ax.set_title(wrapped(title, inches / (1.15 * CHARACTER)))
 
 
 def number(value, digits=2):
@@ -82,9 +95,10 @@ def number(value, digits=2):
     return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
-def even_ticks(n):
-    """Choose a few of 0 to n - 1, evenly spaced, with both ends."""
-    n_gaps = next(k for k in (5, 4, 3, 2, 1) if (n - 1) % k == 0)
+def even_ticks(n, inches):
+    """Choose a few of 0 to n - 1, evenly spaced, with both ends, as there is room."""
+    most = int(np.clip(inches / 0.8, 1, 5))
+    n_gaps = next(k for k in range(most, 0, -1) if (n - 1) % k == 0)
     return np.linspace(0, n - 1, n_gaps + 1).round().astype(int)
 
 
@@ -135,8 +149,11 @@ def series_styles(n_series, cmap="viridis"):
     ]
 
 
-def _width(ax):
-    return ax.get_window_extent().width / ax.figure.dpi
+def axes_size(ax):
+    """Width and height of axes in inches, with regard to their aspect."""
+    ax.apply_aspect()
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi, box.height / ax.figure.dpi
 
 
 def _check_axes(ax):

@@ -100,6 +100,28 @@ def feature_names_of(X, n_features, feature_names=None):
     return feature_names
 
 
+def explain(estimator, X):
+    """Give contributions to the scores of X by the detector at the end, and names."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    names = getattr(X, "columns", None)
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:
+        X = estimator[:-1].transform(X)
+    detector = final_step(estimator)
+    if not hasattr(detector, "explain"):
+        raise TypeError(
+            f"{type(detector).__name__} has no method explain that gives contributions "
+            "to its scores. Give contributions to from_predictions."
+        )
+    contributions = detector.explain(X)
+    # Names that a scaler has taken away still hold for contributions of features.
+    if hasattr(contributions, "columns") or (
+        names is not None and np.shape(contributions)[1] != len(names)
+    ):
+        names = None
+    return contributions, names
+
+
 def _as_fitted(estimator, X):
     """Flatten images for an estimator that was fitted on flat rows, such as PCA."""
     shape = np.shape(X)

@@ -63,12 +63,22 @@ def check_shape(shape, name, lengths=(2,)):
     return tuple(int(size) for size in sizes)
 
 
-def code_shape_of(n_components):
-    """Give the most nearly square picture, lying rather than standing."""
-    height = next(
-        h for h in range(math.isqrt(n_components), 0, -1) if n_components % h == 0
-    )
-    return height, n_components // height
+def as_code_images(codes, code_shape, name):
+    """Give codes as pictures: the most nearly square ones, lying, if none is given."""
+    n_components = codes.shape[1]
+    if code_shape is None:
+        height = next(
+            h for h in range(math.isqrt(n_components), 0, -1) if n_components % h == 0
+        )
+        shape = (height, n_components // height)
+    else:
+        shape = check_shape(code_shape, "code_shape")
+        if math.prod(shape) != n_components:
+            raise ValueError(
+                f"code_shape={shape} takes {math.prod(shape)} numbers, but codes by "
+                f"{name} have {n_components}."
+            )
+    return codes.reshape(len(codes), *shape)
 
 
 def to_colors(images, low, high):
@@ -90,7 +100,7 @@ def image_slots(n_images):
 
 
 def draw_image_rows(ax, rows, *, n_columns, slot_heights, inches, more_height=0):
-    """Draw rows of images in one axes; give the axes, and the images by label.
+    """Draw rows of images in one axes; give those, images by label, room for a title.
 
     A row is a label, images, and keyword arguments for them. Each image stands in a
     slot of width 1; what does not fit into a row goes on in the next band of rows. One
@@ -98,13 +108,18 @@ def draw_image_rows(ax, rows, *, n_columns, slot_heights, inches, more_height=0)
     `inches` wide, and room for `more_height` inches below them.
     """
     n_images = len(rows[0][1])
+    room = None
     n_bands = math.ceil(n_images / n_columns)
     if ax is None:
         n_characters, _ = text_size([label for label, *_ in rows])
+        labels = n_characters * CHARACTER + 0.1
+        width = max(n_columns * inches + labels + 0.1, 4)
+        middle = labels + n_columns * inches / 2
+        room = 2 * min(middle, width - middle)
         ax = single_axes(
             None,
             (
-                max(n_columns * inches + n_characters * CHARACTER + 0.2, 4),
+                width,
                 (sum(slot_heights) * n_bands + BAND_GAP * (n_bands - 1)) * inches
                 + 3 * LINE
                 + more_height,
@@ -136,4 +151,23 @@ def draw_image_rows(ax, rows, *, n_columns, slot_heights, inches, more_height=0)
     ax.set_yticks(*zip(*ticks, strict=True))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return ax, artists
+    return ax, artists, room
+
+
+def draw_mosaic(ax, images, cmap):
+    """Draw a grid of images, of shape (n_rows, n_columns, h, w[, c]), as one.
+
+    The first row is at the bottom. Images are 1 wide and high in data units, centred at
+    whole numbers.
+    """
+    n_rows, n_columns, height, width = images.shape[:4]
+    low, high = images.min(), images.max()
+    mosaic = np.concatenate([np.concatenate(list(row), axis=1) for row in images[::-1]])
+    return ax.imshow(
+        to_colors(mosaic[np.newaxis], low, high)[0],
+        cmap=cmap,
+        vmin=low,
+        vmax=high,
+        extent=(-0.5, n_columns - 0.5, -0.5, n_rows - 0.5),
+        aspect=height / width,
+    )

@@ -15,17 +15,16 @@ from ._decoding import (
 )
 from ._drawing import (
     LINE,
+    axes_size,
     even_ticks,
-    grid_in,
     number,
     set_axes_title,
-    set_title,
     shortened,
     single_axes,
 )
 from ._estimators import encode, feature_names_of
-from ._images import draw_image_rows, to_colors
-from ._scatter import PointColors
+from ._images import draw_image_rows, draw_mosaic, to_colors
+from ._scatter import PointColors, draw_pairs
 
 
 class LatentSpaceDisplay:
@@ -171,10 +170,13 @@ class LatentSpaceDisplay:
         components = check_components(self.components, self.codes.shape[1])
         colors = PointColors(self.y, len(self.codes))
         if len(components) > 2:
-            self._plot_pairs(ax, components, colors, cmap, scatter_kwargs)
+            self.axes_, self.artists_ = draw_pairs(
+                ax, self.codes, components, colors, cmap, scatter_kwargs
+            )
+            self.ax_ = self.axes_[0, 0]
             return
         own = ax is None
-        self.ax_ = ax = single_axes(ax, (6.8, 4.8))
+        self.ax_ = ax = single_axes(ax, (5.6 + colors.width, 4.8))
         self.axes_ = np.array([ax], dtype=object)
         i, j = components[0], components[-1]
         x = self.codes[:, i]
@@ -195,76 +197,29 @@ class LatentSpaceDisplay:
             colors.explain(artists, ax=ax, inside=not own)
         set_axes_title(ax, title)
 
-    def _plot_pairs(self, ax, components, colors, cmap, scatter_kwargs):
-        n = len(components)
-        figure, grid = grid_in(ax, n, n, figsize=(1.9 * n + 0.5, 1.7 * n + 0.5))
-        self.axes_ = np.empty((n, n), dtype=object)
-        self.artists_ = {}
-        for a, b in zip(*np.tril_indices(n), strict=True):
-            i, j = components[a], components[b]
-            axes = figure.add_subplot(
-                grid[a, b],
-                sharex=self.axes_[b, b],
-                sharey=self.axes_[a, 0] if 0 < b < a else None,
-            )
-            x = self.codes[:, j]
-            if a == b:
-                self.artists_[i, i] = colors.histogram(axes, x, cmap, most=5)
-                axes.tick_params(left=False, labelleft=False)
-            else:
-                artists = colors.scatter(
-                    axes, x, self.codes[:, i], scatter_kwargs, cmap
-                )
-                self.artists_[j, i] = artists
-                axes.tick_params(labelleft=b == 0)
-                axes.locator_params(axis="y", nbins=4)
-            axes.locator_params(axis="x", nbins=4)
-            axes.tick_params(labelbottom=a == n - 1)
-            if a == n - 1:
-                axes.set_xlabel(f"Component {j}")
-            if b == 0:
-                axes.set_ylabel(f"Component {i}" if a else "Samples")
-            self.axes_[a, b] = axes
-        self.ax_ = self.axes_[0, 0]
-        legend_ax = figure.add_subplot(grid[: n // 2, (n + 1) // 2 :])
-        legend_ax.set_axis_off()
-        legend_ax.set_in_layout(False)
-        colors.explain(artists, ax=axes, legend_ax=legend_ax)
-        set_title(figure, ax, self.ax_, f"Codes: pairs of {n} components")
-
     def _plot_grid(self, ax, cmap):
         n_rows, n_columns, height, width = self.decoded.shape[:4]
         i, j = (self.components or (0, 1))[:2]
         ratio = n_rows * height / (n_columns * width)
-        size = np.clip(0.4 * max(n_rows, n_columns), 3, 7)
+        # Wide enough for the title.
+        size = max(np.clip(0.4 * max(n_rows, n_columns), 3, 7), 2 * min(ratio, 4))
+        own = ax is None
         self.ax_ = ax = single_axes(
             ax,
             (max(size / max(ratio, 1) + 0.8, 4.8), size * min(ratio, 1) + 1.1),
         )
         self.axes_ = np.array([ax], dtype=object)
-        low, high = self.decoded.min(), self.decoded.max()
-        # The second component grows upwards.
-        mosaic = np.concatenate(
-            [np.concatenate(list(row), axis=1) for row in self.decoded[::-1]]
-        )
-        images = to_colors(mosaic[np.newaxis], low, high)
-        image = ax.imshow(
-            images[0],
-            cmap=cmap,
-            vmin=low,
-            vmax=high,
-            extent=(-0.5, n_columns - 0.5, -0.5, n_rows - 0.5),
-            aspect=height / width,
-        )
+        image = draw_mosaic(ax, self.decoded, cmap)
         self.artists_ = {"decoded": [image]}
+        inches = size / max(ratio, 1) if own else axes_size(ax)[0]
         for axis, n, values in (
             (ax.xaxis, n_columns, self.decoded_codes[0, :, i]),
             (ax.yaxis, n_rows, self.decoded_codes[:, 0, j]),
         ):
-            ticks = even_ticks(n)
+            ticks = even_ticks(n, inches)
             axis.set_ticks(ticks, [number(values[t]) for t in ticks])
         ax.set(xlabel=f"Component {i}", ylabel=f"Component {j}")
-        set_axes_title(ax, f"Decoded across components {i} and {j}")
+        set_axes_title(ax, f"Decoded across components {i} and {j}", inches)
 
     def _plot_interpolation(self, ax, cmap):
         n_steps, height, width = self.decoded.shape[:3]
@@ -272,7 +227,7 @@ class LatentSpaceDisplay:
         images = to_colors(self.decoded, low, high)
         kwargs = {"cmap": cmap, "vmin": low, "vmax": high}
         inches = float(np.clip(9 / n_steps, 0.45, 1.2))
-        self.ax_, artists = draw_image_rows(
+        self.ax_, artists, room = draw_image_rows(
             ax,
             [("", images, kwargs)],
             n_columns=n_steps,
@@ -281,7 +236,7 @@ class LatentSpaceDisplay:
             more_height=2.2 * LINE,
         )
         self.artists_ = {"decoded": artists[""]}
-        self._finish_interpolation(n_steps, 0.5)
+        self._finish_interpolation(n_steps, 0.5, room)
 
     def _plot_table_interpolation(self, ax, cmap):
         n_steps, n_features = self.decoded.shape
@@ -296,12 +251,12 @@ class LatentSpaceDisplay:
         ax.figure.colorbar(image, ax=ax, label="Decoded value")
         self._finish_interpolation(n_steps, 0)
 
-    def _finish_interpolation(self, n_steps, offset):
-        ticks = even_ticks(n_steps)
+    def _finish_interpolation(self, n_steps, offset, room=None):
+        ticks = even_ticks(n_steps, room or axes_size(self.ax_)[0])
         shares = ticks / (n_steps - 1)
         self.ax_.set_xticks(ticks + offset, [number(share) for share in shares])
-        self.ax_.set_xlabel("Share of the way between the two codes")
-        set_axes_title(self.ax_, "Decoded on the way from one code to another")
+        self.ax_.set_xlabel("Share of the way")
+        set_axes_title(self.ax_, "Interpolation between two codes", room)
         self.axes_ = np.array([self.ax_], dtype=object)
 
     @classmethod

@@ -1,7 +1,6 @@
 """How outliers score, and what makes a row one."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
 from ._drawing import (
@@ -13,7 +12,7 @@ from ._drawing import (
     text_size,
     wrapped,
 )
-from ._estimators import class_name, feature_names_of, final_step
+from ._estimators import class_name, explain, feature_names_of, final_step
 
 
 class OutlierScoreDisplay:
@@ -322,7 +321,7 @@ class OutlierScoreDisplay:
             )
         contributions = None
         if kind == "contributions":
-            contributions, names = _explain(estimator, X)
+            contributions, names = explain(estimator, X)
             feature_names = names if feature_names is None else feature_names
         return cls.from_predictions(
             estimator.score_samples(X),
@@ -446,25 +445,3 @@ def _check_labels(y, n_samples):
             "is nothing to compare. Leave y out."
         )
     return is_outlier
-
-
-def _explain(estimator, X):
-    """Give contributions to the scores of X by the detector at the end, and names."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    names = getattr(X, "columns", None)
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = estimator[:-1].transform(X)
-    detector = final_step(estimator)
-    if not hasattr(detector, "explain"):
-        raise TypeError(
-            f"{type(detector).__name__} has no method explain that gives contributions "
-            "to its scores. Give contributions to from_predictions."
-        )
-    contributions = detector.explain(X)
-    # Names that a scaler has taken away still hold for contributions of features.
-    if hasattr(contributions, "columns") or (
-        names is not None and np.shape(contributions)[1] != len(names)
-    ):
-        names = None
-    return contributions, names

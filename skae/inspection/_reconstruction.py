@@ -1,6 +1,5 @@
 """Originals beside their reconstructions."""
 
-import math
 from collections.abc import Mapping
 from numbers import Integral
 
@@ -8,12 +7,11 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_array
 
 from ._bars import draw_tables
-from ._drawing import LINE, set_axes_title, set_title, wrapped
+from ._drawing import LINE, set_axes_title, wrapped
 from ._estimators import by_name, feature_names_of, reconstruct
 from ._images import (
+    as_code_images,
     as_images,
-    check_shape,
-    code_shape_of,
     draw_image_rows,
     image_slots,
     to_colors,
@@ -140,8 +138,8 @@ class ReconstructionDisplay:
         if len(self.reconstructions) == 1 and _UNNAMED not in self.reconstructions:
             title += f" by {next(iter(self.reconstructions))}"
         if self.X.ndim > 2:
-            self._plot_images(ax, show_codes, code_shape, show_errors, cmap)
-            set_axes_title(self.ax_, title.format("Images"))
+            room = self._plot_images(ax, show_codes, code_shape, show_errors, cmap)
+            set_axes_title(self.ax_, title.format("Images"), room)
             return self
         if show_errors:
             raise ValueError(
@@ -153,8 +151,7 @@ class ReconstructionDisplay:
             title += (
                 f": the {max_features} of {n_features} features with the largest errors"
             )
-        self._plot_table(ax, max_features)
-        set_title(self.figure_, ax, self.ax_, title.format("Values"))
+        self._plot_table(ax, max_features, title.format("Values"))
         return self
 
     def _plot_images(self, ax, show_codes, code_shape, show_errors, cmap):
@@ -170,7 +167,7 @@ class ReconstructionDisplay:
             prefix = f"{name}: " if len(self.reconstructions) > 1 else ""
             codes = (self.codes or {}).get(name)
             if show_codes and codes is not None:
-                images = _code_images(codes, code_shape, name)
+                images = as_code_images(codes, code_shape, name)
                 kwargs = {"vmin": codes.min(), "vmax": codes.max(), "cmap": "cividis"}
                 rows.append(
                     (f"{prefix}code", images, {"interpolation": "nearest", **kwargs})
@@ -191,17 +188,18 @@ class ReconstructionDisplay:
         for i, (label, *_) in enumerate(rows):
             text = (label.count("\n") + 1.3) * LINE / inches
             heights[i] = max(heights[i], text)
-        self.ax_, self.images_ = draw_image_rows(
+        self.ax_, self.images_, room = draw_image_rows(
             ax, rows, n_columns=n_columns, slot_heights=heights, inches=inches
         )
         self.axes_ = np.array([self.ax_], dtype=object)
         self.figure_ = self.ax_.figure
+        return room
 
     def _errors(self, name):
         errors = np.abs(self.X - self.reconstructions[name])
         return errors if errors.ndim == 3 else errors.mean(-1)
 
-    def _plot_table(self, ax, max_features):
+    def _plot_table(self, ax, max_features, title):
         names = feature_names_of(None, self.X.shape[1], self.feature_names)
         error = sum(np.abs(self.X - X).mean(0) for X in self.reconstructions.values())
         shown = np.sort(np.argsort(-error, kind="stable")[:max_features])
@@ -209,10 +207,10 @@ class ReconstructionDisplay:
         for name, X in self.reconstructions.items():
             label = name if name == _UNNAMED else f"Reconstruction by {name}"
             series[label] = X[:, shown]
-        self.figure_, self.axes_, self.bars_ = draw_tables(
-            ax, series, [names[i] for i in shown], self.value_label
+        self.axes_, self.bars_ = draw_tables(
+            ax, series, [names[i] for i in shown], self.value_label, title
         )
-        self.ax_ = self.axes_[0]
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
 
     @classmethod
     def from_estimator(
@@ -463,17 +461,3 @@ def _check_n_samples(n_samples, X, image_shape):
     elif not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples={n_samples!r}, but a positive int was expected.")
     return min(int(n_samples), shape[0])
-
-
-def _code_images(codes, code_shape, name):
-    n_components = codes.shape[1]
-    if code_shape is None:
-        shape = code_shape_of(n_components)
-    else:
-        shape = check_shape(code_shape, "code_shape")
-        if math.prod(shape) != n_components:
-            raise ValueError(
-                f"code_shape={shape} takes {math.prod(shape)} numbers, but codes by "
-                f"{name} have {n_components}."
-            )
-    return codes.reshape(len(codes), *shape)

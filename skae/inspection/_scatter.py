@@ -4,10 +4,13 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from ._drawing import merged, series_styles, shortened
+from ._drawing import CHARACTER, grid_in, merged, series_styles, shortened
 
 # Beyond that, classes are told apart by a colour bar.
 _MOST_IN_LEGEND = 20
+
+# Characters of the longest name that is written out.
+_LONGEST = 25
 
 
 class PointColors:
@@ -45,6 +48,20 @@ class PointColors:
             self.values = y
         else:
             self.values, self.names = numbers, [str(c) for c in classes]
+
+    @property
+    def width(self):
+        """Inches that a legend or a colour bar takes beside the axes."""
+        if self.classes is not None:
+            longest = max(len(shortened(name, _LONGEST)) for name in self.classes)
+            return self._n_columns * (longest * CHARACTER + 0.5)
+        if self.values is None:
+            return 0
+        return 1 if self.names is None else 1 + _LONGEST * CHARACTER
+
+    @property
+    def _n_columns(self):
+        return 1 if len(self.classes) <= 12 else 2
 
     def scatter(self, ax, x, y, kwargs, cmap):
         """Draw points; give the artists by class, or by "" if there are none."""
@@ -91,9 +108,10 @@ class PointColors:
 
     def explain(self, artists, *, ax=None, legend_ax=None, inside=False):
         """Add a legend or a colour bar, if there is something to explain."""
-        place = ax if legend_ax is None else legend_ax
+        place = ax or legend_ax
+        longest = _LONGEST if legend_ax is None else 15
         if self.classes is not None and "" not in artists:
-            names = [shortened(name, 25) for name in artists]
+            names = [shortened(name, longest) for name in artists]
             where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
             if inside:
                 where = {"loc": "best"}
@@ -102,7 +120,7 @@ class PointColors:
             legend = place.legend(
                 artists.values(),
                 names,
-                ncols=1 if len(names) <= 12 and legend_ax is None else 2,
+                ncols=self._n_columns if legend_ax is None else 2,
                 borderaxespad=0,
                 **where,
             )
@@ -111,18 +129,62 @@ class PointColors:
                     handle.set(sizes=[30], alpha=1)
         elif self.values is not None:
             if legend_ax is None:
-                bar = ax.figure.colorbar(artists[""], ax=ax, label="y")
+                bar = place.figure.colorbar(artists[""], ax=ax, label="y")
             else:
-                bar = ax.figure.colorbar(
+                bar = place.figure.colorbar(
                     artists[""],
-                    cax=legend_ax.inset_axes([0.15, 0.55, 0.75, 0.1]),
-                    orientation="horizontal",
+                    cax=legend_ax.inset_axes([0.1, 0.1, 0.08, 0.8]),
                     label="y",
                 )
             if self.names is not None:
-                most = 15 if legend_ax is None else 4
+                most = 15 if legend_ax is None else 6
                 step = -(-len(self.names) // most)
                 bar.set_ticks(
                     np.arange(0, len(self.names), step),
-                    labels=[shortened(name, 25) for name in self.names[::step]],
+                    labels=[shortened(name, longest) for name in self.names[::step]],
                 )
+
+
+def draw_pairs(ax, codes, components, colors, cmap, scatter_kwargs):
+    """Draw a scatter plot for each pair of components, and histograms.
+
+    Gives axes of shape (n_components, n_components), None above the diagonal, and what
+    is drawn in them by pairs of components.
+    """
+    n = len(components)
+    figure, grid = grid_in(
+        ax,
+        n,
+        n,
+        figsize=(1.9 * n + 0.5, 1.7 * n + 0.5),
+        title=f"Codes: pairs of {n} components",
+    )
+    all_axes = np.empty((n, n), dtype=object)
+    drawn = {}
+    for a, b in zip(*np.tril_indices(n), strict=True):
+        i, j = components[a], components[b]
+        all_axes[a, b] = axes = figure.add_subplot(
+            grid[a, b],
+            sharex=all_axes[b, b],
+            sharey=all_axes[a, 0] if 0 < b < a else None,
+        )
+        if a == b:
+            drawn[i, i] = colors.histogram(axes, codes[:, i], cmap, most=5)
+            axes.tick_params(left=False, labelleft=False)
+        else:
+            drawn[j, i] = artists = colors.scatter(
+                axes, codes[:, j], codes[:, i], scatter_kwargs, cmap
+            )
+            axes.tick_params(labelleft=b == 0)
+            axes.locator_params(axis="y", nbins=4)
+        axes.locator_params(axis="x", nbins=4)
+        axes.tick_params(labelbottom=a == n - 1)
+        if a == n - 1:
+            axes.set_xlabel(f"Component {j}")
+        if b == 0:
+            axes.set_ylabel(f"Component {i}" if a else "Samples")
+    legend_ax = figure.add_subplot(grid[: n // 2, (n + 1) // 2 :])
+    legend_ax.set_axis_off()
+    legend_ax.set_in_layout(False)
+    colors.explain(artists, legend_ax=legend_ax)
+    return all_axes, drawn

@@ -6,7 +6,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import _BaseAutoencoder
-from ._drawing import grid_in, legend_below, merged, series_styles, set_title
+from ._drawing import (
+    grid_in,
+    merged,
+    series_styles,
+    set_axes_title,
+    single_axes,
+)
 from ._estimators import by_name, class_name, final_step
 
 _UNNAMED = ""
@@ -69,8 +75,8 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes in whose place to draw: they are turned off and others are put there,
-            one for a metric. None makes a figure.
+            Axes to draw in. Several metrics have axes of their own: those given are
+            turned off, and others are put in their place. None makes a figure.
         metrics : list of str, default=None
             Names of metrics to draw, without "val_". None is all.
         yscale : {"linear", "log"}, default="linear"
@@ -94,16 +100,28 @@ class TrainingHistoryDisplay:
         from matplotlib.ticker import MaxNLocator
 
         metrics = self._check_metrics(metrics)
-        figure, grid = grid_in(
-            ax, 1, len(metrics), figsize=(max(3.6 * len(metrics), 6), 3.8)
-        )
-        self.axes_ = np.empty(len(metrics), dtype=object)
-        self.lines_, self.best_lines_ = {}, {name: [] for name in self.histories}
-        styles = series_styles(len(self.histories))
         several = len(self.histories) > 1
-        for i, metric in enumerate(metrics):
-            axes = figure.add_subplot(grid[i], sharex=self.axes_[0])
-            self.axes_[i] = axes
+        title = "Training history"
+        if not several and _UNNAMED not in self.histories:
+            title += f" of {next(iter(self.histories))}"
+        styles = series_styles(len(self.histories))
+        legend = self._legend(metrics, styles)
+        inside = len(metrics) == 1 and (ax is not None or not several)
+        if inside:
+            places = [single_axes(ax, (6, 4))]
+        else:
+            figure, grid = grid_in(
+                ax,
+                1,
+                len(metrics),
+                figsize=(max(3.6 * len(metrics), 6), 3.8),
+                title=title,
+                legend=legend,
+            )
+            places = [figure.add_subplot(grid[0, i]) for i in range(len(metrics))]
+        self.axes_ = np.array(places, dtype=object)
+        self.lines_, self.best_lines_ = {}, {name: [] for name in self.histories}
+        for axes, metric in zip(places, metrics, strict=True):
             for (name, history), style in zip(
                 self.histories.items(), styles, strict=True
             ):
@@ -139,40 +157,42 @@ class TrainingHistoryDisplay:
             axes.set_yscale(yscale)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
             axes.grid(alpha=0.3)
-        self.ax_, self.figure_ = self.axes_[0], figure
-        self._add_legend(ax, len(metrics))
-        of = "" if several or _UNNAMED in self.histories else next(iter(self.histories))
-        set_title(figure, ax, self.ax_, "Training history" + (of and f" of {of}"))
+        self.ax_, self.figure_ = places[0], places[0].figure
+        if inside:
+            self.ax_.legend(*legend, loc="best")
+            set_axes_title(self.ax_, title)
         return self
 
-    def _add_legend(self, ax, n_metrics):
-        """Explain colours by fit, and line styles: inside if there is room."""
+    def _legend(self, metrics, styles):
+        """Give handles and labels that explain colours by fit, and line styles."""
         from matplotlib.lines import Line2D
 
         several = len(self.histories) > 1
-        names = [key for _, key in self.lines_]
-        handles, labels = [], []
-        for name in self.histories if several else []:
-            handles.append(next(h for key, h in self.lines_.items() if key[0] == name))
-            best = (self.best_epochs or {}).get(name)
-            labels.append(name if best is None else f"{name} (best epoch: {best})")
-        color = "black" if several else next(iter(self.lines_.values())).get_color()
-        if not several:
-            best = (self.best_epochs or {}).get(next(iter(self.histories)))
-            best = f"Best epoch: {'0 (the start)' if best == 0 else best}"
-        for label, style, there in (
-            ("Training", "-", any(not key.startswith("val_") for key in names)),
-            ("Validation", "--", any(key.startswith("val_") for key in names)),
-            ("Best epoch" if several else best, ":", any(self.best_lines_.values())),
+        best_epochs = self.best_epochs or {}
+        entries = []
+        keys = set()
+        for (name, history), style in zip(self.histories.items(), styles, strict=True):
+            drawn = {f"{p}{m}" for p in ("", "val_") for m in metrics} & set(history)
+            keys |= drawn
+            best = best_epochs.get(name)
+            if several and drawn:
+                label = name if best is None else f"{name} (best epoch: {best})"
+                style = {"color": style["color"], "marker": style["marker"]}
+                entries.append((label, style))
+        color = "black" if several else styles[0]["color"]
+        best = [b for b in best_epochs.values() if b is not None]
+        best_label = "Best epoch"
+        if best and not several:
+            best_label += f": {best[0]}" if best[0] else ": 0 (the start)"
+        for label, linestyle, there in (
+            ("Training", "-", keys & set(metrics)),
+            ("Validation", "--", keys - set(metrics)),
+            (best_label, ":", best),
         ):
             if there:
-                handles.append(Line2D([], [], color=color, linestyle=style))
-                labels.append(label)
-        if ax is None and (several or n_metrics > 1):
-            legend_below(self.figure_, handles, labels)
-        else:
-            size = "small" if n_metrics > 1 else None
-            self.ax_.legend(handles, labels, loc="best", fontsize=size)
+                entries.append((label, {"color": color, "linestyle": linestyle}))
+        handles = [Line2D([], [], **style) for _, style in entries]
+        return handles, [label for label, _ in entries]
 
     def _check_metrics(self, metrics):
         known = []
@@ -201,7 +221,7 @@ class TrainingHistoryDisplay:
             Autoencoders, or Pipelines and searches that end in one. Anything with
             `history_` will do, such as a SciKeras wrapper.
         ax : matplotlib.axes.Axes, default=None
-            Axes in whose place to draw, see :meth:`plot`. None makes a figure.
+            Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
             Passed to :meth:`plot`.
 
@@ -261,7 +281,7 @@ class TrainingHistoryDisplay:
             The epoch whose weights were kept, the first being 1 and 0 being the weights
             that training began with; by name where there are several histories.
         ax : matplotlib.axes.Axes, default=None
-            Axes in whose place to draw, see :meth:`plot`. None makes a figure.
+            Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
             Passed to :meth:`plot`.
 

@@ -88,7 +88,8 @@ CASES = {
     "flat images": reconstruction(IMAGES[:10, :1]),
     "tall images": reconstruction(IMAGES[:10, :, :1], 2),
     "1 row of 2 features": reconstruction(IMAGES[:1, 0, :2]),
-    "4 rows": reconstruction(IMAGES[:4, 0], 2),
+    "4 rows": reconstruction(IMAGES[:4, 0]),
+    "4 rows, 2 long names": reconstruction(IMAGES[:4, 0], 2),
     "30 features, long names": reconstruction(TABLE, 3),
     "64 features": reconstruction(IMAGES[:7].reshape(7, 64)),
     "codes": latent(components=(0, 1)),
@@ -126,7 +127,7 @@ CASES = {
         np.arange(1, 1001), np.linspace(0, 1, 1000), xscale="log"
     ),
     "variance, long names": variance(
-        [1, 2, 4, 8], dict.fromkeys(MANY, [0.1, 0.2, 0.3, 0.4])
+        [1, 2, 4, 8], {name: [0.1, 0.2, 0.3, 0.4] for name in MANY}
     ),
 }
 
