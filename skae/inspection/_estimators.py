@@ -138,9 +138,13 @@ def _split_detector(estimator):
         estimator = estimator.best_estimator_
     detector = final_step(estimator)
     if not isinstance(detector, _BaseAutoencoder):
+        missing = " and no ".join(
+            name
+            for name in ("transform", "inverse_transform")
+            if not hasattr(estimator, name)
+        )
         raise TypeError(
-            f"{class_name(estimator)} has no transform and inverse_transform to draw. "
-            "Give a transformer such as PCA or AutoencoderTransformer, an "
+            f"{class_name(estimator)} has no {missing}. Give a transformer such as PCA or AutoencoderTransformer, an "
             "AutoencoderOutlierDetector, or a Pipeline that ends in one of them."
         )
     check_is_fitted(detector)

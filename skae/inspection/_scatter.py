@@ -71,21 +71,21 @@ class PointColors:
         defaults = {"s": size, "alpha": 0.7, "linewidths": 0}
         defaults["rasterized"] = len(x) > 5000
         kwargs = merged(defaults, kwargs, PathCollection)
+        # A colour of the user's takes the place of ours.
+        own = not {"c", "color", "facecolor"} & set(kwargs)
         if self.values is not None:
-            kwargs = {"cmap": cmap, **kwargs}
-            return {"": ax.scatter(x, y, c=self.values, **kwargs)}
+            colors = {"c": self.values, "cmap": cmap} if own else {}
+            return {"": ax.scatter(x, y, **colors, **kwargs)}
         if self.classes is None:
-            return {"": ax.scatter(x, y, **{"color": "#31688e", **kwargs})}
+            colors = {"color": "#31688e"} if own else {}
+            return {"": ax.scatter(x, y, **colors, **kwargs)}
+        artists = {}
         styles = series_styles(len(self.classes), cmap)
-        return {
-            name: ax.scatter(
-                x[rows],
-                y[rows],
-                label=name,
-                **{"color": style["color"], "marker": style["marker"], **kwargs},
-            )
-            for (name, rows), style in zip(self.classes.items(), styles, strict=True)
-        }
+        for (name, rows), style in zip(self.classes.items(), styles, strict=True):
+            look = {"color": style["color"]} if own else {}
+            look = {**look, "marker": style["marker"], "label": name, **kwargs}
+            artists[name] = ax.scatter(x[rows], y[rows], **look)
+        return artists
 
     def histogram(self, ax, x, cmap, *, most=_MOST_IN_LEGEND):
         """Draw the distribution of one component, of each class if there are few."""
