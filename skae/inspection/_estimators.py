@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -46,6 +47,8 @@ def by_name(things, name_of=class_name):
 
 def encode(estimator, X):
     """Give the codes of X, of shape (n_samples, n_components)."""
+    if isinstance(estimator, BaseEstimator):
+        check_is_fitted(estimator)
     X = _as_fitted(estimator, X)
     if hasattr(estimator, "transform"):
         codes = estimator.transform(X)
@@ -144,8 +147,9 @@ def _split_detector(estimator):
             if not hasattr(estimator, name)
         )
         raise TypeError(
-            f"{class_name(estimator)} has no {missing}. Give a transformer such as PCA or AutoencoderTransformer, an "
-            "AutoencoderOutlierDetector, or a Pipeline that ends in one of them."
+            f"{class_name(estimator)} has no {missing}. Give a transformer such as PCA "
+            "or AutoencoderTransformer, an AutoencoderOutlierDetector, or a Pipeline "
+            "that ends in one of them."
         )
     check_is_fitted(detector)
     many = isinstance(estimator, Pipeline) and len(estimator) > 1

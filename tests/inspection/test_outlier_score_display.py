@@ -122,6 +122,7 @@ def test_contributions_of_a_row():
 
 class Explainer(OutlierMixin, BaseEstimator):
     def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
         return self
 
     def score_samples(self, X):
@@ -134,7 +135,7 @@ class Explainer(OutlierMixin, BaseEstimator):
 def test_contributions_by_a_detector():
     X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
     pipeline = make_pipeline(StandardScaler(), Explainer()).fit(X)
-    for estimator in (Explainer(), pipeline):
+    for estimator in (Explainer().fit(X), pipeline):
         display = OutlierScoreDisplay.from_estimator(
             estimator, X, kind="contributions", row=2
         )
