@@ -5,7 +5,10 @@ from numbers import Integral
 
 import numpy as np
 
-from ._drawing import CHARACTER, LINE, single_axes, text_size
+from ._drawing import CHARACTER, LINE, shortened, single_axes, text_size
+
+# What is shown where nothing is said: a row of images, or a few rows of a table.
+_N_IMAGES, _N_ROWS = 10, 4
 
 # The space between images, and between bands of them, in widths of an image.
 GAP, BAND_GAP = 0.06, 0.4
@@ -61,6 +64,22 @@ def check_shape(shape, name, lengths=(2,)):
         )
         raise ValueError(f"{name}={shape!r}, but {expected} was expected.")
     return tuple(int(size) for size in sizes)
+
+
+def check_n_samples(n_samples, X, image_shape):
+    """Give how many samples to draw."""
+    shape = np.shape(X)
+    if len(shape) < 2:
+        raise ValueError(
+            f"X has shape {shape}, but rows of shape (n_samples, n_features) or images "
+            "of shape (n_samples, height, width) were expected. Give one sample as "
+            "x[np.newaxis]."
+        )
+    if n_samples is None:
+        n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else _N_IMAGES
+    elif not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples={n_samples!r}, but a positive int was expected.")
+    return min(int(n_samples), shape[0])
 
 
 def as_code_images(codes, code_shape, name):
@@ -171,3 +190,17 @@ def draw_mosaic(ax, images, cmap):
         extent=(-0.5, n_columns - 0.5, -0.5, n_rows - 0.5),
         aspect=height / width,
     )
+
+
+def draw_heat_map(ax, values, names, cmap, label):
+    """Draw rows of values as colours, with their names and a colour bar."""
+    n_rows = len(values)
+    ax = single_axes(ax, (7, max(0.25 * min(n_rows, 30) + 1, 2.5)))
+    image = ax.imshow(values, cmap=cmap, aspect="auto")
+    # Names of some, if there is no room for all.
+    step = -(-n_rows // 30)
+    ax.set_yticks(
+        np.arange(0, n_rows, step), [shortened(name, 40) for name in names[::step]]
+    )
+    ax.figure.colorbar(image, ax=ax, label=label)
+    return image

@@ -19,11 +19,10 @@ from ._drawing import (
     even_ticks,
     number,
     set_axes_title,
-    shortened,
     single_axes,
 )
 from ._estimators import encode, feature_names_of
-from ._images import draw_image_rows, draw_mosaic, to_colors
+from ._images import draw_heat_map, draw_image_rows, draw_mosaic, to_colors
 from ._scatter import PointColors, draw_pairs
 
 
@@ -239,17 +238,11 @@ class LatentSpaceDisplay:
         self._finish_interpolation(n_steps, 0.5, room)
 
     def _plot_table_interpolation(self, ax, cmap):
-        n_steps, n_features = self.decoded.shape
-        names = feature_names_of(None, n_features, self.feature_names)
-        height = max(0.25 * min(n_features, 30) + 1, 2.5)
-        self.ax_ = ax = single_axes(ax, (7, height))
-        image = ax.imshow(self.decoded.T, cmap=cmap, aspect="auto")
+        names = feature_names_of(None, self.decoded.shape[1], self.feature_names)
+        image = draw_heat_map(ax, self.decoded.T, names, cmap, "Decoded value")
+        self.ax_ = image.axes
         self.artists_ = {"decoded": [image]}
-        step = -(-n_features // 30)
-        labels = [shortened(name, 40) for name in names[::step]]
-        ax.set_yticks(np.arange(0, n_features, step), labels)
-        ax.figure.colorbar(image, ax=ax, label="Decoded value")
-        self._finish_interpolation(n_steps, 0)
+        self._finish_interpolation(len(self.decoded), 0)
 
     def _finish_interpolation(self, n_steps, offset, room=None):
         ticks = even_ticks(n_steps, room or axes_size(self.ax_)[0])

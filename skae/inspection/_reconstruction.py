@@ -1,7 +1,6 @@
 """Originals beside their reconstructions."""
 
 from collections.abc import Mapping
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import _safe_indexing, check_array
@@ -12,13 +11,11 @@ from ._estimators import by_name, feature_names_of, reconstruct
 from ._images import (
     as_code_images,
     as_images,
+    check_n_samples,
     draw_image_rows,
     image_slots,
     to_colors,
 )
-
-# What is shown where nothing is said: a row of images, or a few rows of a table.
-_N_IMAGES, _N_ROWS = 10, 4
 
 _ORIGINAL = object()
 _UNNAMED = "Reconstruction"
@@ -284,7 +281,7 @@ class ReconstructionDisplay:
         ['Value', 'Reconstruction by 1 components', 'Reconstruction by 2 components']
         >>> plt.close(display.figure_)
         """
-        n_samples = _check_n_samples(n_samples, X, image_shape)
+        n_samples = check_n_samples(n_samples, X, image_shape)
         shown = _safe_indexing(X, slice(n_samples))
         codes, reconstructions = {}, {}
         for name, one in by_name(estimator).items():
@@ -369,7 +366,7 @@ class ReconstructionDisplay:
         if not isinstance(reconstructions, Mapping):
             reconstructions = {_UNNAMED: reconstructions}
             codes = None if codes is None else {_UNNAMED: codes}
-        n_samples = _check_n_samples(n_samples, X, image_shape)
+        n_samples = check_n_samples(n_samples, X, image_shape)
         return cls._from_shown(
             X,
             by_name(reconstructions),
@@ -445,19 +442,3 @@ def _check_array(X, name):
     return check_array(
         X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
     )
-
-
-def _check_n_samples(n_samples, X, image_shape):
-    """Give how many samples to draw."""
-    shape = np.shape(X)
-    if len(shape) < 2:
-        raise ValueError(
-            f"X has shape {shape}, but rows of shape (n_samples, n_features) or images "
-            "of shape (n_samples, height, width) were expected. Give one sample as "
-            "x[np.newaxis]."
-        )
-    if n_samples is None:
-        n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else _N_IMAGES
-    elif not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples={n_samples!r}, but a positive int was expected.")
-    return min(int(n_samples), shape[0])

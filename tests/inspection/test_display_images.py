@@ -26,8 +26,14 @@ from skae.inspection import (
 )
 
 FOLDER = Path(__file__).parent / "expected_images"
-# Of values from 0 to 1. matplotlib 3.8 and 3.11 differ by less than half of it.
-TOLERANCE = 0.03
+# Of values from 0 to 1. matplotlib 3.8 and 3.11 differ by about half of it: they round
+# the edges of images to other pixels.
+IMAGES = ("reconstruction_of_images", "decoded_grid")
+
+
+def tolerance(name):
+    return 0.06 if name in IMAGES else 0.01
+
 
 # Smooth data, the same on every machine: sums of sines.
 ROWS = np.arange(24.0)
@@ -163,15 +169,15 @@ def difference(image, other):
 def test_looks_as_before(name):
     found = plt.imread(picture(DRAW[name]))
     expected = plt.imread(FOLDER / f"{name}.png")
-    assert difference(found, expected) < TOLERANCE
+    assert difference(found, expected) < tolerance(name)
 
 
 @pytest.mark.parametrize("name", DRAW)
 def test_pictures_show_something(name):
     """The comparison would see it if nothing were drawn, or all were upside down."""
     expected = plt.imread(FOLDER / f"{name}.png")
-    assert difference(expected, np.ones_like(expected)) > 2 * TOLERANCE
-    assert difference(expected, expected[::-1]) > 2 * TOLERANCE
+    assert difference(expected, np.ones_like(expected)) > 2 * tolerance(name)
+    assert difference(expected, expected[::-1]) > 2 * tolerance(name)
 
 
 def test_another_picture_is_noticed():
@@ -181,7 +187,9 @@ def test_another_picture_is_noticed():
         )
 
     expected = plt.imread(FOLDER / "codes_of_classes.png")
-    assert difference(plt.imread(picture(other)), expected) > TOLERANCE
+    assert difference(plt.imread(picture(other)), expected) > 2 * tolerance(
+        "codes_of_classes"
+    )
 
 
 if __name__ == "__main__":
