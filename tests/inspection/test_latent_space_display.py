@@ -221,6 +221,7 @@ def test_in_axes_of_the_user(digits, y, pca, beside):
         ({"kind": "interpolation", "samples": 3}, "samples=3, but two row"),
         ({"y": np.arange(7)}, "y has 7 values, but there are 300 codes"),
         ({"y": np.ones((300, 2))}, "(?i)should be a 1d array"),
+        ({"y": np.array([None] * 300)}, "y is unknown, but classes or numbers"),
     ],
 )
 def test_bad_parameters(digits, pca, params, message):

@@ -5,11 +5,18 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    Normalizer,
+    StandardScaler,
+)
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.inspection import ReconstructionDisplay
+from skae.metrics import reconstruction_scorer
 
 
 def drawn(images):
@@ -137,6 +144,25 @@ def test_transformer_and_detector(X, transformer, detector):
         )
 
 
+def test_searches(X, digits):
+    search = GridSearchCV(
+        make_pipeline(MinMaxScaler(), PCA()),
+        {"pca__n_components": [3]},
+        scoring=reconstruction_scorer,
+        cv=2,
+    ).fit(digits)
+    display = ReconstructionDisplay.from_estimator(search, digits)
+    assert display.reconstructions["PCA"].shape == (4, 64)
+    search = GridSearchCV(
+        AutoencoderOutlierDetector(epochs=1, random_state=0),
+        {"n_components": [2]},
+        scoring=lambda detector, X: detector.score_samples(X).mean(),
+        cv=2,
+    ).fit(X)
+    display = ReconstructionDisplay.from_estimator(search, X)
+    assert display.codes["AutoencoderOutlierDetector"].shape == (4, 2)
+
+
 @pytest.mark.parametrize("shape", [(3, 6, 9), (3, 6, 9, 1), (3, 6, 9, 3), (3, 6, 9, 4)])
 def test_shapes_of_images(shape):
     X = np.random.RandomState(0).uniform(size=shape)
@@ -253,6 +279,17 @@ def test_plot_again_with_other_parameters(digits, pca):
     display = ReconstructionDisplay.from_estimator(pca, digits, image_shape="square")
     assert display.plot(show_codes=False) is display
     assert "Code" not in display.images_
+
+
+def test_steps_that_cannot_be_undone(X, detector):
+    with pytest.raises(TypeError, match="before AutoencoderOutlierDetector cannot be"):
+        ReconstructionDisplay.from_estimator(make_pipeline(Normalizer(), detector), X)
+
+
+def test_reconstructions_of_another_shape(digits):
+    cut = FunctionTransformer(lambda X: X[:, :5], inverse_func=lambda X: X)
+    with pytest.raises(ValueError, match=r"samples of shape \(5,\), but X .* \(64,\)"):
+        ReconstructionDisplay.from_estimator(cut, digits)
 
 
 def test_estimators_that_cannot(digits):
