@@ -92,8 +92,18 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _default_n_components(self, n_features):
         """Size of the code where the parameter is None."""
 
-    def _finish_fit(self, X):
-        """Compute what follows from a trained network, from all training rows."""
+    def _orders_codes(self):
+        """Whether training puts codes in order."""
+        return False
+
+    def _choose_n_components(self, architecture, rows):
+        """Size of the code; None for one that the architecture brings."""
+        if self.n_components is None and not architecture.brings_n_components:
+            return self._default_n_components(self.n_features_in_)
+        return self.n_components
+
+    def _finish_fit(self, X, rows_val):
+        """Compute what follows from a trained network, from training rows."""
 
     def set_params(self, **params):
         """Set the parameters of this estimator.
@@ -171,6 +181,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                 rows_val,
                 epochs=self.epochs,
                 patience=self.patience,
+                anneal=self.learning_rate is None and self._optimizer() is None,
                 callbacks=self.callbacks,
                 observers=self._epoch_tasks(context, X),
             )
@@ -179,7 +190,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             self.best_epoch_ = result.best_epoch
             if guard is not None:
                 guard.check(self)
-            self._finish_fit(X)
+            self._finish_fit(X, rows_val)
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, reconstruction_attributes=self._fitted_attributes
@@ -234,7 +245,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             }
             self.n_iter_ += result.n_iter
             self.best_epoch_ = self.n_iter_
-            self._finish_fit(X)
+            self._finish_fit(X, None)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -272,9 +283,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _build(self, rows):
         """Make new networks, and set the attributes that describe them."""
         self.architecture_ = architecture = self._new_architecture()
-        n_components = self.n_components
-        if n_components is None and not architecture.brings_n_components:
-            n_components = self._default_n_components(self.n_features_in_)
+        n_components = self._choose_n_components(architecture, rows)
         cross_entropy = TrainingLoss(
             DEFAULT_LOSS if self.loss is None else self.loss
         ).is_cross_entropy()
@@ -282,6 +291,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             "sample_shape": self._sample_shape,
             "n_components": n_components,
             "output_activation": "sigmoid" if cross_entropy else "linear",
+            "ordered": self._orders_codes(),
             "random_state": draw_seed(self._rng),
         }
         self._rebuild()
@@ -322,10 +332,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             rows,
             rows_val,
             loss=self._training_loss(),
-            optimizer=make_optimizer(
-                self._networks.optimizer if self.optimizer is None else self.optimizer,
-                self.learning_rate,
-            ),
+            optimizer=make_optimizer(self._optimizer(), self.learning_rate),
             build_like=lambda: (
                 self.architecture_.build(**self._build_arguments).autoencoder
             ),
@@ -336,6 +343,9 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         )
         self._optimizer_state = result.optimizer_state
         return result
+
+    def _optimizer(self):
+        return self._networks.optimizer if self.optimizer is None else self.optimizer
 
     def _training_loss(self):
         losses = (self.loss, self._networks.loss, DEFAULT_LOSS)
@@ -366,7 +376,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_same_network(self):
         """Refuse a warm start whose parameters ask for another network."""
         n_components = self.n_components
-        if n_components not in (None, self.n_components_):
+        asked = isinstance(n_components, Integral)
+        if asked and n_components != self.n_components_:
             raise ValueError(
                 f"warm_start=True goes on with a network of {self.n_components_} "
                 f"components, but n_components={n_components}. Set warm_start=False to "

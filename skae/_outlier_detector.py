@@ -176,7 +176,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _default_n_components(self, n_features):
         return max(1, min(int(np.ceil(np.sqrt(n_features))), n_features - 1))
 
-    def _finish_fit(self, X):
+    def _finish_fit(self, X, rows_val):
         scores = self._score_samples(X)
         if self.contamination == "auto":
             lower, upper = np.percentile(np.sqrt(-scores), [25, 75])

@@ -96,6 +96,10 @@ class BaseArchitecture(BaseEstimator, ABC):
         Whether the architecture decides on the size of the code where the estimator's
         `n_components` is None. Otherwise the estimator does. False unless a subclass
         says True.
+    orders_codes : bool
+        Whether `build_networks` takes an argument `ordered`. If it is True, training
+        drops the last few codes at random, so that the first ones learn to do without
+        them. False unless a subclass says True.
 
     See Also
     --------
@@ -121,6 +125,7 @@ class BaseArchitecture(BaseEstimator, ABC):
     """
 
     brings_n_components = False
+    orders_codes = False
 
     _parameter_constraints: dict = {}
 
@@ -130,6 +135,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         n_components=None,
         *,
         output_activation="linear",
+        ordered=False,
         random_state=None,
     ):
         """Build the networks for samples of a given shape.
@@ -143,6 +149,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         output_activation : str, default="linear"
             Activation of the last layer for an architecture that leaves the choice
             to its caller.
+        ordered : bool, default=False
+            Whether training orders the codes, most important first.
         random_state : int, RandomState instance or None, default=None
             Where the initial weights come from. Two builds with one int agree.
 
@@ -162,6 +170,8 @@ class BaseArchitecture(BaseEstimator, ABC):
             n_components = int(n_components)
         elif not self.brings_n_components:
             raise ValueError(f"{self!r} needs n_components, got None.")
+        if ordered and not self.orders_codes:
+            raise ValueError(f"{self!r} cannot order its codes; DenseArchitecture can.")
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
@@ -172,7 +182,10 @@ class BaseArchitecture(BaseEstimator, ABC):
         try:
             with seeded_globals(seed):
                 networks = self.build_networks(
-                    sample_shape, n_components, output_activation
+                    sample_shape,
+                    n_components,
+                    output_activation,
+                    **({"ordered": True} if ordered else {}),
                 )
         except ValueError as error:
             raise ValueError(f"{task}: {error}") from error

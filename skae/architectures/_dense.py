@@ -116,6 +116,8 @@ class DenseArchitecture(BaseArchitecture):
         "contractive": _WEIGHT,
     }
 
+    orders_codes = True
+
     def __init__(
         self,
         hidden_layer_sizes=(256, 128),
@@ -151,7 +153,9 @@ class DenseArchitecture(BaseArchitecture):
         self.masking = masking
         self.contractive = contractive
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(
+        self, sample_shape, n_components, output_activation, ordered=False
+    ):
         """Build the networks.
 
         Parameters
@@ -162,6 +166,8 @@ class DenseArchitecture(BaseArchitecture):
             Size of the code.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
+        ordered : bool, default=False
+            Whether nested dropout on the code orders it.
 
         Returns
         -------
@@ -204,7 +210,7 @@ class DenseArchitecture(BaseArchitecture):
             anchored=anchored,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
-        return self._autoencoder(encoder, decoder)
+        return self._autoencoder(encoder, decoder, ordered)
 
     def initialize(self, networks, X):
         """Start the linear part from a PCA, if the networks are anchored there.
@@ -313,7 +319,7 @@ class DenseArchitecture(BaseArchitecture):
         if self.dropout:
             yield layers.Dropout(self.dropout, name=f"dropout_{i}")
 
-    def _autoencoder(self, encoder, decoder):
+    def _autoencoder(self, encoder, decoder, ordered):
         """Chain the halves, with what happens in training only."""
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
@@ -334,6 +340,10 @@ class DenseArchitecture(BaseArchitecture):
             from ._layers import SparsityPenalty
 
             code = SparsityPenalty(self.code_l1, name="sparsity")(code)
+        if ordered:
+            from ._layers import NestedDropout
+
+            code = NestedDropout(name="nested_dropout")(code)
         autoencoder = keras.Model(inputs, decoder(code), name="autoencoder")
         return Networks(encoder, decoder, autoencoder)
 

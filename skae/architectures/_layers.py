@@ -91,6 +91,38 @@ class MaskingNoise(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("skae")
+class NestedDropout(keras.layers.Layer):
+    """Keeps the first few codes of each row while training, and sets the rest to 0.
+
+    Half of the rows keep all codes; the others keep a number whose logarithm is
+    uniform.
+
+    Parameters
+    ----------
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, code, training=False):
+        """Apply the layer."""
+        if not training:
+            return code
+        n_rows, n_codes = ops.shape(code)[0], code.shape[-1]
+        drawn = keras.random.uniform((n_rows, 1), 0, 2, seed=self.seed_generator)
+        n_kept = ops.power(float(n_codes + 1), drawn)
+        kept = ops.arange(1, n_codes + 1, dtype=n_kept.dtype) <= n_kept
+        return code * ops.cast(kept, code.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Give the shape of what `call` returns."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("skae")
 class SparsityPenalty(keras.layers.Layer):
     """Adds to the loss what the absolute values of a code sum up to.
 
