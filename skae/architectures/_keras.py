@@ -12,6 +12,7 @@ from ._keras_models import (
     PickledModel,
     as_graph,
     build,
+    check_has_weights,
     copy_model,
     halves,
     has_own_step,
@@ -157,6 +158,13 @@ class KerasArchitecture(BaseArchitecture):
         if not params:
             return self
         if not self.is_wrapper(self.model):
+            nested = [name for name in params if "__" in name]
+            if not _is_function(self.model) and nested:
+                raise ValueError(
+                    f"Invalid parameter {nested[0]!r}: only a build function or a "
+                    "SciKeras wrapper has such ones, but model is a "
+                    f"{type(self.model).__name__}."
+                )
             if not _is_function(self.model):
                 super().set_params(**params)  # its error names the parameter
             self.model = _wrap(self.model)
@@ -208,7 +216,9 @@ class KerasArchitecture(BaseArchitecture):
         if getattr(model, "compiled", False):
             compiled = {"loss": model.loss, "optimizer": model.optimizer}
         if has_own_step(model):
-            whole = model if is_new else copy_model(model, sample_shape, self.pretrained)
+            whole = (
+                model if is_new else copy_model(model, sample_shape, self.pretrained)
+            )
             build(whole, sample_shape)
             encoder, decoder = halves(
                 whole, self.code_layer, sample_shape, in_place=True
@@ -216,11 +226,14 @@ class KerasArchitecture(BaseArchitecture):
             encoder = as_graph(encoder, sample_shape, "encoder")
             decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
             return Networks(encoder, decoder, whole, **compiled)
+        if self.pretrained and isinstance(model, import_keras().Sequential):
+            check_has_weights(model)
         encoder, decoder = halves(model, self.code_layer, sample_shape)
         encoder = copy_model(encoder, sample_shape, self.pretrained)
         encoder = as_graph(encoder, sample_shape, "encoder")
         decoder = copy_model(decoder, encoder.output_shape[1:], self.pretrained)
         decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
+        encoder.name, decoder.name = "encoder", "decoder"  # those of a pair may agree
         code_shape = decoder.input_shape[1:]
         encoder = reshaped("encoder", sample_shape, encoder, code_shape)
         decoder = reshaped("decoder", code_shape, decoder, sample_shape)
@@ -272,7 +285,8 @@ def _build_by_scikeras(model, sample_shape):
     _check_parameters(wrapper)
     params = wrapper.get_params()
     tunes_optimizer = any(name.startswith("optimizer__") for name in params)
-    if wrapper.optimizer is None and tunes_optimizer:
+    optimizer = wrapper.optimizer
+    if optimizer is None:
         wrapper.set_params(optimizer="adam")
     said = {}
     if wrapper.model is not None:
@@ -283,8 +297,8 @@ def _build_by_scikeras(model, sample_shape):
     wrapper.initialize(y.reshape(2, *sample_shape), y)
     # SciKeras has an optimizer by default, which counts once the wrapper says how to
     # train at all.
-    untouched = wrapper.optimizer == "rmsprop" and not tunes_optimizer
-    if said.get("loss") is None and untouched:
+    default = optimizer == "rmsprop" and said.get("loss") is None
+    if (optimizer is None or default) and not tunes_optimizer:
         said.pop("optimizer", None)
     brought = {name: said.get(name) for name in ("loss", "optimizer")}
     return wrapper.model_, brought
@@ -292,8 +306,10 @@ def _build_by_scikeras(model, sample_shape):
 
 def _check_parameters(wrapper):
     """Refuse parameters of a wrapper that would have no effect."""
+    from scikeras.wrappers import KerasClassifier
+
     name = type(wrapper).__name__
-    if wrapper.__sklearn_tags__().estimator_type == "classifier":
+    if isinstance(wrapper, KerasClassifier):
         raise ValueError(
             f"{name} is for models that give classes. Put the model into a "
             "scikeras.wrappers.KerasRegressor."
@@ -324,7 +340,9 @@ def _recording(model, said):
             inspect.signature(build_model).bind(**arguments)
         except TypeError as error:
             name = getattr(build_model, "__name__", repr(build_model))
-            own = ", ".join(f"model__{name}" for name in accepted if name not in offered)
+            own = ", ".join(
+                f"model__{name}" for name in accepted if name not in offered
+            )
             raise ValueError(
                 f"the build function {name!r} cannot be called: {error}. Its arguments "
                 f"are set as {own or 'nothing: it has none'}."

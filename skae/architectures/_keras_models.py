@@ -81,6 +81,11 @@ def _cut(model, code_layer, shape, *, in_place):
     if model.built and not in_place:
         work.set_weights(model.get_weights())
     layer = _find_code(work, code_layer)
+    if layer.output is work.outputs[0]:
+        raise ValueError(
+            f"the code cannot be the output of {layer.name!r}, which is the last layer "
+            f"of {model.name!r}. Name another one as code_layer."
+        )
     try:
         return (
             keras.Model(work.inputs[0], layer.output, name="encoder"),
@@ -151,11 +156,8 @@ def _find_code(model, code_layer):
 
 def copy_model(model, shape, pretrained):
     """Copy a model; its weights are new, or the same if they shall be kept."""
-    if pretrained and not model.built:
-        raise ValueError(
-            f"pretrained=True, but {model.name!r} has no weights yet. Call it on data "
-            "once, or load its weights."
-        )
+    if pretrained:
+        check_has_weights(model)
     if _is_graph(model) and not has_own_step(model):
         copied = _clone(model, shape)
     else:
@@ -172,6 +174,14 @@ def copy_model(model, shape, pretrained):
     if pretrained:
         write_values(copied.variables, read_values(model.variables))
     return copied
+
+
+def check_has_weights(model):
+    if not model.built:
+        raise ValueError(
+            f"pretrained=True, but {model.name!r} has no weights yet. Call it on data "
+            "once, or load its weights."
+        )
 
 
 def build(model, shape):
@@ -225,12 +235,16 @@ class PickledModel:
         How to build it.
     values : list of ndarray
         Its weights, none if it is not built.
+    registered : dict of str to object
+        The layers and functions in it that are not Keras's own, so that pickle imports
+        the modules where they are registered.
     loss, optimizer : object
         How it is compiled, if it is; the optimizer as a dict.
     """
 
     config: dict
     values: list
+    registered: dict
     loss: Any
     optimizer: Any
 
@@ -252,19 +266,38 @@ class PickledModel:
             loss = model.loss
             if model.optimizer is not None:
                 optimizer = keras.optimizers.serialize(model.optimizer)
-        return cls(config, read_values(described.variables), loss, optimizer)
+        registered = {
+            name: keras.saving.get_registered_object(name)
+            for name in _registered_names(config)
+        }
+        values = read_values(described.variables)
+        return cls(config, values, registered, loss, optimizer)
 
     def restore(self):
         """Make the model again."""
         keras = import_keras()
         # A pickle is trusted, or it would not be loaded at all.
-        model = keras.saving.deserialize_keras_object(self.config, safe_mode=False)
+        model = keras.saving.deserialize_keras_object(
+            self.config, custom_objects=self.registered, safe_mode=False
+        )
         if self.values:
             write_values(model.variables, self.values)
         if self.optimizer is not None or self.loss is not None:
             optimizer = self.optimizer and keras.optimizers.deserialize(self.optimizer)
             model.compile(optimizer, loss=self.loss)
         return model
+
+
+def _registered_names(config):
+    """Names, in a model's configuration, of what somebody registered with Keras."""
+    if isinstance(config, dict):
+        name = config.get("registered_name")
+        if isinstance(name, str) and ">" in name:
+            yield name
+        config = config.values()
+    if not isinstance(config, str) and hasattr(config, "__iter__"):
+        for part in config:
+            yield from _registered_names(part)
 
 
 def _check_is_registered(layer):
