@@ -195,7 +195,7 @@ def build_compiled(latent_dim, compile_kwargs):
 
 
 def build_own_step(latent_dim=4):
-    model = NotCopied(layers.Dense(3))
+    model = NotCopied(3)
     model.encoder = keras.Sequential([layers.Dense(latent_dim)])
     return model
 
@@ -352,9 +352,9 @@ def encoder_with_two_outputs():
         (lambda: 7, ["model has to be a Keras model", "a SciKeras wrapper, got 7"]),
         (lambda: None, ["model has to be a Keras model", "got None"]),
         (lambda: Half(3), ["Half", "attributes 'encoder' and 'decoder'"]),
-        (lambda: NotCopied(layers.Dense(3)), ["NotCopied cannot", "get_config"]),
+        (lambda: NotCopied(3), ["NotCopied cannot", "get_config"]),
         (
-            lambda: pair()[0:1] + (keras.Sequential([keras.Input((6,)), Scaled()]),),
+            lambda: (pair()[0], keras.Sequential([keras.Input((6,)), Scaled()])),
             ["the encoder goes from (64,) to (4,)", "to (6,)"],
         ),
         (
@@ -457,7 +457,6 @@ def test_the_model_is_never_changed(make, pretrained, X):
     np.testing.assert_array_equal(np.asarray(model(X)), output)
     if not hasattr(model, "encoder"):
         assert all(layer.output is not None for layer in model.layers)
-        assert len(model.layers[-1]._inbound_nodes) == 1
     model.train_on_batch(X, X)
 
 
@@ -672,7 +671,7 @@ def test_unknown_parameters():
         KerasArchitecture(sequential()).set_params(foo=1)
     with pytest.raises(ValueError, match="foo"):
         KerasArchitecture(build).set_params(foo=1)
-    with pytest.raises(ValueError, match="model__latent_dim|'model'"):
+    with pytest.raises(ValueError, match=r"model__latent_dim.*Sequential"):
         KerasArchitecture(sequential()).set_params(model__latent_dim=1)
 
 
