@@ -105,8 +105,8 @@ def _check_has_one_of_each(model, name):
     if (n_inputs, n_outputs) != (1, 1):
         raise ValueError(
             f"{name} has {n_inputs} {'input' if n_inputs == 1 else 'inputs'} and "
-            f"{n_outputs} {'output' if n_outputs == 1 else 'outputs'}, but each network "
-            "of an autoencoder has one of each."
+            f"{n_outputs} {'output' if n_outputs == 1 else 'outputs'}, but each "
+            "network of an autoencoder has one of each."
         )
 
 

@@ -1,6 +1,5 @@
 """What holds for every architecture. A new one adds itself to `ARCHITECTURES`."""
 
-import copy
 import pickle
 
 import keras
@@ -248,7 +247,7 @@ def test_networks(name, sample_shape, X):
     architecture = architecture_of(name, sample_shape)
     architecture.summary(sample_shape, N_COMPONENTS, print_fn=texts.append)
     *table, last = texts[0].splitlines()
-    totals, listed = {}, {}
+    totals, listed, half = {}, {}, None
     for line in table[1:]:
         words = line.split()
         if line.startswith(" "):
@@ -282,11 +281,10 @@ def test_fitted(fitted, rows):
 
 
 def test_copies(fitted, rows):
-    """Pickle, deepcopy and clone."""
+    """Pickle and clone."""
     codes = fitted.transform(rows)
     again = pickle.loads(pickle.dumps(fitted))
-    for copied in (again, copy.deepcopy(fitted)):
-        np.testing.assert_array_equal(copied.transform(rows), codes)
+    np.testing.assert_array_equal(again.transform(rows), codes)
     assert repr(again.architecture) == repr(fitted.architecture)
     again.partial_fit(rows)
     assert again.n_iter_ == 3
@@ -307,12 +305,3 @@ def test_both_engines(fitted, rows):
         np.testing.assert_allclose(by_keras.history_[name], losses, rtol=rtol)
     if fitted.name in OF_ONE_ENGINE:
         assert by_keras.history_ == fitted.history_
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_images(name, rows):
-    images = rows.reshape(-1, 8, 8)
-    fitted = fit(name, images)
-    codes = fitted.transform(images)
-    assert codes.shape == (100, N_COMPONENTS)
-    assert fitted.inverse_transform(codes).shape == images.shape
