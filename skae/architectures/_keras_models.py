@@ -119,8 +119,11 @@ def _clone(model, shape):
                 f"{layer.name!r} is a Lambda layer, which Keras does not copy. Write a "
                 "subclass of keras.layers.Layer in its place."
             )
-    if model.built and None not in model.input_shape[1:]:
+    # A Sequential that was built by a call has the batch size of that call.
+    is_complete = model.built and None not in model.input_shape[1:]
+    if is_complete and model.input_shape[0] is None:
         return keras.models.clone_model(model)
+    shape = model.input_shape[1:] if is_complete else shape
     return keras.models.clone_model(model, input_tensors=keras.Input(shape))
 
 
@@ -189,7 +192,7 @@ def build(model, shape):
     if _is_graph(model):
         return
     try:
-        model(import_keras().ops.zeros((1, *shape)))
+        model(import_keras().Input(shape))
     except NotImplementedError as error:
         raise ValueError(f"{type(model).__name__} has no call(): {error}") from error
 
@@ -197,7 +200,7 @@ def build(model, shape):
 def as_graph(model, shape, name):
     """See a model as a graph, which knows its shapes, with the same weights."""
     keras = import_keras()
-    if not _is_graph(model):
+    if not _is_graph(model) or model.input_shape[0] is not None:
         inputs = keras.Input(shape)
         model = keras.Model(inputs, model(inputs), name=name)
     _check_has_one_of_each(model, f"the {name}")

@@ -1,6 +1,7 @@
 """What holds for every architecture. A new one adds itself to `ARCHITECTURES`."""
 
 import pickle
+from functools import cache
 
 import keras
 import numpy as np
@@ -146,7 +147,7 @@ ARCHITECTURES = {
     "keras, subclass": of_keras(Subclass),
     "keras, function": of_keras(lambda: build),
     "keras, wrapper": of_keras(lambda: KerasRegressor(build, model__latent_dim=3)),
-    "keras, pretrained": of_keras(sequential, pretrained=True),
+    "keras, pretrained": of_keras(cache(sequential), pretrained=True),
     "user's own": lambda sample_shape: UsersArchitecture(),
 }
 # Its train_step cannot reshape samples, so it is for flat rows only.

@@ -859,3 +859,12 @@ def test_own_train_step_keeps_pretrained_weights(X):
         np.testing.assert_allclose(output, expected, atol=1e-6)
     other = KerasArchitecture(model).build((64,), random_state=0).autoencoder(X)
     assert not np.allclose(other, expected, atol=1e-2)
+
+
+def test_halves_that_were_built_by_a_call(X):
+    """The batch size of that call is forgotten."""
+    model = subclass()
+    model(X[:7])
+    networks = KerasArchitecture(model).build((64,))
+    assert networks.encoder.input_shape == (None, 64)
+    assert networks.decoder.input_shape == (None, 4)
