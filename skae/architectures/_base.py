@@ -193,7 +193,10 @@ class BaseArchitecture(BaseEstimator, ABC):
         if output_shape != sample_shape:
             raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
         if n_components not in (None, networks.n_components):
-            raise ValueError(f"{task}: its encoder gives {networks.n_components}.")
+            cure = " Leave n_components at None." if self.brings_n_components else ""
+            raise ValueError(
+                f"{task}: its encoder gives {networks.n_components}.{cure}"
+            )
         return networks
 
     @abstractmethod
@@ -276,7 +279,7 @@ def describe(networks):
         f"{name:{widths[0]}}  {shape:>{widths[1]}}  {count:>{widths[2]}}"
         for name, shape, count in rows
     ]
-    n_values = math.prod(networks.autoencoder.input_shape[1:])
+    n_values = math.prod(networks.encoder.input_shape[1:])
     factor = n_values / networks.n_components
     lines.append(
         f"code: {networks.n_components:,} numbers for {n_values:,}, "

@@ -8,14 +8,26 @@ from sklearn.base import clone
 
 from .._backend import import_keras
 from ._base import BaseArchitecture, Networks
-from ._keras_models import PickledModel, copy_model, halves, has_own_step, reshaped
+from ._keras_models import (
+    PickledModel,
+    as_graph,
+    build,
+    check_has_weights,
+    copy_model,
+    halves,
+    has_own_step,
+    reshaped,
+)
 
-# Parameters of a SciKeras wrapper that the estimator has under the same name.
+# Parameters of a SciKeras wrapper, with their defaults, for which the estimator has
+# its own.
 _OF_THE_ESTIMATOR = {
     "batch_size": None,
     "callbacks": None,
     "epochs": 1,
     "random_state": None,
+    "shuffle": True,
+    "validation_batch_size": None,
     "validation_split": 0.0,
     "warm_start": False,
 }
@@ -146,22 +158,34 @@ class KerasArchitecture(BaseArchitecture):
         if not params:
             return self
         if not self.is_wrapper(self.model):
+            nested = [name for name in params if "__" in name]
+            if not _is_function(self.model) and nested:
+                raise ValueError(
+                    f"Invalid parameter {nested[0]!r}: only a build function or a "
+                    "SciKeras wrapper has such ones, but model is a "
+                    f"{type(self.model).__name__}."
+                )
             if not _is_function(self.model):
                 super().set_params(**params)  # its error names the parameter
-            from scikeras.wrappers import KerasRegressor
-
-            self.model = KerasRegressor(self.model)
+            self.model = _wrap(self.model)
         direct = self.model.get_params(deep=False)
+        arguments = _arguments(self.model.model)
         for name, value in params.items():
             # The parameter `model` is the wrapper, and the wrapper has one as well.
             inner = name.removeprefix("model__")
-            self.model.set_params(**{inner if inner in direct else name: value})
+            of_wrapper = inner in direct and inner not in arguments
+            if of_wrapper or inner.startswith("model__"):
+                name = inner
+            self.model.set_params(**{name: value})
         return self
 
     def __sklearn_clone__(self):
         # Nothing here changes a model, so that copies may share it.
         model = clone(self.model) if self.is_wrapper(self.model) else self.model
         return type(self)(model, code_layer=self.code_layer, pretrained=self.pretrained)
+
+    def __deepcopy__(self, memo):
+        return self.__sklearn_clone__()
 
     def build_networks(self, sample_shape, n_components, output_activation):
         """Build the networks.
@@ -185,20 +209,34 @@ class KerasArchitecture(BaseArchitecture):
         ValueError
             If the model does not fit the samples, or if it is not clear where to cut.
         """
-        model = self.model
+        model, compiled, is_new = self.model, {}, False
         if self.is_wrapper(model) or _is_function(model):
-            model = _build_by_scikeras(model, sample_shape)
-        compiled = {}
+            is_new = not isinstance(getattr(model, "model", None), import_keras().Model)
+            model, compiled = _build_by_scikeras(model, sample_shape)
         if getattr(model, "compiled", False):
             compiled = {"loss": model.loss, "optimizer": model.optimizer}
         if has_own_step(model):
-            whole = copy_model(model, sample_shape, self.pretrained)
-            return Networks(*halves(whole, self.code_layer), whole, **compiled)
-        encoder, decoder = halves(model, self.code_layer)
+            whole = (
+                model if is_new else copy_model(model, sample_shape, self.pretrained)
+            )
+            build(whole, sample_shape)
+            encoder, decoder = halves(
+                whole, self.code_layer, sample_shape, in_place=True
+            )
+            encoder = as_graph(encoder, sample_shape, "encoder")
+            decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
+            return Networks(encoder, decoder, whole, **compiled)
+        if self.pretrained and isinstance(model, import_keras().Sequential):
+            check_has_weights(model)
+        encoder, decoder = halves(model, self.code_layer, sample_shape)
         encoder = copy_model(encoder, sample_shape, self.pretrained)
+        encoder = as_graph(encoder, sample_shape, "encoder")
         decoder = copy_model(decoder, encoder.output_shape[1:], self.pretrained)
-        encoder = reshaped(sample_shape, encoder, decoder.input_shape[1:])
-        decoder = reshaped(decoder.input_shape[1:], decoder, sample_shape)
+        decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
+        encoder.name, decoder.name = "encoder", "decoder"  # those of a pair may agree
+        code_shape = decoder.input_shape[1:]
+        encoder = reshaped("encoder", sample_shape, encoder, code_shape)
+        decoder = reshaped("decoder", code_shape, decoder, sample_shape)
         autoencoder = Networks.from_halves(encoder, decoder).autoencoder
         return Networks(encoder, decoder, autoencoder, **compiled)
 
@@ -224,41 +262,91 @@ def _is_function(model):
     return callable(model) and not isinstance(model, import_keras().Model)
 
 
-def _build_by_scikeras(model, sample_shape):
-    """Let SciKeras call a build function with the arguments that it asks for."""
+def _wrap(function):
+    """Wrap a build function; it brings no optimizer unless parameters say so."""
     from scikeras.wrappers import KerasRegressor
 
-    wrapper = clone(model) if KerasArchitecture.is_wrapper(model) else None
-    if wrapper is None:
-        wrapper = KerasRegressor(model)
-    for name, default in _OF_THE_ESTIMATOR.items():
-        if getattr(wrapper, name, default) != default:
-            raise ValueError(
-                f"{type(wrapper).__name__}({name}={getattr(wrapper, name)!r}) has no "
-                f"effect here. Give {name} to the estimator instead."
-            )
-    if _is_function(wrapper.model):
-        wrapper.set_params(model=_compiling(wrapper.model))
+    return KerasRegressor(function, optimizer=None)
+
+
+def _arguments(function):
+    """Names of the arguments of a build function."""
+    if not _is_function(function):
+        return ()
+    return inspect.signature(function).parameters
+
+
+def _build_by_scikeras(model, sample_shape):
+    """Let SciKeras call a build function with the arguments that it asks for.
+
+    Gives the model, and the loss and optimizer of the wrapper's parameters.
+    """
+    wrapper = clone(model) if KerasArchitecture.is_wrapper(model) else _wrap(model)
+    _check_parameters(wrapper)
+    params = wrapper.get_params()
+    tunes_optimizer = any(name.startswith("optimizer__") for name in params)
+    optimizer = wrapper.optimizer
+    if optimizer is None:
+        wrapper.set_params(optimizer="adam")
+    said = {}
+    if wrapper.model is not None:
+        wrapper.set_params(model=_recording(wrapper.model, said))
     # Values in between, so that they are not taken for classes.
     X = np.linspace(0.1, 0.9, 2 * math.prod(sample_shape), dtype=np.float32)
     y = X.reshape(2, -1)
     wrapper.initialize(y.reshape(2, *sample_shape), y)
-    return wrapper.model_
+    # SciKeras has an optimizer by default, which counts once the wrapper says how to
+    # train at all.
+    default = optimizer == "rmsprop" and said.get("loss") is None
+    if (optimizer is None or default) and not tunes_optimizer:
+        said.pop("optimizer", None)
+    brought = {name: said.get(name) for name in ("loss", "optimizer")}
+    return wrapper.model_, brought
 
 
-def _compiling(build):
-    """Wrap a build function: its model is compiled as the wrapper's parameters say."""
-    accepted = inspect.signature(build).parameters
+def _check_parameters(wrapper):
+    """Refuse parameters of a wrapper that would have no effect."""
+    from scikeras.wrappers import KerasClassifier
+
+    name = type(wrapper).__name__
+    if isinstance(wrapper, KerasClassifier):
+        raise ValueError(
+            f"{name} is for models that give classes. Put the model into a "
+            "scikeras.wrappers.KerasRegressor."
+        )
+    for parameter, value in wrapper.get_params().items():
+        own = parameter.removeprefix("fit__")
+        if own in _OF_THE_ESTIMATOR and value != _OF_THE_ESTIMATOR[own]:
+            raise ValueError(
+                f"{name}({parameter}={value!r}) has no effect here. Give "
+                f"{'validation_fraction' if own == 'validation_split' else own} to "
+                "the estimator instead."
+            )
+
+
+def _recording(model, said):
+    """Wrap what builds a model, to learn how the wrapper would compile it."""
+    build_model = model if _is_function(model) else lambda: model
+    accepted = _arguments(build_model)
     takes_all = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
 
-    def build_and_compile(meta, compile_kwargs, params, **arguments):
+    def build_and_record(meta, compile_kwargs, params, **arguments):
+        said.update(compile_kwargs)
         offered = {"meta": meta, "compile_kwargs": compile_kwargs, "params": params}
         for name, value in offered.items():
             if takes_all or name in accepted:
                 arguments[name] = value
-        model = build(**arguments)
-        if not model.compiled and compile_kwargs.get("loss") is not None:
-            model.compile(**compile_kwargs)
-        return model
+        try:
+            inspect.signature(build_model).bind(**arguments)
+        except TypeError as error:
+            name = getattr(build_model, "__name__", repr(build_model))
+            own = ", ".join(
+                f"model__{name}" for name in accepted if name not in offered
+            )
+            raise ValueError(
+                f"the build function {name!r} cannot be called: {error}. Its arguments "
+                f"are set as {own or 'nothing: it has none'}."
+            ) from error
+        return build_model(**arguments)
 
-    return build_and_compile
+    return build_and_record
