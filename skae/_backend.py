@@ -43,6 +43,13 @@ def _limit_tensorflow_threads():
             pass  # TensorFlow runs already, and its pools cannot be resized
 
 
+def leaf_layers(layer):
+    """List the layers within a model, without the models themselves."""
+    if not hasattr(layer, "layers"):
+        return [layer]
+    return [leaf for part in layer.layers for leaf in leaf_layers(part)]
+
+
 def view_value(variable):
     """See the value of a Keras variable as an ndarray, which is not to be changed."""
     value = variable.value

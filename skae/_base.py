@@ -9,28 +9,31 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, unpickle_empty, write_values
-from ._compilation import TrainingLoss, make_optimizer
+from ._compilation import DEFAULT_LOSS, TrainingLoss, make_optimizer
+from ._guard import Guard
 from ._inference import Predictor
 from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
+from ._ranges import check_floatx, check_reachable
 from ._rows import Rows
 from ._training import train
-from .architectures import BaseArchitecture, DenseArchitecture
+from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
+from .architectures._base import describe
+
+# Rows that an architecture may take its first weights from.
+INITIAL_BYTES = 2**28
 
 _NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
-
-# What the last layer can give at all, by the name of its activation.
-_OUTPUT_RANGES = {
-    "sigmoid": (0, 1),
-    "hard_sigmoid": (0, 1),
-    "softmax": (0, 1),
-    "tanh": (-1, 1),
-}
 
 
 class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
@@ -38,7 +41,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "architecture": [BaseArchitecture, None],
+        "architecture": "no_validation",  # see `_new_architecture`
         "loss": [str, callable, None],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"]), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
@@ -89,8 +92,18 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _default_n_components(self, n_features):
         """Size of the code where the parameter is None."""
 
-    def _finish_fit(self, X):
-        """Compute what follows from a trained network, from all training rows."""
+    def _orders_codes(self):
+        """Whether training puts codes in order."""
+        return False
+
+    def _choose_n_components(self, architecture, rows):
+        """Size of the code; None for one that the architecture brings."""
+        if self.n_components is None and not architecture.brings_n_components:
+            return self._default_n_components(self.n_features_in_)
+        return self.n_components
+
+    def _finish_fit(self, X, rows_val):
+        """Compute what follows from a trained network, from training rows."""
 
     def set_params(self, **params):
         """Set the parameters of this estimator.
@@ -151,29 +164,33 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             rows, rows_val = self._rows(X), None
             if X_val is not None:
                 rows_val = self._rows(self._validate(X_val, reset=False))
-            elif self.validation_fraction is not None and len(X) > 1:
-                rows.indices, indices_val = train_test_split(
-                    rows.indices,
-                    test_size=self.validation_fraction,
-                    random_state=draw_seed(self._rng),
-                )
-                rows_val = self._rows(X, indices_val)
             if warm:
                 self._check_same_network()
             else:
                 self._build(rows)
+            if X_val is None and self.validation_fraction is not None and len(X) > 1:
+                indices, indices_val = train_test_split(
+                    rows.indices,
+                    test_size=self.validation_fraction,
+                    random_state=draw_seed(self._rng),
+                )
+                rows, rows_val = self._rows(X, indices), self._rows(X, indices_val)
+            guard = Guard.of(self, rows_val)
             result = self._train(
                 rows,
                 rows_val,
                 epochs=self.epochs,
                 patience=self.patience,
+                anneal=self.learning_rate is None and self._optimizer() is None,
                 callbacks=self.callbacks,
                 observers=self._epoch_tasks(context, X),
             )
             self.history_ = result.history
             self.n_iter_ = result.n_iter
             self.best_epoch_ = result.best_epoch
-            self._finish_fit(X)
+            if guard is not None:
+                guard.check(self)
+            self._finish_fit(X, rows_val)
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, reconstruction_attributes=self._fitted_attributes
@@ -220,42 +237,81 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
                 epochs=1,
                 patience=None,
             )
+            before, now = self.history_, result.history
             self.history_ = {
-                name: values + result.history.get(name, [np.nan])
-                for name, values in self.history_.items()
+                name: before.get(name, [np.nan] * self.n_iter_)
+                + now.get(name, [np.nan] * result.n_iter)
+                for name in before | now
             }
             self.n_iter_ += result.n_iter
             self.best_epoch_ = self.n_iter_
-            self._finish_fit(X)
+            self._finish_fit(X, None)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def summary(self, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        print_fn : callable, default=print
+            Is given the text.
+        """
+        check_is_fitted(self)
+        print_fn(describe(self._networks))
 
     def _new_rng(self):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
 
+    def _new_architecture(self):
+        """Copy the parameter `architecture`, in the form of a `BaseArchitecture`."""
+        given = self.architecture
+        if given is None:
+            return DenseArchitecture()
+        if isinstance(given, BaseArchitecture):
+            return clone(given)
+        if KerasArchitecture.is_wrapper(given):
+            return clone(KerasArchitecture(given))
+        raise InvalidParameterError(
+            "The 'architecture' parameter has to be an architecture of "
+            f"skae.architectures, a SciKeras wrapper or None, got {given!r}. A Keras "
+            "model goes in as KerasArchitecture(model)."
+        )
+
     def _build(self, rows):
         """Make new networks, and set the attributes that describe them."""
-        architecture = (
-            DenseArchitecture()
-            if self.architecture is None
-            else clone(self.architecture)
-        )
-        n_components = self.n_components
-        if n_components is None:
-            n_components = self._default_n_components(self.n_features_in_)
-        cross_entropy = self._training_loss().is_cross_entropy()
-        self.architecture_ = architecture
+        self.architecture_ = architecture = self._new_architecture()
+        n_components = self._choose_n_components(architecture, rows)
+        cross_entropy = TrainingLoss(
+            DEFAULT_LOSS if self.loss is None else self.loss
+        ).is_cross_entropy()
         self._build_arguments = {
             "sample_shape": self._sample_shape,
             "n_components": n_components,
             "output_activation": "sigmoid" if cross_entropy else "linear",
+            "ordered": self._orders_codes(),
             "random_state": draw_seed(self._rng),
         }
         self._rebuild()
+        for name in ("loss", "optimizer"):
+            own, brought = getattr(self, name), getattr(self._networks, name)
+            if own is not None and brought is not None:
+                kind = brought if isinstance(brought, str) else type(brought).__name__
+                raise ValueError(
+                    f"{name}={own!r} is given, but the model of the architecture is "
+                    f"compiled with {kind} already. Give it in one place only."
+                )
         if type(architecture).initialize is not BaseArchitecture.initialize:
-            architecture.initialize(self._networks, rows.take(rows.indices))
+            architecture.initialize(self._networks, rows.take(self._initial(rows)))
+
+    def _initial(self, rows):
+        """Choose the rows that an architecture may take its first weights from."""
+        n_rows = max(1, INITIAL_BYTES // rows.row_bytes)
+        if len(rows) <= n_rows:
+            return rows.indices
+        return self._rng.choice(rows.indices, n_rows, replace=False)
 
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
@@ -267,7 +323,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_components_ = self._networks.n_components
 
     def _train(self, rows, rows_val, **arguments):
-        self._check_reachable(rows.X)
+        check_reachable(rows.X, self.decoder_, self._training_loss())
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = _default_batch_size(len(rows))
@@ -276,7 +332,10 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             rows,
             rows_val,
             loss=self._training_loss(),
-            optimizer=make_optimizer(self.optimizer, self.learning_rate),
+            optimizer=make_optimizer(self._optimizer(), self.learning_rate),
+            build_like=lambda: (
+                self.architecture_.build(**self._build_arguments).autoencoder
+            ),
             batch_size=min(batch_size, len(rows)),
             rng=self._rng,
             verbose=self.verbose,
@@ -285,19 +344,17 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         self._optimizer_state = result.optimizer_state
         return result
 
+    def _optimizer(self):
+        return self._networks.optimizer if self.optimizer is None else self.optimizer
+
     def _training_loss(self):
-        return TrainingLoss("mean_squared_error" if self.loss is None else self.loss)
+        losses = (self.loss, self._networks.loss, DEFAULT_LOSS)
+        return TrainingLoss(next(loss for loss in losses if loss is not None))
 
     def _rows(self, X, indices=None):
         """Rows of validated X, as the network takes them."""
         floatx = import_keras().config.floatx()
-        if np.finfo(X.dtype).max > np.finfo(floatx).max:
-            largest = max(X.max(), -X.min())
-            if largest > np.finfo(floatx).max:
-                raise ValueError(
-                    f"X holds {largest:.3g}, which is too large for the network's "
-                    f"dtype {floatx}. Put a scaler in front, such as StandardScaler."
-                )
+        check_floatx(X, floatx)
         return Rows(X, self._sample_shape, floatx, indices)
 
     def _validate(self, X, *, reset):
@@ -316,46 +373,17 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return X
 
-    def _check_reachable(self, X):
-        """Refuse data that the output layer or the loss cannot deal with."""
-        cross_entropy = self._training_loss().is_cross_entropy()
-        activation = next(
-            (
-                layer.activation.__name__
-                for layer in reversed(self.decoder_.layers)
-                if hasattr(layer, "activation")
-            ),
-            "linear",
-        )
-        low, high = _OUTPUT_RANGES.get(
-            activation, (0, 1) if cross_entropy else (-np.inf, np.inf)
-        )
-        # A scaler's rounding is no reason to refuse.
-        if X.min() < low - 1e-6 or X.max() > high + 1e-6:
-            cause = (
-                f"The output activation {activation!r}"
-                if activation in _OUTPUT_RANGES
-                else "A cross-entropy loss"
-            )
-            scaler = (
-                "MinMaxScaler()" if low == 0 else "MinMaxScaler(feature_range=(-1, 1))"
-            )
-            raise ValueError(
-                f"{cause} needs data in [{low}, {high}], but X goes from "
-                f"{X.min():.6g} to {X.max():.6g}. Put {scaler} of "
-                "sklearn.preprocessing in front."
-            )
-
     def _check_same_network(self):
         """Refuse a warm start whose parameters ask for another network."""
         n_components = self.n_components
-        if n_components not in (None, self.n_components_):
+        asked = isinstance(n_components, Integral)
+        if asked and n_components != self.n_components_:
             raise ValueError(
                 f"warm_start=True goes on with a network of {self.n_components_} "
                 f"components, but n_components={n_components}. Set warm_start=False to "
                 "start anew."
             )
-        architecture = self.architecture or DenseArchitecture()
+        architecture = self._new_architecture()
         if repr(architecture) != repr(self.architecture_):
             raise ValueError(
                 "warm_start=True goes on with the network of "

@@ -7,6 +7,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from ._backend import import_keras, read_values, write_values
 
+DEFAULT_LOSS = "mean_squared_error"
+
 # Keras's losses that give a value for each row, as opposed to one for the whole batch.
 _ROW_WISE_LOSSES = (
     "binary_crossentropy",

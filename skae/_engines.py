@@ -4,13 +4,14 @@ Both train on the batches that an order of rows makes, and give the same losses 
 rounding.
 """
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 
 from ._backend import import_keras, read_values
-from ._programs import POOL, Program, copy_network, may_use_xla, program_key
+from ._programs import POOL, Program, may_use_xla, program_key
 
 # Bytes of the rows that are in work at a time.
 BLOCK_BYTES = 2**24
@@ -19,7 +20,9 @@ SMALL_BLOCK_BYTES = 2**19
 
 
 @contextmanager
-def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callbacks):
+def engine_for(
+    autoencoder, rows, *, loss, optimizer, build_like, batch_size, epochs, callbacks
+):
     """Choose how to train, and have it ready.
 
     Parameters
@@ -32,6 +35,8 @@ def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callba
         What is minimized.
     optimizer : keras.optimizers.Optimizer
         As it shall begin, not yet built.
+    build_like : callable
+        Builds one more network like `autoencoder`.
     batch_size, epochs : int
         Rows of a batch, and the most epochs.
     callbacks : KerasCallbacks or None
@@ -62,7 +67,7 @@ def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callba
         key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)
         program = POOL.take(key)
     if program is None:
-        network = autoencoder if key is None else copy_network(autoencoder)
+        network = autoencoder if key is None else build_like()
         if xla_batches and not POOL.count_xla_program():
             xla_batches = None
         program = Program(network, loss, optimizer, batch_size, xla_batches)
@@ -76,16 +81,19 @@ def engine_for(autoencoder, rows, *, loss, optimizer, batch_size, epochs, callba
 
 
 def _needs_keras(autoencoder, callbacks):
-    keras = import_keras()
-    if keras.backend.backend() != "tensorflow":
+    if import_keras().backend.backend() != "tensorflow":
         return True
     import tensorflow as tf
 
     return (
-        type(autoencoder).train_step is not keras.Model.train_step
+        _has_own_step(autoencoder)
         or tf.distribute.has_strategy()
         or (callbacks is not None and callbacks.any_batch_hook())
     )
+
+
+def _has_own_step(autoencoder):
+    return type(autoencoder).train_step is not import_keras().Model.train_step
 
 
 class CompiledEngine:
@@ -102,20 +110,23 @@ class CompiledEngine:
         return self._values
 
     def run_epoch(self, rows, order):
-        """Train on all batches; the epoch's mean loss."""
+        """Train on all batches; the epoch's mean losses by name."""
         size = self.block_rows if self.program.block_batches else None
-        total = 0.0
+        self.program.reset_metrics()
+        sums = 0.0
         for block, n_rows in self._blocks(rows, order, size):
-            loss, self._values = self.program.train_block(block, n_rows)
-            total += loss
-        return total / len(order)
+            block_sums, self._values = self.program.train_block(block, n_rows)
+            sums = sums + block_sums
+        return self.program.mean_losses(sums, len(order))
 
     def evaluate(self, rows):
-        """Mean loss, nothing learnt."""
-        total = 0.0
-        for block, _ in self._blocks(rows, rows.indices):
-            total += self.program.evaluate_block(block)
-        return total / len(rows)
+        """Mean losses by name, nothing learnt."""
+        self.program.reset_metrics()
+        sums = sum(
+            self.program.evaluate_block(block)
+            for block, _ in self._blocks(rows, rows.indices)
+        )
+        return self.program.mean_losses(sums, len(rows))
 
     def _blocks(self, rows, indices, size=None):
         """Give one block of rows after the other, and read the next meanwhile."""
@@ -146,35 +157,49 @@ class KerasEngine:
         self.batch_size = batch_size
         self.hooks = callbacks.list if callbacks else keras.callbacks.CallbackList()
         optimizer.build(autoencoder.trainable_variables)
-        autoencoder.compile(optimizer, loss=loss)
+        reconstruction = keras.metrics.MeanMetricWrapper(
+            loss, name="reconstruction_loss"
+        )
+        autoencoder.compile(optimizer, loss=loss, metrics=[reconstruction])
 
     def snapshot(self):
         """Values of the network's variables after the last epoch."""
         return read_values(self.autoencoder.variables)
 
     def run_epoch(self, rows, order):
-        """Train on all batches; the epoch's mean loss."""
-        total = 0.0
+        """Train on all batches; the epoch's mean losses by name."""
+        sums = Counter()
         for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
             x = rows.take(order[batch])
             self.hooks.on_train_batch_begin(i)
             self.autoencoder.reset_metrics()  # as newer versions of Keras do themselves
             logs = self.autoencoder.train_on_batch(x, x, return_dict=True)
-            total += logs["loss"] * len(x)
+            sums.update({name: value * len(x) for name, value in logs.items()})
             self.hooks.on_train_batch_end(i, logs)
-        return float(total / len(order))
+        return self._means(sums, len(order))
 
     def evaluate(self, rows):
-        """Mean loss, nothing learnt."""
-        total = 0.0
+        """Mean losses by name, nothing learnt."""
+        sums = Counter()
         self.hooks.on_test_begin()
         for i, batch in enumerate(gen_batches(len(rows), self.batch_size)):
             x = rows.take(rows.indices[batch])
             self.hooks.on_test_batch_begin(i)
             self.autoencoder.reset_metrics()
             logs = self.autoencoder.test_on_batch(x, x, return_dict=True)
-            total += logs["loss"] * len(x)
+            sums.update({name: value * len(x) for name, value in logs.items()})
             self.hooks.on_test_batch_end(i, logs)
-        loss = float(total / len(rows))
-        self.hooks.on_test_end({"loss": loss})
-        return loss
+        losses = self._means(sums, len(rows))
+        self.hooks.on_test_end(losses)
+        return losses
+
+    def _means(self, sums, n_rows):
+        means = {name: float(value / n_rows) for name, value in sums.items()}
+        if "loss" not in means:
+            raise ValueError(
+                f"The train_step or test_step of {type(self.autoencoder).__name__} has "
+                f"to give a dict with 'loss', got {sorted(means)}."
+            )
+        if not self.autoencoder.losses and not _has_own_step(self.autoencoder):
+            del means["reconstruction_loss"]  # it is the whole of the loss
+        return means

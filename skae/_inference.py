@@ -1,7 +1,6 @@
 """Running a fitted network on any number of rows, in bounded memory."""
 
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from scipy import special
@@ -12,13 +11,15 @@ from ._backend import import_keras, view_value
 # Rows that are in work at a time. What a layer of 1,000 units gives for so many takes
 # 4 MB in float32, which processors keep in their caches.
 CHUNK_ROWS = 1024
+# Numbers of those rows: of large images there are fewer.
+CHUNK_VALUES = 2**20
 
 
 class Predictor:
     """Gives a network's output for any number of rows.
 
-    A chain of dense layers runs in NumPy, which saves TensorFlow's overhead on one row
-    and keeps float64 all the way; any other network runs compiled, in Keras's floatx.
+    A network of dense layers runs in NumPy, which saves TensorFlow's overhead on one
+    row and keeps float64 all the way; any other runs compiled, in Keras's floatx.
 
     Parameters
     ----------
@@ -43,10 +44,11 @@ class Predictor:
         ndarray of shape (n_samples, *output_shape), of the dtype of X
             The outputs.
         """
-        if len(X) <= CHUNK_ROWS:
+        chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES * len(X) // max(X.size, 1)))
+        if len(X) <= chunk_rows:
             return self._forward(X).astype(X.dtype, copy=False)
         output = None
-        for rows in gen_batches(len(X), CHUNK_ROWS):
+        for rows in gen_batches(len(X), chunk_rows):
             chunk = self._forward(X[rows])
             if output is None:
                 output = np.empty((len(X), *chunk.shape[1:]), X.dtype)
@@ -56,9 +58,10 @@ class Predictor:
     def _forward(self, X):
         if self._steps is None:
             return self._compiled(X)
-        for step in self._steps:
-            X = step(X)
-        return X
+        values = {id(self._network.inputs[0]): X}
+        for step, inputs, output in self._steps:
+            values[output] = step(*(values[i] for i in inputs))
+        return values[id(self._network.outputs[0])]
 
     @cached_property
     def _compiled(self):
@@ -104,21 +107,33 @@ _ACTIVATIONS = {
 }
 
 
+# A layer of skae's own, whose module imports Keras.
+_TRANSPOSED_DENSE = ("skae.architectures._layers", "TransposedDense")
+
+
 def _numpy_steps(network):
-    """Translate a chain of plain layers to NumPy; None if it has any other layer."""
-    steps = [_numpy_step(layer) for layer in _chain(network) or [None]]
-    return None if None in steps else steps
+    """Translate a network of plain layers to NumPy; None if it has any other layer.
 
-
-def _chain(network):
-    """Layers of a model in which each takes what the one before gives, else None."""
-    layers = getattr(network, "layers", [])
+    Each step is a function, the keys of what it takes and that of what it gives.
+    """
+    steps = []
     try:
-        chained = all(left.output is right.input for left, right in pairwise(layers))
-        ends = network.output is layers[-1].output
-    except (AttributeError, IndexError, ValueError):  # subclassed, or a shared layer
+        for layer in network.layers:
+            if isinstance(layer, import_keras().layers.InputLayer):
+                continue
+            step = _numpy_step(layer)
+            if step is None:
+                return None
+            inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+            steps.append((step, [id(tensor) for tensor in inputs], id(layer.output)))
+        known = {id(network.inputs[0])}
+        for _, inputs, output in steps:
+            if not known.issuperset(inputs):
+                return None
+            known.add(output)
+    except (AttributeError, IndexError):  # subclassed, or a shared layer
         return None
-    return layers if chained and ends else None
+    return steps if id(network.outputs[0]) in known else None
 
 
 def _numpy_step(layer):
@@ -126,7 +141,6 @@ def _numpy_step(layer):
     # Exact types: a subclass may compute anything.
     kind = type(layer)
     if kind in (
-        keras.layers.InputLayer,
         keras.layers.Dropout,
         keras.layers.GaussianNoise,
         keras.layers.GaussianDropout,
@@ -136,25 +150,35 @@ def _numpy_step(layer):
     if kind in (keras.layers.Flatten, keras.layers.Reshape):
         shape = layer.output.shape[1:]
         return lambda x: x.reshape(len(x), *shape)
-    if kind not in (keras.layers.Dense, keras.layers.Activation):
-        return None
-    name = getattr(layer.activation, "__name__", None)
-    activation = _ACTIVATIONS.get(name)
-    if activation is None or layer.activation is not getattr(
-        keras.activations, name, None
-    ):
-        return None
+    if kind is keras.layers.Add:
+        return lambda *terms: sum(terms[1:], start=terms[0])
+    if (kind.__module__, kind.__name__) == _TRANSPOSED_DENSE:
+        kernel = layer.tied_to.kernel
+        return _dense_step(layer, lambda: view_value(kernel).T, layer.bias)
     if kind is keras.layers.Activation:
-        return lambda x: activation(x.copy())
-    if layer.compute_dtype not in ("float32", "float64") or layer.quantization_mode:
+        activation = _numpy_activation(layer)
+        return activation and (lambda x: activation(x.copy()))
+    if kind is keras.layers.Dense and not layer.quantization_mode:
+        bias = layer.bias if layer.use_bias else None
+        return _dense_step(layer, lambda: view_value(layer.kernel), bias)
+    return None
+
+
+def _dense_step(layer, kernel, bias):
+    activation = _numpy_activation(layer)
+    if activation is None or layer.compute_dtype not in ("float32", "float64"):
         return None
-    kernel = layer.kernel
-    bias = layer.bias if layer.use_bias else None
 
     def dense(x):
-        x = x @ view_value(kernel).astype(x.dtype, copy=False)
+        x = x @ kernel().astype(x.dtype, copy=False)
         if bias is not None:
             x += view_value(bias).astype(x.dtype, copy=False)
         return activation(x)
 
     return dense
+
+
+def _numpy_activation(layer):
+    name = getattr(layer.activation, "__name__", None)
+    is_keras = layer.activation is getattr(import_keras().activations, name or "", None)
+    return _ACTIVATIONS.get(name) if is_keras else None

@@ -5,6 +5,7 @@ the training to stop.
 """
 
 import copy
+import sys
 import time
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -46,20 +47,57 @@ class Observer:
 
 
 class ProgressLine(Observer):
-    """Prints a line an epoch."""
+    """Shows epoch, losses and time.
+
+    In a terminal or a notebook it is one line that is written anew, at most ten times
+    a second; anywhere else, as in a log file, each epoch has a line.
+    """
+
+    SECONDS_BETWEEN = 0.1
 
     def __init__(self, epochs):
         self.epochs = epochs
+        self.rewrites = _can_rewrite(sys.stdout)
 
     def on_train_begin(self, show_weights):
         """Start the clock."""
         self.start = time.perf_counter()
+        self.next = self.start
+        self.epoch = self.width = 0
 
     def on_epoch_end(self, epoch, logs):
-        """Print the epoch's losses."""
+        """Show the epoch's losses."""
+        self.epoch = epoch
+        if not self.rewrites:
+            print(self._line(logs))
+        elif time.perf_counter() >= self.next:
+            self._rewrite(self._line(logs))
+
+    def on_train_end(self, logs):
+        """Leave the last epoch's line standing."""
+        if self.rewrites and self.epoch:
+            self._rewrite(self._line(logs, ended=True), end="\n")
+
+    def _line(self, logs, ended=False):
         losses = "".join(f" - {name}: {value:.6g}" for name, value in logs.items())
         seconds = time.perf_counter() - self.start
-        print(f"Epoch {epoch}/{self.epochs}{losses} - {seconds:.1f}s", flush=True)
+        line = f"Epoch {self.epoch}/{self.epochs}{losses} - {seconds:.1f}s"
+        if self.rewrites and not ended:
+            # Early stopping may come sooner.
+            left = seconds / self.epoch * (self.epochs - self.epoch)
+            line += f", at most {left:.0f}s left"
+        return line
+
+    def _rewrite(self, line, end=""):
+        print("\r" + line.ljust(self.width), end=end, flush=True)
+        self.width = len(line)
+        self.next = time.perf_counter() + self.SECONDS_BETWEEN
+
+
+def _can_rewrite(stream):
+    """Whether a carriage return takes the stream back to the start of its line."""
+    notebook = type(stream).__module__.startswith("ipykernel")
+    return notebook or stream.isatty()
 
 
 class KerasCallbacks(Observer):

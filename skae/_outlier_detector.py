@@ -57,7 +57,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Determines initial weights, the validation split and the order of batches. Pass
         an int for the same result each time.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 shows epoch, losses and time: in a terminal or a notebook in one line that is
+        written anew, elsewhere in a line an epoch.
     contamination : "auto" or float, default="auto"
         Where the line is between outliers and the rest. A float in (0, 0.5] is the
         share of the training rows that are taken for outliers. "auto" is the fence of
@@ -175,7 +176,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _default_n_components(self, n_features):
         return max(1, min(int(np.ceil(np.sqrt(n_features))), n_features - 1))
 
-    def _finish_fit(self, X):
+    def _finish_fit(self, X, rows_val):
         scores = self._score_samples(X)
         if self.contamination == "auto":
             lower, upper = np.percentile(np.sqrt(-scores), [25, 75])

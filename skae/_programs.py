@@ -6,8 +6,7 @@ import threading
 from collections import OrderedDict
 from functools import cached_property
 
-from ._backend import import_keras, read_values, write_values
-from ._random import seeded_globals
+from ._backend import import_keras, leaf_layers, read_values, write_values
 
 # Idle programs that are kept, and numbers that their variables may hold together
 # (200 MB in float32). The least recently used one goes first.
@@ -18,13 +17,17 @@ MAX_VALUES = 50_000_000
 # programs of a process run as plain TensorFlow graphs.
 MAX_XLA_PROGRAMS = 64
 
+# Rows that are evaluated at a time: what convolutions give for a block would take GB.
+EVALUATED_ROWS = 1024
+
 # Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
-MIN_BATCHES_FOR_XLA = 1500
+MIN_BATCHES_FOR_XLA = 1000
 
 # Layers that treat each row by itself, and whose arithmetic is matrix products: there
 # XLA is faster than TensorFlow's kernels. For convolutions it is slower.
 _ROW_WISE_LAYERS = (
     "Activation",
+    "Add",
     "Dense",
     "Dropout",
     "Flatten",
@@ -33,8 +36,11 @@ _ROW_WISE_LAYERS = (
     "InputLayer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaskingNoise",
+    "NestedDropout",
     "ReLU",
     "Reshape",
+    "TransposedDense",
 )
 
 
@@ -62,6 +68,8 @@ class Program:
         self.optimizer = optimizer
         self.batch_size = batch_size
         self.block_batches = block_batches
+        self._has_penalties = False
+        self._metrics = [m for part in leaf_layers(autoencoder) for m in part.metrics]
         optimizer.build(autoencoder.trainable_variables)
         self.initial_optimizer_values = read_values(optimizer.variables)
 
@@ -107,12 +115,12 @@ class Program:
 
         def learn(block, start, size):
             with tf.GradientTape() as tape:
-                loss = batch_loss(block, start, size)
-                loss = self._with_penalties(loss)
+                reconstruction = batch_loss(block, start, size)
+                loss = self._with_penalties(reconstruction)
                 scaled = self.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, variables)
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return tf.cast(loss, tf.float64) * tf.cast(size, tf.float64)
+            return self._sums(loss, reconstruction, size)
 
         @tf.function(
             input_signature=[self._rows(n_rows_in_block), tf.TensorSpec([], tf.int32)],
@@ -127,7 +135,7 @@ class Program:
             _, total = tf.while_loop(
                 lambda start, _: start < n_rows,
                 step,
-                (tf.constant(0), tf.zeros((), tf.float64)),
+                (tf.constant(0), tf.zeros(2, tf.float64)),
                 parallel_iterations=1,
             )
             # A copy of the weights comes along: a call of its own would cost more.
@@ -142,9 +150,20 @@ class Program:
 
         @tf.function(input_signature=[self._rows(None)], autograph=False)
         def evaluate_block(block):
-            loss = self.loss(block, self.autoencoder(block, training=False))
-            loss = self._with_penalties(loss)
-            return loss * tf.cast(tf.shape(block)[0], loss.dtype)
+            def step(start, sums):
+                x = block[start : start + EVALUATED_ROWS]
+                reconstruction = self.loss(x, self.autoencoder(x, training=False))
+                loss = self._with_penalties(reconstruction)
+                sums += self._sums(loss, reconstruction, tf.shape(x)[0])
+                return start + EVALUATED_ROWS, sums
+
+            _, sums = tf.while_loop(
+                lambda start, _: start < tf.shape(block)[0],
+                step,
+                (tf.constant(0), tf.zeros(2, tf.float64)),
+                parallel_iterations=1,
+            )
+            return sums
 
         return evaluate_block.get_concrete_function()
 
@@ -152,9 +171,16 @@ class Program:
         """Add what regularizers and layers of the network add to the loss."""
         import tensorflow as tf
 
-        return tf.add_n(
-            [loss, *(tf.cast(p, loss.dtype) for p in self.autoencoder.losses)]
-        )
+        penalties = [tf.cast(p, loss.dtype) for p in self.autoencoder.losses]
+        self._has_penalties |= bool(penalties)  # some are there in training only
+        return tf.add_n([loss, *penalties])
+
+    def _sums(self, loss, reconstruction, n_rows):
+        """Give the sums over rows of the loss, and of it without penalties."""
+        import tensorflow as tf
+
+        means = tf.stack([loss, tf.cast(reconstruction, loss.dtype)])
+        return tf.cast(means, tf.float64) * tf.cast(n_rows, tf.float64)
 
     def _rows(self, n_rows):
         """Signature of a block."""
@@ -164,13 +190,25 @@ class Program:
         return tf.TensorSpec([n_rows, *sample_shape], import_keras().config.floatx())
 
     def train_block(self, block, n_rows):
-        """Train on the first rows of a block; the sum of their losses, and weights."""
-        total, values = self._train_block(block, n_rows)
-        return float(total), values
+        """Train on the first rows of a block; sums of their losses, and weights."""
+        sums, values = self._train_block(block, n_rows)
+        return sums.numpy(), values
 
     def evaluate_block(self, block):
-        """Sum of the losses of a block's rows."""
-        return float(self._evaluate_block(block))
+        """Give the sums of the losses of a block's rows."""
+        return self._evaluate_block(block).numpy()
+
+    def reset_metrics(self):
+        """Begin new means of what layers measure."""
+        for metric in self._metrics:
+            metric.reset_state()
+
+    def mean_losses(self, sums, n_rows):
+        """Losses by name, from their sums over the rows of an epoch."""
+        losses = {"loss": float(sums[0] / n_rows)}
+        if self._has_penalties:
+            losses["reconstruction_loss"] = float(sums[1] / n_rows)
+        return losses | {m.name: float(m.result()) for m in self._metrics}
 
 
 class ProgramPool:
@@ -224,40 +262,24 @@ def may_use_xla(autoencoder, loss, n_batches):
     return (
         n_batches >= MIN_BATCHES_FOR_XLA
         and loss.by_row is not None
-        and all(_is_row_wise(layer) for layer in _flatten(autoencoder))
-    )
-
-
-def _flatten(layer):
-    """List the layers within a model, without the models themselves."""
-    inner = getattr(layer, "layers", None)
-    return (
-        [layer]
-        if inner is None
-        else [leaf for part in inner for leaf in _flatten(part)]
+        and all(_is_row_wise(layer) for layer in leaf_layers(autoencoder))
     )
 
 
 def _is_row_wise(layer):
-    keras = import_keras()
     return (
-        type(layer) in [getattr(keras.layers, name) for name in _ROW_WISE_LAYERS]
+        type(layer).__name__ in _ROW_WISE_LAYERS
+        and _is_known(type(layer).__module__)
         and getattr(layer, "activity_regularizer", None) is None
         and layer.compute_dtype in ("float32", "float64")
     )
-
-
-def copy_network(autoencoder):
-    """Build a network like another; its weights are its own."""
-    with seeded_globals(0):
-        return type(autoencoder).from_config(autoencoder.get_config())
 
 
 def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
     """Describe what a program computes; None if that cannot be told from outside.
 
     Weights, seeds and a plain learning rate are values that a fit brings along, and
-    names do not matter. Whatever is not Keras's own may compute anything.
+    names do not matter. Whatever is neither Keras's nor skae's may compute anything.
     """
     try:
         network = autoencoder.get_config()
@@ -281,20 +303,20 @@ def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
     names = {name: f"layer {i}" for i, name in enumerate(_names(network))}
     try:
         return json.dumps(_normalized(parts, names), sort_keys=True)
-    except (_NotKeras, TypeError):
+    except (_Unknown, TypeError):
         return None
 
 
-class _NotKeras(Exception):
+class _Unknown(Exception):
     """Something in a configuration is the user's own."""
 
 
-def _is_keras(module):
-    return module.split(".")[0] == "keras"
+def _is_known(module):
+    return module.split(".")[0] in ("keras", "skae")
 
 
 # Where a configuration names layers.
-_LINKS = ("name", "keras_history", "input_layers", "output_layers")
+_LINKS = ("name", "keras_history", "input_layers", "output_layers", "tied_to")
 
 
 def _names(config):
@@ -307,8 +329,8 @@ def _normalized(part, names, is_link=False):
     if isinstance(part, dict):
         own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
         name = part.get("class_name")
-        if name not in (None, *own) and not _is_keras(part.get("module") or ""):
-            raise _NotKeras
+        if name not in (None, *own) and not _is_known(part.get("module") or ""):
+            raise _Unknown
         return {
             key: _normalized(value, names, key in _LINKS)
             for key, value in part.items()

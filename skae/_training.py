@@ -11,6 +11,9 @@ from ._compilation import OptimizerState
 from ._engines import engine_for
 from ._observers import KerasCallbacks, ProgressLine
 
+# Factor of the learning rate where it is lowered.
+ANNEALING = 0.3
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -44,11 +47,13 @@ def train(
     *,
     loss,
     optimizer,
+    build_like,
     optimizer_state=None,
     epochs,
     batch_size,
     patience,
     rng,
+    anneal=False,
     callbacks=None,
     observers=(),
     verbose=0,
@@ -68,6 +73,8 @@ def train(
         What is minimized.
     optimizer : keras.optimizers.Optimizer
         A new one, which the training may use or copy.
+    build_like : callable
+        Builds one more network like `autoencoder`.
     optimizer_state : OptimizerState, optional
         From where the optimizer goes on.
     epochs, batch_size : int
@@ -76,6 +83,8 @@ def train(
         Epochs without a better validation loss before stopping.
     rng : numpy.random.RandomState
         Shuffles the rows before each epoch.
+    anneal : bool
+        Whether to lower the learning rate after half of the patience.
     callbacks : list of keras.callbacks.Callback, optional
         They are copied.
     observers : sequence of Observer
@@ -106,6 +115,7 @@ def train(
             rows,
             loss=loss,
             optimizer=optimizer,
+            build_like=build_like,
             batch_size=batch_size,
             epochs=epochs,
             callbacks=keras_callbacks,
@@ -113,7 +123,7 @@ def train(
             if optimizer_state is not None:
                 optimizer_state.restore(engine.optimizer, config)
             run = _Run(engine, autoencoder, rows, rows_val)
-            run.train(epochs, patience, rng, observers)
+            run.train(epochs, patience, rng, observers, anneal)
             write_values(autoencoder.variables, run.final_values())
             state = OptimizerState.of(engine.optimizer, config)
         for observer in observers:
@@ -137,15 +147,15 @@ class _Run:
         self.history = {"loss": []} | ({} if rows_val is None else {"val_loss": []})
         self.logs = {}
         self.interrupted = False
-        self.epoch = self.best_epoch = 0
+        self.epoch = self.best_epoch = self.last_annealed = 0
         self.best_loss = np.inf
         self.best_values = read_values(autoencoder.variables)
 
-    def train(self, epochs, patience, rng, observers):
+    def train(self, epochs, patience, rng, observers, anneal):
         """Run epochs until one of the reasons to stop."""
         try:
             if self.rows_val is not None:
-                self.best_loss = self.engine.evaluate(self.rows_val)
+                self.best_loss = self.engine.evaluate(self.rows_val)["loss"]
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
             for self.epoch in range(1, epochs + 1):
@@ -157,6 +167,8 @@ class _Run:
                 if not finite:
                     self._warn_of_divergence()
                 waited = self.epoch - self.best_epoch
+                if anneal and patience and waited > 0:
+                    self._anneal(patience)
                 if not finite or any(wishes) or (patience and waited >= patience):
                     break
         except KeyboardInterrupt:
@@ -164,12 +176,13 @@ class _Run:
 
     def _run_epoch(self, rng):
         """Run one epoch and keep its weights if they are better; False after NaN."""
-        logs = {"loss": self.engine.run_epoch(self.rows, self.rows.shuffled(rng))}
+        logs = self.engine.run_epoch(self.rows, self.rows.shuffled(rng))
         if self.rows_val is not None:
-            logs["val_loss"] = self.engine.evaluate(self.rows_val)
+            losses_val = self.engine.evaluate(self.rows_val)
+            logs |= {f"val_{name}": value for name, value in losses_val.items()}
         self.logs = logs
         for name, value in logs.items():
-            self.history[name].append(value)
+            self.history.setdefault(name, []).append(value)
         if not np.isfinite(list(logs.values())).all():
             return False
         if self.rows_val is not None:
@@ -183,6 +196,12 @@ class _Run:
         if finite:
             self._keep(logs["loss"], values)
         return finite
+
+    def _anneal(self, patience):
+        """Lower the learning rate if it has not helped for half of the patience."""
+        if self.epoch - max(self.best_epoch, self.last_annealed) >= patience / 2:
+            self.last_annealed = self.epoch
+            self.engine.optimizer.learning_rate *= ANNEALING
 
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values

@@ -1,12 +1,31 @@
 """An autoencoder as a transformer."""
 
+import copy
+from numbers import Integral, Real
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_scalar
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
+from ._ordering import MAX_ROWS, copy_truncated, most_components, variance_kept
+from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
+
+
+def _has_prior(autoencoder):
+    """Whether there are codes to draw; an AttributeError says why not."""
+    architecture = getattr(autoencoder, "architecture_", autoencoder.architecture)
+    if hasattr(architecture, "sample_codes"):
+        return True
+    name = type(architecture or DenseArchitecture()).__name__
+    raise AttributeError(
+        f"sample needs an architecture with a prior, from which sample_codes draws "
+        f"codes, but {name} has none. Fit with architecture=VariationalArchitecture()."
+    )
 
 
 class AutoencoderTransformer(
@@ -22,11 +41,19 @@ class AutoencoderTransformer(
 
     Parameters
     ----------
-    n_components : int, default=None
-        Size of the code. None is 2.
-    architecture : BaseArchitecture, default=None
+    n_components : int, float, "auto" or None, default=None
+        Size of the code. None is the one that the architecture brings, as a Keras model
+        of your own does, else 2. A float within 0 and 1 is a share of the variance: the
+        fewest codes that keep it on held-out rows are found from one fit of ordered
+        codes, which starts with as many as PCA needs. "auto" is 0.95.
+    architecture : BaseArchitecture or SciKeras wrapper, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are reached as
         ``architecture__hidden_layer_sizes`` and so on.
+    ordered : bool, default=False
+        Whether to train so that the first codes alone reconstruct as well as they can,
+        for any number of them, by nested dropout [2]_. Then
+        ``explained_variance_ratio_`` says what each code adds, and `truncate` gives a
+        transformer with fewer codes. A share of variance as `n_components` implies it.
     loss : str, callable or keras.losses.Loss, default=None
         What training minimizes: the name of a Keras loss, or a loss of your own. None
         is mean squared error. A cross-entropy needs data in [0, 1].
@@ -55,7 +82,8 @@ class AutoencoderTransformer(
         Determines initial weights, the validation split and the order of batches. Pass
         an int for the same result each time.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 shows epoch, losses and time: in a terminal or a notebook in one line that is
+        written anew, elsewhere in a line an epoch.
 
     Attributes
     ----------
@@ -79,6 +107,15 @@ class AutoencoderTransformer(
         holds out none, and adds NaN there.
     n_iter_ : int
         Epochs run.
+    held_out_scores_ : dict of str to float
+        "start" and "end": the share of the variance of the held-out rows that the first
+        weights keep, and those that stay. Where training starts from PCA, "start" is
+        the score of PCA; the fit goes back there if the rows do not gain more than
+        their standard error. Only with held-out rows, squared error, and an
+        architecture that takes its first weights from the data.
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        The share of the variance of the training rows that each further code adds,
+        from 5,000 of them at most. Only where codes are ordered.
     best_epoch_ : int
         The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
         better than the weights that training began with.
@@ -106,6 +143,8 @@ class AutoencoderTransformer(
     ----------
     .. [1] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data
        with neural networks", Science 313 (2006), 504-507.
+    .. [2] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with
+       nested dropout", ICML 2014, 1746-1754.
 
     Examples
     --------
@@ -123,11 +162,23 @@ class AutoencoderTransformer(
     (300, 64)
     """
 
+    _parameter_constraints: dict = {
+        **_BaseAutoencoder._parameter_constraints,
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "ordered": ["boolean"],
+    }
+
     def __init__(
         self,
         n_components=None,
         *,
         architecture=None,
+        ordered=False,
         loss=None,
         optimizer=None,
         learning_rate=None,
@@ -156,8 +207,52 @@ class AutoencoderTransformer(
             verbose=verbose,
         )
 
+        self.ordered = ordered
+
     def _default_n_components(self, n_features):
         return 2
+
+    def _choose_n_components(self, architecture, rows):
+        share = self._share()
+        if share is None:
+            return super()._choose_n_components(architecture, rows)
+        X = rows.take(self._initial(rows))
+        return most_components(X.reshape(len(X), -1), share)
+
+    def _orders_codes(self):
+        return self.ordered or self._share() is not None
+
+    def _share(self):
+        """Share of variance that `n_components` asks for, if it asks for one."""
+        if self.n_components == "auto":
+            return 0.95
+        asks = isinstance(self.n_components, Real) and self.n_components < 1
+        return float(self.n_components) if asks else None
+
+    def _finish_fit(self, X, rows_val):
+        if not self._orders_codes():
+            return
+        if self._share() is not None and not self.warm_start:
+            judged = X if rows_val is None else rows_val.X[rows_val.indices]
+            shares = self._variance_kept(judged)
+            enough = np.flatnonzero(shares >= self._share())
+            if len(enough):
+                self._keep_first(int(enough[0]) + 1)
+        shares = self._variance_kept(X)
+        self.explained_variance_ratio_ = np.diff(shares, prepend=0)
+
+    def _variance_kept(self, X):
+        if len(X) > MAX_ROWS:
+            X = X[np.sort(self._rng.choice(len(X), MAX_ROWS, replace=False))]
+        return variance_kept(X, self._encode(X), self._decode)
+
+    def _keep_first(self, n_components):
+        """Drop all codes but the first few."""
+        larger = self._networks
+        self._build_arguments = self._build_arguments | {"n_components": n_components}
+        self._rebuild()
+        copy_truncated(self._networks, larger)
+        self._optimizer_state = None  # that of the larger network
 
     @property
     def _n_features_out(self):
@@ -205,6 +300,81 @@ class AutoencoderTransformer(
                 f"{type(self).__name__} have {self.n_components_}."
             )
         return self._decode(X).reshape(len(X), *self._sample_shape)
+
+    @available_if(_has_prior)
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new rows: decode codes drawn from the prior.
+
+        Available if the architecture has a prior over codes, as
+        :class:`~skae.architectures.VariationalArchitecture` does, or any that has its
+        method `sample_codes`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Determines the codes. Pass an int for the same rows each time.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                of float64
+            What the decoder makes of the codes: each feature's expected value, without
+            the noise that the loss stands for.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is below 1.
+        TypeError
+            If `n_samples` is not an int.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        codes = self.architecture_.sample_codes(
+            n_samples, self.n_components_, random_state
+        )
+        return self._decode(codes).reshape(n_samples, *self._sample_shape)
+
+    def truncate(self, n_components):
+        """Give a fitted transformer of the first few codes, without training.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of codes to keep.
+
+        Returns
+        -------
+        AutoencoderTransformer
+            A new one. Its codes are the first ones of this one's, and its
+            reconstructions are what this one makes of them if the rest is 0.
+
+        Raises
+        ------
+        ValueError
+            If codes are not ordered, or there are not so many of them.
+        """
+        check_is_fitted(self)
+        if not self._build_arguments["ordered"]:
+            raise ValueError(
+                "truncate needs codes in the order of their importance. Fit with "
+                "ordered=True."
+            )
+        check_scalar(
+            n_components,
+            "n_components",
+            Integral,
+            min_val=1,
+            max_val=self.n_components_,
+        )
+        truncated = copy.deepcopy(self)
+        truncated.n_components = int(n_components)
+        truncated._keep_first(int(n_components))
+        ratio = self.explained_variance_ratio_[:n_components]
+        truncated.explained_variance_ratio_ = ratio.copy()
+        return truncated
 
     def score(self, X, y=None):
         """Give the share of the variance of X that the reconstruction keeps (R²).

@@ -13,7 +13,13 @@ import pytest
 import skae
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["skae", "skae.architectures", "skae.datasets", "skae.metrics"]
+MODULES = [
+    "skae",
+    "skae.architectures",
+    "skae.datasets",
+    "skae.inspection",
+    "skae.metrics",
+]
 
 # Classes and functions have relatives and examples, see below; methods need none.
 IGNORED = {"ES01", "SA01", "EX01"}
@@ -95,7 +101,7 @@ def test_readme_code_runs(tmp_path, monkeypatch):
 def test_import_is_light():
     code = """
 import sys
-import skae, skae.architectures, skae.datasets, skae.metrics
+import skae, skae.architectures, skae.datasets, skae.inspection, skae.metrics
 heavy = {"tensorflow", "keras", "matplotlib", "scikeras"} & set(sys.modules)
 assert not heavy, heavy
 skae.AutoencoderTransformer(2, architecture=skae.architectures.DenseArchitecture())

@@ -1,5 +1,6 @@
 """Those who watch: verbose, Keras's callbacks and scikit-learn's."""
 
+import io
 import re
 
 import keras
@@ -33,6 +34,26 @@ def test_verbose_prints_a_line_an_epoch(X, small, capsys):
     losses = [float(number) for number in re.fullmatch(pattern, lines[2]).groups()]
     expected = [values[-1] for values in autoencoder.history_.values()]
     assert losses == pytest.approx(expected, rel=1e-4)
+
+
+class Terminal(io.StringIO):
+    """A stream that goes back to the start of its line."""
+
+    def isatty(self):
+        return True
+
+
+def test_verbose_rewrites_its_line_in_a_terminal(X, small, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    AutoencoderTransformer(verbose=1, **small).fit(X)
+    *shown, last = terminal.getvalue().split("\r")[1:]
+    assert terminal.getvalue().count("\n") == 1
+    assert re.match(
+        r"Epoch 1/3 - loss: \S+ - val_loss: .* at most \d+s left$", shown[0]
+    )
+    assert re.match(r"Epoch 3/3 - loss: \S+ - val_loss: \S+ - \d+\.\ds *\n", last)
+    assert "left" not in last
 
 
 class Recorder(keras.callbacks.Callback):

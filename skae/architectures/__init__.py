@@ -1,6 +1,20 @@
 """Networks: what an autoencoder is made of, apart from data and training."""
 
 from ._base import BaseArchitecture, Networks
+from ._building import custom_objects
+from ._convolutional import ConvolutionalArchitecture
 from ._dense import DenseArchitecture
+from ._keras import KerasArchitecture
+from ._recurrent import RecurrentArchitecture
+from ._variational import VariationalArchitecture
 
-__all__ = ["BaseArchitecture", "DenseArchitecture", "Networks"]
+__all__ = [
+    "BaseArchitecture",
+    "ConvolutionalArchitecture",
+    "DenseArchitecture",
+    "KerasArchitecture",
+    "Networks",
+    "RecurrentArchitecture",
+    "VariationalArchitecture",
+    "custom_objects",
+]

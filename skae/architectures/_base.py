@@ -24,6 +24,10 @@ class Networks:
         From codes to samples.
     autoencoder : keras.Model
         From samples to reconstructions. This is what is trained.
+    loss : str, callable or keras.losses.Loss, default=None
+        What the architecture wants to be trained with. None leaves it to the estimator.
+    optimizer : str or keras.optimizers.Optimizer, default=None
+        Likewise.
 
     See Also
     --------
@@ -42,6 +46,8 @@ class Networks:
     encoder: Any
     decoder: Any
     autoencoder: Any
+    loss: Any = None
+    optimizer: Any = None
 
     @classmethod
     def from_halves(cls, encoder, decoder):
@@ -84,9 +90,21 @@ class BaseArchitecture(BaseEstimator, ABC):
     losses or training. A subclass stores its parameters in `__init__` and implements
     `build_networks`.
 
+    Attributes
+    ----------
+    brings_n_components : bool
+        Whether the architecture decides on the size of the code where the estimator's
+        `n_components` is None. Otherwise the estimator does. False unless a subclass
+        says True.
+    orders_codes : bool
+        Whether `build_networks` takes an argument `ordered`. If it is True, training
+        drops the last few codes at random, so that the first ones learn to do without
+        them. False unless a subclass says True.
+
     See Also
     --------
     DenseArchitecture : Fully connected layers.
+    KerasArchitecture : A Keras model of your own.
 
     Examples
     --------
@@ -106,14 +124,18 @@ class BaseArchitecture(BaseEstimator, ABC):
     AutoencoderTransformer(architecture=LinearArchitecture())
     """
 
+    brings_n_components = False
+    orders_codes = False
+
     _parameter_constraints: dict = {}
 
     def build(
         self,
         sample_shape,
-        n_components,
+        n_components=None,
         *,
         output_activation="linear",
+        ordered=False,
         random_state=None,
     ):
         """Build the networks for samples of a given shape.
@@ -122,11 +144,13 @@ class BaseArchitecture(BaseEstimator, ABC):
         ----------
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
-        n_components : int
-            Size of the code.
+        n_components : int, default=None
+            Size of the code. None is for an architecture that brings its own.
         output_activation : str, default="linear"
             Activation of the last layer for an architecture that leaves the choice
             to its caller.
+        ordered : bool, default=False
+            Whether training orders the codes, most important first.
         random_state : int, RandomState instance or None, default=None
             Where the initial weights come from. Two builds with one int agree.
 
@@ -142,25 +166,37 @@ class BaseArchitecture(BaseEstimator, ABC):
         """
         self._validate_params()
         sample_shape = tuple(int(size) for size in sample_shape)
-        n_components = int(n_components)
+        if n_components is not None:
+            n_components = int(n_components)
+        elif not self.brings_n_components:
+            raise ValueError(f"{self!r} needs n_components, got None.")
+        if ordered and not self.orders_codes:
+            raise ValueError(f"{self!r} cannot order its codes; DenseArchitecture can.")
         seed = draw_seed(check_random_state(random_state))
         task = (
-            f"{self!r} cannot build an autoencoder from samples of shape "
-            f"{sample_shape} to {n_components} components"
+            f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
         )
+        if n_components is not None:
+            task += f" and {n_components} components"
         import_keras()
         try:
             with seeded_globals(seed):
                 networks = self.build_networks(
-                    sample_shape, n_components, output_activation
+                    sample_shape,
+                    n_components,
+                    output_activation,
+                    **({"ordered": True} if ordered else {}),
                 )
         except ValueError as error:
             raise ValueError(f"{task}: {error}") from error
         output_shape = tuple(networks.decoder.output_shape[1:])
         if output_shape != sample_shape:
             raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
-        if networks.n_components != n_components:
-            raise ValueError(f"{task}: its encoder gives {networks.n_components}.")
+        if n_components not in (None, networks.n_components):
+            cure = " Leave n_components at None." if self.brings_n_components else ""
+            raise ValueError(
+                f"{task}: its encoder gives {networks.n_components}.{cure}"
+            )
         return networks
 
     @abstractmethod
@@ -174,8 +210,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         ----------
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
-        n_components : int
-            Size of the code.
+        n_components : int or None
+            Size of the code; None only where `brings_n_components` is True.
         output_activation : str
             Activation of the last layer, unless the architecture has its own.
 
@@ -195,5 +231,58 @@ class BaseArchitecture(BaseEstimator, ABC):
         networks : Networks
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
-            The training rows, without those held out for validation.
+            All rows that `fit` was given, also those that it then holds out for
+            validation; 256 MB of them, chosen at random, if there are more.
         """
+
+    def summary(self, sample_shape, n_components=None, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int, default=None
+            Size of the code. None is the one that the architecture brings, else 2.
+        print_fn : callable, default=print
+            Is given the text.
+        """
+        if n_components is None and not self.brings_n_components:
+            n_components = 2
+        print_fn(describe(self.build(sample_shape, n_components, random_state=0)))
+
+
+def describe(networks):
+    """Write the summary of some networks.
+
+    Parameters
+    ----------
+    networks : Networks
+        Built ones.
+
+    Returns
+    -------
+    str
+        A table of layers, and a line on the code.
+    """
+    rows = [("layer", "output shape", "parameters")]
+    for half in (networks.encoder, networks.decoder):
+        rows.append((half.name, "", f"{half.count_params():,}"))
+        for layer in half.layers:
+            shape = getattr(getattr(layer, "output", None), "shape", ("", "?"))[1:]
+            shape = " x ".join(map(str, shape))
+            name = f"  {layer.name} ({type(layer).__name__})"
+            rows.append((name, shape, f"{layer.count_params():,}"))
+    rows.append(("autoencoder", "", f"{networks.autoencoder.count_params():,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{name:{widths[0]}}  {shape:>{widths[1]}}  {count:>{widths[2]}}"
+        for name, shape, count in rows
+    ]
+    n_values = math.prod(networks.encoder.input_shape[1:])
+    factor = n_values / networks.n_components
+    lines.append(
+        f"code: {networks.n_components:,} numbers for {n_values:,}, "
+        f"compression factor {factor:.3g}"
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,52 @@
+"""A fit that starts from the data does not end worse than it started."""
+
+import numpy as np
+
+from ._backend import read_values, write_values
+from ._compilation import DEFAULT_LOSS
+from .architectures import BaseArchitecture
+from .metrics import reconstruction_error, reconstruction_r2_score
+
+
+class Guard:
+    """Compares a network with its start from the data, on held-out rows.
+
+    A better mean over few rows may be luck. So the start stays unless the mean of what
+    rows gain exceeds its standard error.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With networks that are not trained yet.
+    rows_val : Rows
+        The held-out rows.
+    """
+
+    def __init__(self, estimator, rows_val):
+        self.X_val = rows_val.X[rows_val.indices]
+        self.values = read_values(estimator.autoencoder_.variables)
+        self.errors, self.score = self._judge(estimator)
+
+    @classmethod
+    def of(cls, estimator, rows_val):
+        """Make a guard, if there is a start from data and a loss to compare by."""
+        initialize = type(estimator.architecture_).initialize
+        from_data = initialize is not BaseArchitecture.initialize
+        squared = estimator._training_loss().__name__ == DEFAULT_LOSS
+        return cls(estimator, rows_val) if from_data and squared and rows_val else None
+
+    def check(self, estimator):
+        """Go back to the start if the end is no better, and note both scores."""
+        errors, score = self._judge(estimator)
+        gain = self.errors - errors
+        if estimator.best_epoch_ and gain.mean() <= gain.std() / np.sqrt(len(gain)):
+            write_values(estimator.autoencoder_.variables, self.values)
+            estimator.best_epoch_, score = 0, self.score
+        estimator.held_out_scores_ = {"start": self.score, "end": score}
+
+    def _judge(self, estimator):
+        reconstruction = estimator._reconstruct(self.X_val)
+        errors = reconstruction_error(self.X_val, reconstruction)
+        if len(errors) < 2:
+            return errors, float("nan")
+        return errors, reconstruction_r2_score(self.X_val, reconstruction)

@@ -1,0 +1,124 @@
+"""What several architectures need while they build."""
+
+import math
+from numbers import Integral
+
+from .._backend import import_keras
+
+
+def stack(input_shape, layers, name):
+    """Chain layers into a functional model.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input, without the batch axis.
+    layers : list of keras.layers.Layer
+        The layers, the first one first.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    keras.Model
+        The model.
+    """
+    keras = import_keras()
+    inputs = outputs = keras.Input(input_shape, name=f"{name}_input")
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def positive_ints(name, value):
+    """Give the value of a parameter that is a positive int or some of them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    value : int or array-like of int
+        Its value.
+
+    Returns
+    -------
+    tuple of int
+        The ints.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or something else among them.
+    """
+    values = [value] if isinstance(value, Integral) else list(value)
+    if not values or not all(isinstance(v, Integral) and v > 0 for v in values):
+        raise ValueError(f"{name} has to hold one positive int or more, got {value!r}.")
+    return tuple(map(int, values))
+
+
+def unflattened_shape(sample_shape, input_shape):
+    """Find the shape in which a network sees samples.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Shape of one sample, as it is given.
+    input_shape : array-like of int or None
+        Shape to give to flat samples.
+
+    Returns
+    -------
+    tuple of int
+        `input_shape`, or `sample_shape` if that is None.
+
+    Raises
+    ------
+    ValueError
+        If samples of the one shape cannot be seen in the other.
+    """
+    if input_shape is None:
+        return sample_shape
+    shape = positive_ints("input_shape", input_shape)
+    if len(sample_shape) == 1 and math.prod(shape) != sample_shape[0]:
+        raise ValueError(
+            f"input_shape={shape} is for rows of {math.prod(shape)} features, but "
+            f"these have {sample_shape[0]}. Give the shape that each row has before "
+            "it is flattened."
+        )
+    if len(sample_shape) > 1 and shape != sample_shape:
+        raise ValueError(
+            f"input_shape={shape} is for flat rows, but these samples have shape "
+            f"{sample_shape} already. Leave input_shape out."
+        )
+    return shape
+
+
+def custom_objects():
+    """Give the layers of skae's own, which Keras needs to load a saved network.
+
+    Returns
+    -------
+    dict of str to type
+        For ``keras.models.load_model("saved.keras", custom_objects=...)`` in a process
+        that has not built such a network itself.
+
+    See Also
+    --------
+    VariationalArchitecture : Has a layer that draws codes.
+
+    Examples
+    --------
+    >>> from skae.architectures import custom_objects
+    >>> sorted(custom_objects())
+    ['skae>Chain', 'skae>ContractivePenalty', 'skae>GaussianSampling',
+     'skae>MaskingNoise', 'skae>NestedDropout', 'skae>SparsityPenalty',
+     'skae>TransposedDense']
+    """
+    import_keras()
+    from . import _layers
+
+    return {
+        f"skae>{name}": kind
+        for name, kind in vars(_layers).items()
+        if getattr(kind, "__module__", None) == _layers.__name__
+    }

@@ -1,0 +1,147 @@
+"""Recurrent autoencoders."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._backend import import_keras
+from ._base import BaseArchitecture, Networks
+from ._building import positive_ints, stack, unflattened_shape
+
+
+class RecurrentArchitecture(BaseArchitecture):
+    """Recurrent layers for windows of time series, the decoder mirroring the encoder.
+
+    The encoder reads a window step by step, and a dense layer makes the code from its
+    last state. The decoder is given the code at each step; a dense layer, the same one
+    at each step, makes the features from its states.
+
+    Parameters
+    ----------
+    units : int or array-like of int, default=64
+        Units of the encoder's recurrent layers, from the data to the code. The decoder
+        has them in reverse.
+    cell : {"lstm", "gru"}, default="lstm"
+        Kind of the recurrent layers.
+    latent_activation : str, default="linear"
+        Name of the Keras activation of the code.
+    output_activation : str, default="auto"
+        Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
+        cross-entropy loss, and "linear" otherwise.
+    input_shape : array-like of int, default=None
+        Shape (time, features) that flat rows have as windows. They are reshaped to it,
+        and given back flat, so scalers can go in front.
+
+    See Also
+    --------
+    ConvolutionalArchitecture : With ``rank=1`` for signals, and faster.
+    DenseArchitecture : Fully connected layers.
+
+    References
+    ----------
+    .. [1] N. Srivastava, E. Mansimov and R. Salakhutdinov, "Unsupervised learning of
+       video representations using LSTMs", ICML 2015, 843-852.
+    .. [2] P. Malhotra, A. Ramakrishnan, G. Anand, L. Vig, P. Agarwal and G. Shroff,
+       "LSTM-based encoder-decoder for multi-sensor anomaly detection", ICML 2016
+       Anomaly Detection Workshop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.architectures import RecurrentArchitecture
+    >>> steps = np.linspace(0, 6, 20) + np.arange(100)[:, np.newaxis]
+    >>> X = np.stack([np.sin(steps), np.cos(steps)], axis=2)
+    >>> X.shape
+    (100, 20, 2)
+    >>> architecture = RecurrentArchitecture(units=8, cell="gru")
+    >>> autoencoder = AutoencoderTransformer(3, architecture=architecture, epochs=2)
+    >>> codes = autoencoder.fit_transform(X)
+    >>> codes.shape
+    (100, 3)
+    >>> autoencoder.inverse_transform(codes).shape
+    (100, 20, 2)
+    """
+
+    _parameter_constraints: dict = {
+        "units": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "cell": [StrOptions({"lstm", "gru"})],
+        "latent_activation": [str],
+        "output_activation": [str],
+        "input_shape": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        units=64,
+        cell="lstm",
+        latent_activation="linear",
+        output_activation="auto",
+        input_shape=None,
+    ):
+        self.units = units
+        self.cell = cell
+        self.latent_activation = latent_activation
+        self.output_activation = output_activation
+        self.input_shape = input_shape
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        """Build the networks.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int
+            Size of the code.
+        output_activation : str
+            Activation of the last layer where the parameter of that name is "auto".
+
+        Returns
+        -------
+        Networks
+            Encoder, decoder and autoencoder.
+
+        Raises
+        ------
+        ValueError
+            If samples are no windows of shape (time, features) and do not have
+            `input_shape`, or an activation is unknown to Keras.
+        """
+        layers = import_keras().layers
+        units = positive_ints("units", self.units)
+        time, features = self._window(sample_shape)
+        if self.output_activation != "auto":
+            output_activation = self.output_activation
+        windows = len(sample_shape) == 2
+        names = [f"{self.cell}_{i}" for i in range(1, len(units) + 1)]
+        encoder = [] if windows else [layers.Reshape((time, features), name="window")]
+        for name, n in zip(names, units, strict=True):
+            encoder.append(self._recurrent(n, name, sequences=name != names[-1]))
+        encoder.append(layers.Dense(n_components, self.latent_activation, name="code"))
+        decoder = [layers.RepeatVector(time, name="repeat")]
+        for name, n in zip(reversed(names), reversed(units), strict=True):
+            decoder.append(self._recurrent(n, name, sequences=True))
+        decoder.append(layers.Dense(features, output_activation, name="reconstruction"))
+        if not windows:
+            decoder.append(layers.Reshape(sample_shape, name="reshape"))
+        return Networks.from_halves(
+            stack(sample_shape, encoder, "encoder"),
+            stack((n_components,), decoder, "decoder"),
+        )
+
+    def _window(self, sample_shape):
+        """Time steps and features of a sample."""
+        shape = unflattened_shape(sample_shape, self.input_shape)
+        if len(shape) != 2:
+            raise ValueError(
+                "recurrent layers take windows of shape (time, features), but these "
+                f"samples have shape {shape}. Reshape X to (n_samples, time, "
+                "features), or give flat rows input_shape=(time, features)."
+            )
+        return shape
+
+    def _recurrent(self, units, name, sequences):
+        layers = import_keras().layers
+        layer = layers.LSTM if self.cell == "lstm" else layers.GRU
+        return layer(units, return_sequences=sequences, name=name)

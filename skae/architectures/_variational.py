@@ -1,0 +1,193 @@
+"""Variational autoencoders."""
+
+import math
+from numbers import Integral, Real
+
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+
+from .._backend import import_keras
+from ._base import BaseArchitecture, Networks
+from ._dense import DenseArchitecture
+
+
+class VariationalArchitecture(BaseArchitecture):
+    """Fully connected variational autoencoder.
+
+    The encoder gives each sample a normal distribution over codes: a mean and a
+    log-variance for each of the `n_components`. Training decodes a code drawn from it,
+    and adds to the loss how far it is from a standard normal distribution, the prior
+    over codes. So codes fill space without gaps, and the decoder makes new samples from
+    codes drawn from the prior: :meth:`skae.AutoencoderTransformer.sample`.
+
+    Outside training nothing is random: the code of a sample is its mean, for
+    `transform`, for reconstructions and for the validation loss.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(256, 128)
+        Units of the hidden layers of the encoder, from the data to the code. The
+        decoder mirrors them. ``()`` leaves the code as the only hidden layer.
+    activation : str, default="relu"
+        Name of the Keras activation of the hidden layers.
+    output_activation : str, default="auto"
+        Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
+        cross-entropy loss, and "linear" otherwise.
+    beta : float, default=1.0
+        Weight of the distance from the prior, as in [2]_. More of it gives codes that
+        are closer to the prior and to independence, and reconstructions that are
+        worse. 0 leaves noise, and nothing to keep the codes near the prior. Notes
+        tell the scale.
+    warmup_steps : int, default=0
+        Training batches over which the weight rises linearly from 0 to `beta`, which
+        keeps components from being switched off early [3]_, [4]_. It goes on being
+        `beta` after that, through warm starts and `partial_fit` too. 0 is none.
+
+    See Also
+    --------
+    DenseArchitecture : The same layers without noise and prior.
+    skae.AutoencoderTransformer.sample : Draws new rows.
+
+    Notes
+    -----
+    The distance is the Kullback-Leibler divergence from the prior, summed over the
+    components, averaged over rows and divided by the number of features, since losses
+    of Keras are means over features too, where the evidence lower bound (ELBO) has
+    sums. That is "kl_loss", and the loss is "reconstruction_loss" plus `beta` times
+    "kl_loss", once the warm-up is over. While it lasts, the weight is lower in
+    training; the validation loss always has the whole `beta`, so that epochs compare.
+
+    With ``loss="binary_crossentropy"`` and ``beta=1`` the training loss is the negative
+    ELBO of [1]_ divided by the number of features. With mean squared error it is so, up
+    to a constant and a factor, for normal noise of variance ``beta / 2`` on each
+    feature. Where features have a variance below that, codes lose what they hold
+    (posterior collapse): scale the data or lower `beta`, to 0.02 for noise with a
+    standard deviation of 0.1.
+
+    Log-variances above 10 stand for a variance that grows linearly, so that it cannot
+    overflow while its gradient does not vanish, as it does where values are clipped.
+
+    Keras loads a saved ``autoencoder_`` in any process that has built a variational
+    network before. In others it needs what `custom_objects` gives.
+    ``encoder_`` and ``decoder_`` are plain dense networks.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+    .. [2] I. Higgins et al., "beta-VAE: Learning basic visual concepts with a
+       constrained variational framework", ICLR 2017.
+    .. [3] S. R. Bowman et al., "Generating sentences from a continuous space", CoNLL
+       2016, 10-21.
+    .. [4] C. K. Sønderby et al., "Ladder variational autoencoders", NIPS 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.architectures import VariationalArchitecture
+    >>> X = load_digits().data[:300] / 16
+    >>> autoencoder = AutoencoderTransformer(
+    ...     2,
+    ...     architecture=VariationalArchitecture((32,)),
+    ...     loss="binary_crossentropy",
+    ...     epochs=5,
+    ...     random_state=0,
+    ... ).fit(X)
+    >>> autoencoder.transform(X).shape
+    (300, 2)
+    >>> autoencoder.sample(3, random_state=0).shape
+    (3, 64)
+    """
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [str],
+        "output_activation": [str],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "warmup_steps": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 128),
+        activation="relu",
+        output_activation="auto",
+        beta=1.0,
+        warmup_steps=0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.beta = beta
+        self.warmup_steps = warmup_steps
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        """Build the networks.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample, without the batch axis.
+        n_components : int
+            Size of the code.
+        output_activation : str
+            Activation of the last layer where the parameter of that name is "auto".
+
+        Returns
+        -------
+        Networks
+            An encoder to the means, the decoder, and an autoencoder that has the
+            sampling between them.
+
+        Raises
+        ------
+        ValueError
+            If a hidden layer size is not a positive int, or an activation is unknown
+            to Keras.
+        """
+        keras = import_keras()
+        from ._layers import GaussianSampling
+
+        dense = DenseArchitecture(
+            self.hidden_layer_sizes,
+            self.activation,
+            output_activation=self.output_activation,
+            anchor=None,
+        ).build_networks(sample_shape, n_components, output_activation)
+        mean = dense.encoder.output
+        log_variance = keras.layers.Dense(n_components, name="log_variance")(
+            dense.encoder.get_layer("code").input
+        )
+        sampling = GaussianSampling(
+            math.prod(sample_shape),
+            float(self.beta),
+            int(self.warmup_steps),
+            name="sampling",
+            dtype=keras.config.floatx(),  # half precision would overflow
+        )
+        outputs = dense.decoder(sampling([mean, log_variance]))
+        autoencoder = keras.Model(dense.encoder.input, outputs, name="autoencoder")
+        return Networks(dense.encoder, dense.decoder, autoencoder)
+
+    def sample_codes(self, n_samples, n_components, random_state=None):
+        """Draw codes from the prior, the standard normal distribution.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of codes.
+        n_components : int
+            Size of a code.
+        random_state : int, RandomState instance or None, default=None
+            Where they come from. An int gives the same codes each time.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), of float64
+            The codes.
+        """
+        rng = check_random_state(random_state)
+        return rng.standard_normal((n_samples, n_components))

@@ -1,0 +1,322 @@
+"""The share of variance kept, against the size of the code."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import validation_curve
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+
+from ..metrics import reconstruction_scorer
+from ._drawing import merged, series_styles, set_axes_title, single_axes
+from ._estimators import by_name
+
+_UNNAMED = "Share of variance"
+
+
+class ExplainedVarianceDisplay:
+    """Share of the variance that codes of several sizes keep.
+
+    It helps to choose `n_components`, and to see what an autoencoder gains over PCA.
+
+    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
+    create a display. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    n_components : dict of str to ndarray of shape (n_sizes,)
+        Sizes of the code, by the name of the curve.
+    scores : dict of str to ndarray of shape (n_sizes, n_splits)
+        Shares of variance (R²) by the same names, 1 being all: a column for each split
+        of the data.
+    score_name : str, default="Share of variance kept (R²)"
+        What the scores are.
+
+    Attributes
+    ----------
+    lines_ : dict of str to matplotlib.lines.Line2D
+        Means over the splits, by name.
+    bands_ : dict of str to matplotlib.collections.PolyCollection
+        One standard deviation around them, where there are several splits.
+    ax_ : matplotlib.axes.Axes
+        The axes.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+
+    See Also
+    --------
+    skae.metrics.reconstruction_r2_score : The share of variance.
+    ReconstructionDisplay : What it looks like.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae.inspection import ExplainedVarianceDisplay
+    >>> ratio = PCA().fit(load_digits().data).explained_variance_ratio_
+    >>> display = ExplainedVarianceDisplay.from_predictions(
+    ...     np.arange(1, 65), {"PCA": ratio.cumsum()}
+    ... )
+    >>> list(display.lines_)
+    ['PCA']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self, n_components, scores, *, score_name="Share of variance kept (R²)"
+    ):
+        self.n_components = n_components
+        self.scores = scores
+        self.score_name = score_name
+
+    def plot(self, ax=None, *, xscale="linear", line_kwargs=None):
+        """Plot visualization.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        xscale : {"linear", "log"}, default="linear"
+            Scale of the axis of sizes.
+        line_kwargs : dict, default=None
+            Passed to ``Axes.plot`` for each curve.
+
+        Returns
+        -------
+        ExplainedVarianceDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `xscale` is neither of the two.
+        """
+        if xscale not in ("linear", "log"):
+            raise ValueError(f"xscale={xscale!r}, but 'linear' or 'log' was expected.")
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+        ax = single_axes(ax, (6.4, 4.2))
+        self.lines_, self.bands_ = {}, {}
+        styles = series_styles(len(self.scores))
+        for (name, scores), style in zip(self.scores.items(), styles, strict=True):
+            style.pop("hatch")
+            many = len(scores) > 20
+            defaults = {**style, "label": name, "markevery": len(scores) // 10 or 1}
+            defaults["markersize"] = 4 if many else 6
+            order = np.argsort(self.n_components[name], kind="stable")
+            sizes, scores = self.n_components[name][order], scores[order]
+            mean, spread = scores.mean(axis=1), scores.std(axis=1)
+            (self.lines_[name],) = ax.plot(
+                sizes, mean, **merged(defaults, line_kwargs, Line2D)
+            )
+            if scores.shape[1] > 1:
+                self.bands_[name] = ax.fill_between(
+                    sizes,
+                    mean - spread,
+                    mean + spread,
+                    color=self.lines_[name].get_color(),
+                    alpha=0.2,
+                    linewidth=0,
+                )
+        if xscale == "log":
+            sizes = np.unique(np.concatenate(list(self.n_components.values())))
+            ax.set_xscale("log")
+            # Ticks at sizes that were tried, as far as there is room between them.
+            ticks = [sizes[0]]
+            for size in sizes[1:]:
+                if size / ticks[-1] >= max((sizes[-1] / sizes[0]) ** (1 / 9), 1.01):
+                    ticks.append(size)
+            ax.set_xticks(ticks)
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.minorticks_off()
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        ax.set(xlabel="Number of components", ylabel=self.score_name)
+        ax.grid(alpha=0.3)
+        if len(self.lines_) > 1 or _UNNAMED not in self.lines_:
+            ax.legend(loc="best")
+        set_axes_title(ax, "Variance kept by codes of several sizes")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, n_components, cv=None, n_jobs=None, ax=None, **plot_params
+    ):
+        """Fit an estimator for each size of the code and plot what it keeps.
+
+        Each is fitted on the training rows of each split, and scored on its test rows
+        by :func:`~skae.metrics.reconstruction_scorer`, in the units of X.
+
+        Parameters
+        ----------
+        estimator : estimator, list of them, or dict of str to them
+            With `n_components`, `transform` and `inverse_transform`, or a Pipeline with
+            such a step. They are cloned.
+        X : array-like of shape (n_samples, n_features)
+            Rows to fit and to score on. An
+            :class:`~skae.AutoencoderTransformer` takes images too.
+        n_components : array-like of int of shape (n_sizes,)
+            Sizes of the code to try.
+        cv : int, cross-validation generator or iterable, default=None
+            How to split X, as in scikit-learn. None is 5 folds.
+            ``ShuffleSplit(1, random_state=0)`` fits each size once only.
+        n_jobs : int, default=None
+            Fits to run at once, as in scikit-learn.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        ExplainedVarianceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If an estimator has no parameter `n_components`, or no size is given.
+
+        See Also
+        --------
+        ExplainedVarianceDisplay.from_predictions : The same from arrays.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn.decomposition import PCA
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from skae.inspection import ExplainedVarianceDisplay
+        >>> X = load_wine().data
+        >>> scaled = make_pipeline(StandardScaler(), PCA())
+        >>> display = ExplainedVarianceDisplay.from_estimator(
+        ...     {"as it is": PCA(), "scaled": scaled}, X, n_components=[1, 2, 4]
+        ... )
+        >>> display.scores["scaled"].shape
+        (3, 5)
+        >>> plt.close(display.figure_)
+        """
+        sizes = _check_sizes(n_components)
+        scores = {
+            name: validation_curve(
+                clone(one),
+                X,
+                None,
+                param_name=_name_of_n_components(one),
+                param_range=sizes.tolist(),
+                scoring=reconstruction_scorer,
+                cv=cv,
+                n_jobs=n_jobs,
+                error_score="raise",
+            )[1]
+            for name, one in by_name(estimator).items()
+        }
+        return cls(
+            dict.fromkeys(scores, sizes),
+            scores,
+            score_name="Share of held-out variance kept (R²)",
+        ).plot(ax, **plot_params)
+
+    @classmethod
+    def from_predictions(
+        cls, n_components, scores, *, score_name=None, ax=None, **plot_params
+    ):
+        """Plot shares of variance that are at hand.
+
+        Parameters
+        ----------
+        n_components : array-like of int of shape (n_sizes,), or dict of str to them
+            Sizes of the code: those of all curves, or of each by its name.
+        scores : array-like of shape (n_sizes,) or (n_sizes, n_splits), or dict of str \
+                to them
+            Shares of variance (R²); several curves by their names.
+        score_name : str, default=None
+            What the scores are. None is "Share of variance kept (R²)".
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        ExplainedVarianceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If lengths or names do not fit.
+
+        See Also
+        --------
+        ExplainedVarianceDisplay.from_estimator : The same from estimators.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from skae.inspection import ExplainedVarianceDisplay
+        >>> display = ExplainedVarianceDisplay.from_predictions(
+        ...     [2, 4, 8], {"PCA": [0.3, 0.5, 0.7], "Autoencoder": [0.5, 0.7, 0.8]}
+        ... )
+        >>> display.ax_.get_xlabel()
+        'Number of components'
+        >>> plt.close(display.figure_)
+        """
+        if not isinstance(scores, Mapping):
+            scores = {_UNNAMED: scores}
+        curves, sizes = {}, {}
+        for name, values in by_name(scores).items():
+            values = check_array(values, ensure_2d=False, input_name=f"scores {name!r}")
+            curves[name] = values.reshape(len(values), -1)
+            if isinstance(n_components, Mapping):
+                if name not in n_components:
+                    raise ValueError(
+                        f"n_components has no sizes for {name!r}, only for "
+                        f"{list(n_components)}."
+                    )
+                sizes[name] = _check_sizes(n_components[name])
+            else:
+                sizes[name] = _check_sizes(n_components)
+            if len(values) != len(sizes[name]):
+                raise ValueError(
+                    f"{name!r} has {len(values)} scores, but n_components has "
+                    f"{len(sizes[name])} sizes."
+                )
+        given = {} if score_name is None else {"score_name": score_name}
+        return cls(sizes, curves, **given).plot(ax, **plot_params)
+
+
+def _check_sizes(n_components):
+    sizes = np.asarray(n_components)
+    if sizes.ndim != 1 or not len(sizes) or sizes.dtype.kind not in "iu":
+        raise ValueError(
+            f"n_components={n_components!r}, but a list of ints was expected, such as "
+            "[2, 4, 8]."
+        )
+    if sizes.min() < 1:
+        raise ValueError(f"n_components has {sizes.min()}, but a code has 1 at least.")
+    return sizes
+
+
+def _name_of_n_components(estimator):
+    """Name the parameter: in a Pipeline, that of the last step that has it."""
+    if not isinstance(estimator, Pipeline):
+        if "n_components" in estimator.get_params():
+            return "n_components"
+    else:
+        for name, step in reversed(estimator.steps):
+            if hasattr(step, "get_params") and "n_components" in step.get_params():
+                return f"{name}__n_components"
+    raise ValueError(
+        f"{type(estimator).__name__} has no parameter n_components to try sizes of. "
+        "Give a transformer such as PCA or AutoencoderTransformer, or a Pipeline with "
+        "one."
+    )

@@ -1,0 +1,179 @@
+"""What is written can be read: no text is over another, or cut off."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from skae.inspection import (
+    ExplainedVarianceDisplay,
+    LatentSpaceDisplay,
+    OutlierScoreDisplay,
+    ReconstructionDisplay,
+    TrainingHistoryDisplay,
+)
+
+RNG = np.random.RandomState(0)
+CODES = RNG.normal(size=(120, 6)) * [100, 10, 1, 0.1, 1e-3, 1e3]
+IMAGES = RNG.uniform(size=(100, 8, 8))
+LONG = "a name that is much longer than those that people have in mind, number"
+TABLE = pd.DataFrame(
+    RNG.normal(size=(8, 30)), columns=[f"{LONG} {i}" for i in range(30)]
+)
+EPOCHS = np.arange(1, 60)
+LOSSES = {"loss": 1 / EPOCHS, "val_loss": 1 / EPOCHS + 0.1}
+VARIATIONAL = LOSSES | {
+    f"{prefix}{name}": LOSSES[f"{prefix}loss"] / 2
+    for name in ("reconstruction_loss", "kl_loss")
+    for prefix in ("", "val_")
+}
+SCORES = -np.concatenate([RNG.gamma(3, 2, 200), RNG.gamma(4, 90, 20)])
+LABELS = np.repeat([0, 1], [200, 20])
+
+
+def reconstruction(X, n_estimators=1, n_components=8, **params):
+    made = {
+        f"{LONG} {i}" if n_estimators > 1 else "PCA": X * 0.9
+        for i in range(n_estimators)
+    }
+    codes = dict.fromkeys(made, RNG.normal(size=(len(X), n_components)))
+    return lambda ax=None: ReconstructionDisplay.from_predictions(
+        X, made, codes=codes, n_samples=len(X), ax=ax, **params
+    )
+
+
+def latent(y=None, **params):
+    return lambda ax=None: LatentSpaceDisplay.from_predictions(
+        CODES, y, ax=ax, **params
+    )
+
+
+def grid(n_rows, n_columns, height, width):
+    codes = np.zeros((n_rows, n_columns, 6))
+    codes[:, :, 0] = np.linspace(-1234.5, 1234.5, n_columns)
+    codes[:, :, 1] = np.linspace(-1e-5, 1e-5, n_rows)[:, np.newaxis]
+    decoded = RNG.uniform(size=(n_rows, n_columns, height, width))
+    return latent(decoded=decoded, decoded_codes=codes)
+
+
+def between(decoded):
+    return latent(decoded=decoded, decoded_codes=CODES[: len(decoded)])
+
+
+def history(history, best_epoch=None, **params):
+    return lambda ax=None: TrainingHistoryDisplay.from_predictions(
+        history, best_epoch=best_epoch, ax=ax, **params
+    )
+
+
+def outliers(*args, **params):
+    return lambda ax=None: OutlierScoreDisplay.from_predictions(*args, ax=ax, **params)
+
+
+def variance(n_components, scores, **params):
+    return lambda ax=None: ExplainedVarianceDisplay.from_predictions(
+        n_components, scores, ax=ax, **params
+    )
+
+
+MANY = {f"{LONG} {i}": LOSSES for i in range(6)}
+NAMED_60 = [f"{LONG} {i % 60:02}" for i in range(120)]
+CASES = {
+    "1 image": reconstruction(IMAGES[:1], show_errors=True),
+    "1 image, tall code": reconstruction(IMAGES[:1], code_shape=(8, 1)),
+    "10 images": reconstruction(IMAGES[:10], show_errors=True),
+    "10 images, 3 long names": reconstruction(IMAGES[:10], 3, show_errors=True),
+    "13 images": reconstruction(IMAGES[:13]),
+    "100 images, 2 estimators": reconstruction(IMAGES, 2, show_errors=True),
+    "flat images": reconstruction(IMAGES[:10, :1]),
+    "tall images": reconstruction(IMAGES[:10, :, :1], 2),
+    "1 row of 2 features": reconstruction(IMAGES[:1, 0, :2]),
+    "4 rows": reconstruction(IMAGES[:4, 0]),
+    "4 rows, 2 long names": reconstruction(IMAGES[:4, 0], 2),
+    "30 features, long names": reconstruction(TABLE, 3),
+    "64 features": reconstruction(IMAGES[:7].reshape(7, 64)),
+    "codes": latent(components=(0, 1)),
+    "codes, 10 classes": latent(np.arange(120) % 10, components=(0, 1)),
+    "codes, 20 long classes": latent(
+        [f"{LONG} {i % 20}" for i in range(120)], components=(0, 1)
+    ),
+    "codes, 60 long classes": latent(NAMED_60, components=(0, 1)),
+    "codes, numbers": latent(CODES[:, 0], components=(0, 1)),
+    "one component": latent(np.arange(120) % 3, components=0),
+    "one component, numbers": latent(CODES[:, 0], components=0),
+    "3 components, 10 classes": latent(np.arange(120) % 10, components=(0, 1, 2)),
+    "5 components, numbers": latent(CODES[:, 0]),
+    "4 components, 20 classes": latent(np.arange(120) % 20, components=(0, 1, 2, 5)),
+    "5 components, 60 long classes": latent(NAMED_60),
+    "grid": grid(15, 15, 8, 8),
+    "grid of wide images": grid(4, 4, 2, 8),
+    "grid of tall images": grid(4, 4, 8, 2),
+    "interpolation of images": between(IMAGES[:10]),
+    "interpolation, 2 steps": between(IMAGES[:2]),
+    "interpolation of a table": between(TABLE.to_numpy()),
+    "history": history(LOSSES, 20),
+    "history, best at the start": history(LOSSES, 0, yscale="log"),
+    "history of a variational one": history(VARIATIONAL, 20),
+    "histories": history(MANY, dict.fromkeys(MANY, 59)),
+    "variational histories": history({"a": VARIATIONAL, "b": VARIATIONAL}),
+    "scores": outliers(SCORES, threshold=-40.0),
+    "scores and labels": outliers(SCORES, LABELS, threshold=-40.0),
+    "linear scores": outliers(SCORES, LABELS, threshold=-40.0, xscale="linear"),
+    "scores around zero": outliers(CODES[:, 1]),
+    "contributions": outliers(contributions=TABLE, row=3),
+    "few contributions": outliers(CODES[:, 0], contributions=CODES[:, :2], row=3),
+    "variance": variance(np.arange(1, 65), np.linspace(0, 1, 64)),
+    "variance, log": variance(
+        np.arange(1, 1001), np.linspace(0, 1, 1000), xscale="log"
+    ),
+    "variance, long names": variance(
+        [1, 2, 4, 8], {name: [0.1, 0.2, 0.3, 0.4] for name in MANY}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_a_figure_of_its_own(case, assert_texts_apart):
+    assert_texts_apart(CASES[case]().figure_)
+
+
+# Those that are meant to share a figure with others.
+SMALL = [
+    "1 image",
+    "10 images",
+    "4 rows",
+    "codes, 10 classes",
+    "codes, numbers",
+    "3 components, 10 classes",
+    "grid",
+    "interpolation of images",
+    "interpolation of a table",
+    "history",
+    "history of a variational one",
+    "scores and labels",
+    "few contributions",
+    "variance",
+]
+
+
+@pytest.mark.parametrize("case", SMALL)
+def test_in_axes_of_the_user(case, beside, assert_texts_apart):
+    figure = beside.figure
+    n_figures = len(plt.get_fignums())
+    display = CASES[case](ax=beside)
+    assert len(plt.get_fignums()) == n_figures
+    assert display.figure_ is figure
+    assert_texts_apart(figure, inside=False)
+    other = figure.axes[1].get_window_extent()
+    for axes in display.axes_.flat if hasattr(display, "axes_") else [display.ax_]:
+        assert axes is None or axes.get_window_extent().x1 < other.x0
+
+
+@pytest.mark.parametrize("case", SMALL)
+def test_titles_and_labels_are_there(case, texts):
+    display = CASES[case]()
+    figure = display.figure_
+    title = figure._suptitle or display.ax_.title
+    assert title in texts(figure)
+    if "image" not in case:
+        assert any(ax.get_xlabel() for ax in figure.axes)

@@ -1,0 +1,204 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae.inspection import OutlierScoreDisplay
+
+SCORES = np.array([-1.0, -2.0, -3.0, -4.0, -8.0, -9.0])
+
+
+def counts(display):
+    return {
+        name: patch.get_data().values.sum()
+        for name, patch in display.histograms_.items()
+    }
+
+
+def legend(display):
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+def test_one_sample():
+    display = OutlierScoreDisplay.from_predictions(SCORES, threshold=-5, bins=4)
+    assert counts(display) == {"All rows": 6}
+    patch = display.histograms_["All rows"]
+    values, edges, _ = patch.get_data()
+    np.testing.assert_array_equal(values, np.histogram(SCORES, edges)[0])
+    assert set(display.threshold_line_.get_xdata()) == {-5}
+    assert legend(display) == [
+        "All rows (6, 33.3% below the threshold)",
+        "Threshold (\N{MINUS SIGN}5)",
+    ]
+    assert display.ax_.get_xlabel() == "Score (higher is more normal)"
+    assert display.ax_.get_ylabel() == "Rows"
+
+
+@pytest.mark.parametrize(
+    "y", [[1, 1, 1, 1, -1, -1], [0, 0, 0, 0, 1, 1], np.arange(6) > 3]
+)
+def test_inliers_and_outliers(y):
+    display = OutlierScoreDisplay.from_predictions(SCORES, y, threshold=-3.5)
+    assert counts(display) == pytest.approx({"Inliers": 1, "Outliers": 1})
+    patch = display.histograms_["Outliers"]
+    values, edges, _ = patch.get_data()
+    np.testing.assert_allclose(values, np.histogram(SCORES[4:], edges)[0] / 2)
+    assert legend(display)[:2] == [
+        "Inliers (4, 25.0% below the threshold)",
+        "Outliers (2, 100.0% below the threshold)",
+    ]
+
+
+def test_kinds_differ_without_colour():
+    display = OutlierScoreDisplay.from_predictions(SCORES, [1, 1, 1, 1, -1, -1])
+    inliers, outliers = display.histograms_.values()
+    assert not inliers.get_hatch()
+    assert outliers.get_hatch()
+
+
+def test_without_a_threshold():
+    display = OutlierScoreDisplay.from_predictions(SCORES)
+    assert display.threshold_line_ is None
+    assert legend(display) == ["All rows (6)"]
+
+
+def test_scale_of_scores():
+    far = np.append(SCORES, -1000)
+    assert OutlierScoreDisplay.from_predictions(SCORES).ax_.get_xscale() == "linear"
+    display = OutlierScoreDisplay.from_predictions(far)
+    assert display.ax_.get_xscale() == "symlog"
+    assert counts(display) == {"All rows": 7}
+    low, high = display.ax_.get_xlim()
+    assert low <= -1000 < -1 <= high
+    display.plot(xscale="linear")
+    assert display.ax_.get_xscale() == "linear"
+    assert OutlierScoreDisplay.from_predictions(-far).ax_.get_xscale() == "linear"
+    with pytest.raises(ValueError, match="reach up to 1e\\+03"):
+        OutlierScoreDisplay.from_predictions(-far, xscale="log")
+
+
+def test_all_scores_alike():
+    display = OutlierScoreDisplay.from_predictions(np.full(5, -3.0), threshold=-3)
+    assert counts(display) == {"All rows": 5}
+
+
+def test_detectors(X, y, detector):
+    pipeline = make_pipeline(StandardScaler(), IsolationForest(random_state=0)).fit(X)
+    for estimator, offset in (
+        (detector, detector.offset_),
+        (pipeline, pipeline[-1].offset_),
+        (pipeline[-1], pipeline[-1].offset_),
+        (GaussianMixture(random_state=0).fit(X[:, 18:24]), None),
+    ):
+        rows = X[:, 18:24] if offset is None else X
+        display = OutlierScoreDisplay.from_estimator(estimator, rows, y == 0)
+        np.testing.assert_array_equal(display.scores, estimator.score_samples(rows))
+        assert display.threshold == offset
+        assert counts(display) == pytest.approx({"Inliers": 1, "Outliers": 1})
+
+
+def bars(display):
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    widths = [float(bar.get_width()) for bar in display.bars_]
+    return dict(zip(names, widths, strict=True))
+
+
+def test_contributions_of_a_row():
+    contributions = pd.DataFrame([[9, 9, 9, 9], [1, -5, 2, 0.5]], columns=list("abcd"))
+    display = OutlierScoreDisplay.from_predictions(contributions=contributions, row=1)
+    assert bars(display) == {"b": -5, "c": 2, "a": 1, "d": 0.5}
+    assert display.ax_.get_title() == "Contributions to the score of row 1"
+    display.plot(kind="contributions", row=-1, max_features=1)
+    assert bars(display) == {"b": -5, "3 others": 3.5}
+    assert display.ax_.get_title() == "Contributions to the score of row 1"
+    # Down from the largest.
+    assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
+
+
+class Explainer(OutlierMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def score_samples(self, X):
+        return -np.asarray(self.explain(X)).sum(axis=1)
+
+    def explain(self, X):
+        return np.asarray(X) ** 2
+
+
+def test_contributions_by_a_detector():
+    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
+    pipeline = make_pipeline(StandardScaler(), Explainer()).fit(X)
+    for estimator in (Explainer().fit(X), pipeline):
+        display = OutlierScoreDisplay.from_estimator(
+            estimator, X, kind="contributions", row=2
+        )
+        expected = np.square(
+            X if estimator is not pipeline else pipeline[0].transform(X)
+        )
+        expected = np.asarray(expected)[2]
+        assert bars(display) == pytest.approx(
+            dict(zip(X.columns, expected, strict=True))
+        )
+
+
+def test_in_axes_of_the_user(beside):
+    display = OutlierScoreDisplay.from_predictions(SCORES, ax=beside)
+    assert display.ax_ is beside
+    assert display.figure_ is beside.figure
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"y": [1, 1, 1, 1, 2, 2]}, r"y holds \[1, 2\], but 1 for inliers and -1"),
+        ({"y": [1] * 6}, "Leave y out"),
+        ({"y": [0] * 6}, "all rows are inliers"),
+        ({"y": list("aabbab")}, r"y holds \['a', 'b'\]"),
+        ({"y": [1, -1]}, "y has 2 labels, but there are 6 rows"),
+        ({"kind": "bars"}, "kind='bars', but"),
+        ({"kind": "contributions"}, "the display has no contributions"),
+        ({"contributions": np.ones((5, 2))}, "6 scores, but contributions to 5 rows"),
+        ({"xscale": "cubic"}, "xscale='cubic', but"),
+        (
+            {"contributions": np.ones((6, 2)), "kind": "contributions", "row": 6},
+            "row=6, but there are contributions to 6 rows",
+        ),
+        (
+            {"contributions": np.ones((6, 2)), "feature_names": ["a"]},
+            "2 features, but 1 feature_names",
+        ),
+    ],
+)
+def test_bad_input(params, message):
+    with pytest.raises(ValueError, match=message):
+        OutlierScoreDisplay.from_predictions(SCORES, **params)
+
+
+def test_nothing_given():
+    with pytest.raises(ValueError, match="has no contributions"):
+        OutlierScoreDisplay.from_predictions()
+
+
+def test_estimators_that_cannot(X):
+    forest = IsolationForest(random_state=0).fit(X)
+    with pytest.raises(TypeError, match="IsolationForest has no method explain"):
+        OutlierScoreDisplay.from_estimator(forest, X, kind="contributions")
+
+    class NoDetector(BaseEstimator):
+        pass
+
+    with pytest.raises(TypeError, match="NoDetector has no score_samples"):
+        OutlierScoreDisplay.from_estimator(NoDetector(), X)
+
+
+def test_pca_scores_too(X):
+    # By likelihood, and without a threshold.
+    display = OutlierScoreDisplay.from_estimator(PCA(5).fit(X), X)
+    assert display.threshold is None

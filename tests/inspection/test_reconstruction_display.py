@@ -1,0 +1,342 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    Normalizer,
+    StandardScaler,
+)
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.inspection import ReconstructionDisplay
+from skae.metrics import reconstruction_scorer
+
+
+def drawn(images):
+    return np.stack([image.get_array() for image in images])
+
+
+def labels(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def test_originals_codes_and_reconstructions(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, image_shape=(8, 8), code_shape=(2, 4)
+    )
+    codes = pca.transform(digits[:10])
+    assert list(display.images_) == ["Original", "Code", "Reconstruction"]
+    assert labels(display.ax_) == list(display.images_)
+    np.testing.assert_array_equal(
+        drawn(display.images_["Original"]), digits[:10].reshape(-1, 8, 8)
+    )
+    np.testing.assert_allclose(
+        drawn(display.images_["Code"]), codes.reshape(-1, 2, 4), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        drawn(display.images_["Reconstruction"]),
+        pca.inverse_transform(codes).reshape(-1, 8, 8),
+        rtol=1e-6,
+    )
+    assert display.ax_.get_title() == "Images and their reconstructions by PCA"
+    assert display.figure_ is display.ax_.figure
+
+
+def test_images_share_the_range_of_the_originals(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape="square")
+    for label in ("Original", "Reconstruction"):
+        for image in display.images_[label]:
+            assert image.get_clim() == (0, digits[:10].max())
+
+
+def test_images_do_not_overlap(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, image_shape="square", n_samples=100
+    )
+    edges = [i.get_extent() for row in display.images_.values() for i in row]
+    assert len(edges) == 300
+    for i, (left, right, bottom, top) in enumerate(edges):
+        assert top < bottom
+        for left2, right2, bottom2, top2 in edges[:i]:
+            apart = right <= left2 or right2 <= left or bottom <= top2
+            assert apart or bottom2 <= top
+
+
+def test_several_estimators_and_errors(digits, pca):
+    small = PCA(2).fit(digits)
+    display = ReconstructionDisplay.from_estimator(
+        {"large": pca, "small": small},
+        digits,
+        image_shape="square",
+        show_codes=False,
+        show_errors=True,
+    )
+    assert [label.split("\n")[0] for label in display.images_] == [
+        "Original",
+        "Large: reconstruction",
+        "Large: absolute error",
+        "Small: reconstruction",
+        "Small: absolute error",
+    ]
+    errors = {
+        name: np.abs(digits[:10] - e.inverse_transform(e.transform(digits[:10])))
+        for name, e in (("Large", pca), ("Small", small))
+    }
+    limit = max(error.max() for error in errors.values())
+    for label, images in display.images_.items():
+        if "error" in label:
+            expected = errors[label[:5]].reshape(-1, 8, 8)
+            np.testing.assert_allclose(drawn(images), expected, atol=1e-9)
+            assert images[0].get_clim() == (0, limit)
+            assert f"{limit:.2g}" in label
+
+
+def test_a_list_is_named_by_classes(digits, pca):
+    scaled = make_pipeline(MinMaxScaler(), PCA(2)).fit(digits)
+    display = ReconstructionDisplay.from_estimator([pca, scaled], digits)
+    assert list(display.reconstructions) == ["PCA 1", "PCA 2"]
+
+
+def test_pipeline_is_in_the_units_of_X(digits):
+    X = digits * 1000
+    pipeline = make_pipeline(MinMaxScaler(), PCA(20)).fit(X)
+    display = ReconstructionDisplay.from_estimator(pipeline, X, image_shape="square")
+    np.testing.assert_allclose(
+        drawn(display.images_["Reconstruction"]).reshape(10, 64),
+        pipeline.inverse_transform(pipeline.transform(X[:10])),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_transformer_and_detector(X, transformer, detector):
+    scaler = StandardScaler().fit(X)
+    pipeline = make_pipeline(
+        StandardScaler(), AutoencoderOutlierDetector(3, epochs=1, random_state=0)
+    ).fit(X)
+    display = ReconstructionDisplay.from_estimator(
+        [transformer, detector, pipeline], X, image_shape=(8, 8), n_samples=3
+    )
+    results = display.reconstructions
+    assert list(results) == [
+        "AutoencoderTransformer",
+        "AutoencoderOutlierDetector 1",
+        "AutoencoderOutlierDetector 2",
+    ]
+    np.testing.assert_allclose(
+        results["AutoencoderTransformer"].reshape(3, 64),
+        transformer.inverse_transform(transformer.transform(X[:3])),
+    )
+    # The squared error is what the detector scores by.
+    for name, one in zip(list(results)[1:], (detector, pipeline), strict=True):
+        difference = X[:3] - results[name].reshape(3, 64)
+        if one is pipeline:
+            difference = difference / scaler.scale_
+        np.testing.assert_allclose(
+            -(difference**2).sum(axis=1), one.score_samples(X[:3]), rtol=1e-5
+        )
+
+
+def test_searches(X, digits):
+    search = GridSearchCV(
+        make_pipeline(MinMaxScaler(), PCA()),
+        {"pca__n_components": [3]},
+        scoring=reconstruction_scorer,
+        cv=2,
+    ).fit(digits)
+    display = ReconstructionDisplay.from_estimator(search, digits)
+    assert display.reconstructions["PCA"].shape == (4, 64)
+    search = GridSearchCV(
+        AutoencoderOutlierDetector(epochs=1, random_state=0),
+        {"n_components": [2]},
+        scoring=lambda detector, X: detector.score_samples(X).mean(),
+        cv=2,
+    ).fit(X)
+    display = ReconstructionDisplay.from_estimator(search, X)
+    assert display.codes["AutoencoderOutlierDetector"].shape == (4, 2)
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 9), (3, 6, 9, 1), (3, 6, 9, 3), (3, 6, 9, 4)])
+def test_shapes_of_images(shape):
+    X = np.random.RandomState(0).uniform(size=shape)
+    display = ReconstructionDisplay.from_predictions(X, X / 2, show_errors=True)
+    original, reconstruction, error = display.images_.values()
+    if shape[3:] == (1,):
+        shape = shape[:3]
+    assert drawn(original).shape == shape
+    np.testing.assert_allclose(drawn(reconstruction), drawn(original) / 2)
+    assert drawn(error).shape == shape[:3]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 255), (-3, 2)])
+def test_colours_of_any_range(low, high):
+    unit = np.random.RandomState(0).uniform(size=(2, 4, 4, 3))
+    unit[0, 0, 0] = [0, 1, 0.5]
+    X = low + unit * (high - low)
+    display = ReconstructionDisplay.from_predictions(X, X + high)
+    np.testing.assert_allclose(drawn(display.images_["Original"]), unit, atol=1e-6)
+    assert drawn(display.images_["Reconstruction"]).max() <= 1
+
+
+def test_images_go_to_pca_as_rows(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits.reshape(-1, 8, 8))
+    assert display.reconstructions["PCA"].shape == (10, 8, 8)
+
+
+def test_images_of_an_autoencoder_of_images():
+    X = np.random.RandomState(0).uniform(size=(40, 4, 6))
+    autoencoder = AutoencoderTransformer(2, epochs=1, random_state=0).fit(X)
+    display = ReconstructionDisplay.from_estimator(autoencoder, X, n_samples=1)
+    np.testing.assert_allclose(
+        drawn(display.images_["Reconstruction"]),
+        autoencoder.inverse_transform(autoencoder.transform(X[:1])),
+    )
+
+
+def test_bars_of_a_table():
+    X = pd.DataFrame(
+        np.random.RandomState(0).normal(size=(6, 3)), columns=["a", "b", "c"]
+    )
+    display = ReconstructionDisplay.from_predictions(
+        X, {"half": X / 2, "double": 2 * X}
+    )
+    assert len(display.axes_) == 4
+    assert labels(display.axes_[0]) == ["a", "b", "c"]
+    for label, factor in (
+        ("Value", 1),
+        ("Reconstruction by half", 0.5),
+        ("Reconstruction by double", 2),
+    ):
+        for row, bars in enumerate(display.bars_[label]):
+            np.testing.assert_allclose(
+                [bar.get_width() for bar in bars], X.iloc[row] * factor
+            )
+            assert bars[0].axes is display.axes_[row]
+    (legend,) = display.figure_.legends
+    assert [t.get_text() for t in legend.get_texts()] == list(display.bars_)
+
+
+def test_standardized_by_all_rows():
+    X = np.random.RandomState(0).normal(size=(50, 3)) * [1, 100, 0] + 7
+    display = ReconstructionDisplay.from_predictions(
+        X, np.add(X, [1, 100, 1]), standardize=True
+    )
+    expected = (X - X.mean(0)) / [*X.std(0)[:2], 1]
+    np.testing.assert_allclose(display.X, expected[:4], atol=1e-9)
+    assert "Standard deviations" in display.ax_.get_xlabel()
+    np.testing.assert_allclose(
+        display.reconstructions["Reconstruction"] - display.X,
+        np.tile([1 / X[:, 0].std(), 100 / X[:, 1].std(), 1], (4, 1)),
+    )
+
+
+def test_the_worst_features_are_drawn():
+    X = np.zeros((2, 100))
+    error = np.arange(100.0)
+    error[[3, 50]] = 1000
+    display = ReconstructionDisplay.from_predictions(X, X + error, max_features=3)
+    assert labels(display.ax_) == ["x3", "x50", "x99"]
+    assert "3 of 100 features" in display.figure_.get_suptitle().replace("\n", " ")
+
+
+def test_n_samples(digits, pca):
+    assert len(ReconstructionDisplay.from_estimator(pca, digits[:3]).X) == 3
+    for n_samples in (1, 7, 25):
+        display = ReconstructionDisplay.from_estimator(
+            pca, digits, image_shape="square", n_samples=n_samples
+        )
+        assert len(display.images_["Original"]) == n_samples
+
+
+def test_in_axes_of_the_user(digits, pca, beside):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, image_shape="square", ax=beside
+    )
+    assert display.ax_ is beside
+    display = ReconstructionDisplay.from_estimator(pca, digits, ax=beside)
+    assert display.figure_ is beside.figure
+    assert not beside.axison
+
+
+def test_in_axes_without_a_grid(digits, pca):
+    figure = plt.figure()
+    ax = figure.add_axes((0.5, 0.5, 0.4, 0.4))
+    display = ReconstructionDisplay.from_estimator(pca, digits[:2, :], ax=ax)
+    for axes in display.axes_:
+        x0, y0, x1, y1 = axes.get_position().extents
+        assert 0.499 < x0 < x1 < 0.901
+        assert 0.499 < y0 < y1 < 0.901
+
+
+def test_plot_again_with_other_parameters(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape="square")
+    assert display.plot(show_codes=False) is display
+    assert "Code" not in display.images_
+
+
+def test_steps_that_cannot_be_undone(X, detector):
+    with pytest.raises(TypeError, match="before AutoencoderOutlierDetector cannot be"):
+        ReconstructionDisplay.from_estimator(make_pipeline(Normalizer(), detector), X)
+
+
+def test_reconstructions_of_another_shape(digits):
+    cut = FunctionTransformer(lambda X: X[:, :5], inverse_func=lambda X: X)
+    with pytest.raises(ValueError, match=r"samples of shape \(5,\), but X .* \(64,\)"):
+        ReconstructionDisplay.from_estimator(cut, digits)
+
+
+def test_estimators_that_cannot(digits):
+    with pytest.raises(TypeError, match=r"KMeans has no inverse_transform\. Give a"):
+        ReconstructionDisplay.from_estimator(KMeans(2).fit(digits), digits)
+    with pytest.raises(NotFittedError):
+        ReconstructionDisplay.from_estimator(PCA(2), digits)
+    with pytest.raises(NotFittedError):
+        ReconstructionDisplay.from_estimator(AutoencoderOutlierDetector(), digits)
+    with pytest.raises(ValueError, match="at least one estimator"):
+        ReconstructionDisplay.from_estimator({}, digits)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"image_shape": (7, 9)}, r"image_shape=\(7, 9\) takes 63 .* have 64"),
+        ({"image_shape": 8}, "image_shape=8, but"),
+        ({"image_shape": "round"}, "image_shape='round' is no shape"),
+        ({"image_shape": (8, 8), "code_shape": (3, 3)}, "takes 9 .* PCA have 8"),
+        ({"image_shape": (8, 8), "code_shape": 8}, "code_shape=8, but"),
+        ({"image_shape": (4, 8, 2)}, "no images.*1, 3 or 4 channels"),
+        ({"n_samples": 0}, "n_samples=0, but a positive int"),
+        ({"show_errors": True}, "show_errors=True is for images"),
+        ({"feature_names": ["a"]}, "64 features, but 1 feature_names"),
+    ],
+)
+def test_bad_parameters(digits, pca, params, message):
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay.from_estimator(pca, digits, **params)
+
+
+def test_bad_arrays(digits):
+    draw = ReconstructionDisplay.from_predictions
+    with pytest.raises(ValueError, match=r"shape \(300, 63\), but X has \(300, 64\)"):
+        draw(digits, digits[:, 1:])
+    with pytest.raises(ValueError, match=r"shape \(299, 64\), but X has"):
+        draw(digits, digits[1:])
+    with pytest.raises(ValueError, match="contains NaN"):
+        draw(digits, digits * np.nan)
+    with pytest.raises(ValueError, match=r"x\[np.newaxis\]"):
+        draw(digits[0], digits[0])
+    with pytest.raises(ValueError, match="63 features are no squares"):
+        draw(digits[:, 1:], digits[:, 1:], image_shape="square")
+    with pytest.raises(ValueError, match="codes is an array"):
+        draw(digits, {"a": digits}, codes=digits)
+    with pytest.raises(ValueError, match="names and rows have to be the same"):
+        draw(digits, {"a": digits}, codes={"b": digits})
+    with pytest.raises(TypeError, match="matplotlib Axes was expected"):
+        draw(digits, digits, ax=plt.subplots(1, 2)[1])
