@@ -89,7 +89,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         self.verbose = verbose
 
     @abstractmethod
-    def _default_n_components(self, n_features):
+    def _default_n_components(self, rows):
         """Size of the code where the parameter is None."""
 
     def _orders_codes(self):
@@ -99,8 +99,11 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _choose_n_components(self, architecture, rows):
         """Size of the code; None for one that the architecture brings."""
         if self.n_components is None and not architecture.brings_n_components:
-            return self._default_n_components(self.n_features_in_)
+            return self._default_n_components(rows)
         return self.n_components
+
+    def _begin_fit(self, X, rows_val):
+        """Choose the rows of X that may be learnt from; None is all of them."""
 
     def _finish_fit(self, X, rows_val):
         """Compute what follows from a trained network, from training rows."""
@@ -161,14 +164,15 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         with self._fitted_state_kept_on_error():
             X = self._validate(X, reset=not warm)
             self._rng = self._new_rng()
-            rows, rows_val = self._rows(X), None
+            rows_val = None
             if X_val is not None:
                 rows_val = self._rows(self._validate(X_val, reset=False))
             if warm:
                 self._check_same_network()
-            else:
+            rows = self._rows(X, self._begin_fit(X, rows_val))
+            if not warm:
                 self._build(rows)
-            if X_val is None and self.validation_fraction is not None and len(X) > 1:
+            if X_val is None and self.validation_fraction is not None and len(rows) > 1:
                 indices, indices_val = train_test_split(
                     rows.indices,
                     test_size=self.validation_fraction,

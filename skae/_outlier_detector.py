@@ -1,31 +1,60 @@
 """An autoencoder as an outlier detector."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import OutlierMixin
-from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._inference import CHUNK_ROWS
-from .metrics import reconstruction_error
+from ._calibration import ReferenceScores, hold_out
+from ._cuts import CutScores, count_components
+from ._random import draw_seed
+from ._scores import draw_rows
+from ._thresholds import conformal_pvalues
+
+# Shares of the variance that PCA keeps with as many components as the code has, and
+# with as many as its shorter cut has.
+CODE_SHARE = 0.9
+CUT_SHARE = 0.5
+
+
+def _is_calibrated(detector):
+    """Whether there are scores to calibrate by; an AttributeError says why not."""
+    if hasattr(detector, "_reference"):
+        calibrated = detector._reference.calibrated
+    else:
+        calibrated = detector.calibration is not None or detector.cv is not None
+    if calibrated:
+        return True
+    raise AttributeError(
+        "predict_pvalue needs scores of rows that the network was not trained on. Fit "
+        "with calibration=0.2 or cv=5; partial_fit has none."
+    )
 
 
 class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     """Outlier detection with an autoencoder.
 
-    A network is trained to give back its input through a narrow code. Rows unlike those
-    that it learnt from come back badly, and the squared error says how badly.
+    A network is trained to give back its input through a narrow code [1]_. A row is an
+    outlier if it comes back badly, if its code is far from those of other rows, or if
+    it has no near neighbours there: the default score fuses the three.
 
-    X is taken as it is: put a scaler in front where columns differ in scale.
+    X is taken as it is: put a scaler in front where columns differ in scale, such as
+    :class:`~sklearn.preprocessing.StandardScaler`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Size of the code. None is the square root of the number of features, rounded
-        up, but less than that number where that is possible.
+        Size of the code. None is the one that the architecture brings, as a Keras model
+        of your own does, else as many as the components that PCA needs for 90 % of the
+        variance of the training rows, but fewer than there are features.
     architecture : BaseArchitecture, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are reached as
         ``architecture__hidden_layer_sizes`` and so on.
@@ -61,11 +90,43 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         written anew, elsewhere in a line an epoch.
     contamination : "auto" or float, default="auto"
         Where the line is between outliers and the rest. A float in (0, 0.5] is the
-        share of the training rows that are taken for outliers. "auto" is the fence of
-        Tukey's box plot on the training rows' reconstruction errors, in the unit of the
-        data (the root of the squared error): 1.5 interquartile ranges above the upper
-        quartile. If the errors were normally distributed, that would be 0.35 % of the
-        rows.
+        share of the training rows that are taken for outliers; with `calibration` or
+        `cv` it is the share of false alarms among new normal rows. "auto" is where the
+        cube root of the anomaly is 3 standard deviations above its median, the standard
+        deviation being estimated from the median absolute deviation [4]_ [5]_. Were the
+        anomalies distributed as chi-squared, that would be 0.13 % of the rows.
+    outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
+            "fused"} or callable, default="auto"
+        What makes a row an outlier; `score_samples` is its negative. It has nothing to
+        do with `loss`.
+
+        - "reconstruction" is the squared reconstruction error.
+        - "residual" is the squared Mahalanobis distance of the residual from those of
+          training rows: errors count by how unusual they are.
+        - "code" is the same for the code.
+        - "neighbors" is the squared distance to the fifth neighbour [3]_ among the
+          whitened codes of training rows, at most 10,000 of them.
+        - "fused" is the sum of the latter three, each divided by its mean over the
+          training rows. Where the architecture can order codes, it is the mean of two
+          such sums: that of all codes, and that of the first few alone, as many as PCA
+          needs for half of the variance. The network is then trained by nested dropout
+          [2]_, so that the first codes reconstruct as well as they can.
+        - "auto" is "fused".
+        - A function is called with rows, reconstructions and codes, as arrays of shape
+          (n_samples, n_features), (n_samples, n_features) and (n_samples,
+          n_components), a part of the rows at a time. It returns one number a row: the
+          higher, the more anomalous.
+    calibration : float, default=None
+        Share of the rows that the network is not trained on, and whose scores give
+        `offset_` and p-values by split conformal prediction [6]_: of new normal rows,
+        `contamination` are taken for outliers, or barely fewer, in the mean over
+        calibrations. This holds if the rows held out are normal. With `warm_start`,
+        pass an int as `random_state` to hold out the same rows again.
+    cv : int, default=None
+        Number of folds, in place of `calibration`: each row is scored by a network that
+        was trained without its fold, and the final network is trained on all rows. It
+        takes as many more fits and wastes no rows, but the rate of false alarms is only
+        nearly the one asked for.
 
     Attributes
     ----------
@@ -93,8 +154,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
         better than the weights that training began with.
     offset_ : float
-        The score of the line: rows that score less are outliers. After `partial_fit` it
-        is that of the rows of the last call.
+        The score of the line: rows that score less are outliers.
 
     See Also
     --------
@@ -103,6 +163,17 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     Notes
     -----
+    Rows of the fit are scored as new rows are, but the network may have learnt outliers
+    among them. Where there are many, fit on rows that are known to be normal.
+
+    After `partial_fit`, distances, neighbours and `offset_` are those of the rows of
+    the last call, without calibration: let them be many.
+
+    Covariances are Ledoit and Wolf's, estimated again without the rows that are far
+    out. They and neighbours are computed from 10,000 rows at most, drawn at random, or
+    fewer where there are more than 400 features, but not fewer than 2,000. Above 2,048
+    columns only variances are used.
+
     Each epoch runs as compiled code, which is kept for later fits of the same network,
     optimizer, loss and batch size: 64 such programs, as long as their weights and
     optimizers hold fewer than 50 million numbers. Rows are copied to the network in
@@ -116,7 +187,16 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     ----------
     .. [1] S. Hawkins, H. He, G. Williams and R. Baxter, "Outlier detection using
        replicator neural networks", DaWaK 2002, 170-180.
-    .. [2] J. W. Tukey, "Exploratory data analysis", Addison-Wesley (1977).
+    .. [2] O. Rippel, M. Gelbart and R. Adams, "Learning ordered representations with
+       nested dropout", ICML 2014, 1746-1754.
+    .. [3] S. Ramaswamy, R. Rastogi and K. Shim, "Efficient algorithms for mining
+       outliers from large data sets", ACM SIGMOD 2000, 427-438.
+    .. [4] E. B. Wilson and M. M. Hilferty, "The distribution of chi-square",
+       Proceedings of the National Academy of Sciences 17 (1931), 684-688.
+    .. [5] B. Iglewicz and D. C. Hoaglin, "How to detect and handle outliers", ASQC
+       Quality Press (1993).
+    .. [6] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers
+       with conformal p-values", Annals of Statistics 51 (2023), 149-178.
 
     Examples
     --------
@@ -128,6 +208,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
     >>> detector.predict([[1.0, -1.0, 2.0], [1.0, 1.0, -2.0]])
     array([ 1, -1])
+    >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, two codes
+    (1, 5)
     """
 
     _parameter_constraints: dict = {
@@ -136,6 +218,14 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             StrOptions({"auto"}),
             Interval(Real, 0, 0.5, closed="right"),
         ],
+        "outlier_score": [
+            StrOptions(
+                {"auto", "reconstruction", "residual", "code", "neighbors", "fused"}
+            ),
+            callable,
+        ],
+        "calibration": [Interval(Real, 0, 1, closed="neither"), None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
     }
 
     def __init__(
@@ -155,6 +245,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         random_state=None,
         verbose=0,
         contamination="auto",
+        outlier_score="auto",
+        calibration=None,
+        cv=None,
     ):
         super().__init__(
             n_components=n_components,
@@ -172,21 +265,80 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             verbose=verbose,
         )
         self.contamination = contamination
+        self.outlier_score = outlier_score
+        self.calibration = calibration
+        self.cv = cv
 
-    def _default_n_components(self, n_features):
-        return max(1, min(int(np.ceil(np.sqrt(n_features))), n_features - 1))
+    def _default_n_components(self, rows):
+        drawn = draw_rows(len(rows), self.n_features_in_, draw_seed(self._rng))
+        X = rows.take(rows.indices[drawn])
+        return count_components(X.reshape(len(X), -1), [CODE_SHARE])[0]
+
+    def _score_kind(self):
+        return "fused" if self.outlier_score == "auto" else self.outlier_score
+
+    def _orders_codes(self):
+        return self._score_kind() == "fused" and self.architecture_.orders_codes
+
+    def _begin_fit(self, X, rows_val):
+        self._begun = hold_out(self, X, rows_val)
+        return self._begun[0]
 
     def _finish_fit(self, X, rows_val):
-        scores = self._score_samples(X)
-        if self.contamination == "auto":
-            lower, upper = np.percentile(np.sqrt(-scores), [25, 75])
-            offset = -((upper + 1.5 * (upper - lower)) ** 2)
-        else:
-            offset = np.percentile(scores, 100 * self.contamination)
-        self.offset_ = float(offset)
+        # After `partial_fit`, nothing was held out.
+        training, held_out, scores = vars(self).pop("_begun", (None, None, None))
+        training = np.arange(len(X)) if training is None else training
+        drawn = draw_rows(len(training), X.shape[1], draw_seed(self._rng))
+        X_drawn = X[training[drawn]] if len(drawn) < len(X) else X
+        self._scores = CutScores(self._score_kind(), self._cuts(X_drawn))
+        self._scores.fit(X_drawn, self._encode, self._decode)
+        calibrated = scores is not None or held_out is not None
+        if scores is None:
+            scores = self._score_samples(X if held_out is None else X[held_out])
+        self._reference = ReferenceScores(scores, calibrated)
+        self.offset_ = self._reference.threshold(self.contamination)
+
+    def _cuts(self, X):
+        """Choose the numbers of codes that are scored."""
+        if not self._build_arguments["ordered"]:
+            return [self.n_components_]
+        cut = count_components(X, [CUT_SHARE])[0]
+        return sorted({min(cut, self.n_components_), self.n_components_})
+
+    def set_threshold(self, contamination):
+        """Move the line between outliers and the rest, without training.
+
+        The parameter `contamination` stays as it is, for the next fit.
+
+        Parameters
+        ----------
+        contamination : "auto" or float
+            As the parameter of that name.
+
+        Returns
+        -------
+        AutoencoderOutlierDetector
+            This detector, with another `offset_`.
+
+        Raises
+        ------
+        ValueError
+            If `contamination` is neither "auto" nor in (0, 0.5], or asks for a smaller
+            share than there are rows to calibrate with.
+        """
+        check_is_fitted(self)
+        validate_parameter_constraints(
+            {"contamination": self._parameter_constraints["contamination"]},
+            {"contamination": contamination},
+            caller_name="set_threshold",
+        )
+        self.offset_ = self._reference.threshold(contamination)
+        return self
 
     def score_samples(self, X):
-        """Give the negative squared reconstruction error of each row.
+        """Score each row: the higher, the more normal.
+
+        Rows of the fit are scored as new ones are: no row is its own neighbour.
 
         Parameters
         ----------
@@ -196,16 +348,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Returns
         -------
         ndarray of shape (n_samples,)
-            The scores, in the dtype of X: the higher, the more normal.
+            The negative `outlier_score` of each, in the dtype of X.
         """
         check_is_fitted(self)
         return self._score_samples(self._validate(X, reset=False))
 
     def _score_samples(self, X):
-        scores = np.empty(len(X), X.dtype)
-        for rows in gen_batches(len(X), CHUNK_ROWS):
-            scores[rows] = -reconstruction_error(X[rows], self._reconstruct(X[rows]))
-        return scores
+        return -self._scores.anomaly(X, self._encode, self._decode)
 
     def decision_function(self, X):
         """Give the score of each row, counted from the line.
@@ -236,3 +385,75 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             -1 for outliers, 1 for the rest.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    @available_if(_is_calibrated)
+    def predict_pvalue(self, X):
+        """Say how likely a normal row is to score as low as each row of X.
+
+        Available after a fit with `calibration` or `cv`. P-values of new normal rows
+        are uniformly distributed, on the steps of one over the number of scores to
+        compare with, plus one.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Rows to judge, none of which was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of float64
+            In (0, 1]; the lower, the more anomalous.
+        """
+        scores = self.score_samples(X)
+        return conformal_pvalues(self._reference.scores, scores)
+
+    def explain(self, X, *, return_reconstruction=False):
+        """Say what makes the score of each row.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Rows to explain.
+        return_reconstruction : bool, default=False
+            Whether to give the reconstruction too: what would have been normal.
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_samples, n_features + n_components), or \
+                DataFrame
+            What each feature and then each code adds to the anomaly of a row: none is
+            negative, and each row's sum to ``-score_samples(X)``. Features count by
+            their residuals. Codes have columns, called ``code0`` and so on, where
+            `outlier_score` counts them: not for "reconstruction" and "residual". A
+            DataFrame if X is a :class:`pandas.DataFrame`. Of images, the first
+            `n_features_in_` columns are a map of pixels, as one row.
+        reconstruction : ndarray of the shape of X, or DataFrame
+            From all codes. Only with ``return_reconstruction=True``.
+
+        Raises
+        ------
+        ValueError
+            If `outlier_score` is a function: what adds up to it is not known.
+        """
+        check_is_fitted(self)
+        rows = self._validate(X, reset=False)
+        parts = self._scores.contributions(rows, self._encode, self._decode)
+        names = list(getattr(X, "columns", ()))
+        contributions = parts.features
+        if self._scores.count_codes:
+            contributions = np.hstack(parts)
+            names += [f"code{i}" for i in range(self.n_components_)]
+        contributions = _like(X, contributions, names)
+        if not return_reconstruction:
+            return contributions
+        reconstruction = self._reconstruct(rows).reshape(np.shape(X))
+        return contributions, _like(X, reconstruction, getattr(X, "columns", ()))
+
+
+def _like(X, values, columns):
+    """Make a DataFrame of values if X is one."""
+    if not hasattr(X, "iloc"):
+        return values
+    import pandas as pd
+
+    return pd.DataFrame(values, columns=columns, index=X.index)

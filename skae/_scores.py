@@ -67,6 +67,9 @@ def draw_rows(n_samples, n_features, random_state=None):
 class Score(ABC):
     """Base class: an anomaly for each row, and what adds up to it."""
 
+    # Whether codes contribute, and not features alone.
+    of_codes = False
+
     def fit(self, X, X_hat, Z, random_state=None):
         """Learn from training rows.
 
@@ -137,8 +140,6 @@ class Score(ABC):
 
 class _Term(Score):
     """A sum of squares, of which each belongs to one feature or to one code."""
-
-    of_codes = False
 
     @abstractmethod
     def _deviations(self, X, X_hat, Z):
@@ -238,6 +239,7 @@ class FusedScore(Score):
 
     def __init__(self, scores):
         self.scores = scores
+        self.of_codes = any(score.of_codes for score in scores)
 
     def _fit(self, X, X_hat, Z):
         means = [

@@ -209,7 +209,7 @@ class AutoencoderTransformer(
 
         self.ordered = ordered
 
-    def _default_n_components(self, n_features):
+    def _default_n_components(self, rows):
         return 2
 
     def _choose_n_components(self, architecture, rows):
