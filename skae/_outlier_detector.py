@@ -66,17 +66,20 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         None is Adam.
     learning_rate : float, default=None
         Learning rate. None is the optimizer's own.
-    epochs : int, default=200
-        The most passes over the training rows.
+    epochs : int, default=30
+        The most passes over the training rows. Dense networks start from PCA and need
+        few; others may need more.
     batch_size : int or "auto", default="auto"
         Rows of a batch. "auto" is the largest power of two that is at most a hundredth
         of the rows, but no less than 32 and no more than 256.
-    validation_fraction : float, default=0.1
+    validation_fraction : float, default=None
         Share of the rows held out, at random, to find the best epoch. None holds out
-        none, and the last epoch's weights are kept.
+        none, and the last epoch's weights are kept: outliers show best on rows that a
+        network has not quite learnt.
     patience : int, default=10
-        Epochs without a better validation loss before training stops. None runs all
-        epochs; the best one's weights are kept in either case.
+        Epochs without a better validation loss before training stops, where there are
+        rows to validate on. None runs all epochs; the best one's weights are kept in
+        either case.
     callbacks : list of keras.callbacks.Callback, default=None
         They watch `fit`, and are copied for it.
     warm_start : bool, default=False
@@ -236,9 +239,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         loss=None,
         optimizer=None,
         learning_rate=None,
-        epochs=200,
+        epochs=30,
         batch_size="auto",
-        validation_fraction=0.1,
+        validation_fraction=None,
         patience=10,
         callbacks=None,
         warm_start=False,

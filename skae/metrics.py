@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_array
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_array, column_or_1d
 
 __all__ = [
+    "outlier_roc_auc_scorer",
     "reconstruction_error",
     "reconstruction_r2_score",
     "reconstruction_scorer",
@@ -144,6 +146,89 @@ def reconstruction_scorer(estimator, X, y=None):
     return reconstruction_r2_score(
         X, estimator.inverse_transform(estimator.transform(X))
     )
+
+
+def outlier_roc_auc_scorer(estimator, X, y=None):
+    """Score a fitted outlier detector by the area under its ROC curve.
+
+    To be given as ``scoring`` to `cross_val_score`, GridSearchCV and their like, with
+    labels or without.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With `score_samples`, higher for what is more normal: an outlier detector or a
+        Pipeline that ends in one.
+    X : array-like of shape (n_samples, n_features)
+        Rows to judge.
+    y : array-like of shape (n_samples,), default=None
+        1 for inliers and -1 for outliers, or 0 for inliers and 1 for outliers. None:
+        each row of X counts as an inlier, and as many rows whose columns were permuted
+        independently count as outliers [1]_. They keep the distribution of each column
+        and none of the dependence between columns: a detector is then chosen for
+        seeing what breaks that.
+
+    Returns
+    -------
+    float
+        1 if each outlier scores below all inliers, 0.5 for chance.
+
+    Raises
+    ------
+    ValueError
+        If `y` holds other labels.
+
+    See Also
+    --------
+    sklearn.metrics.roc_auc_score : The area, from labels and scores.
+
+    References
+    ----------
+    .. [1] T. Shi and S. Horvath, "Unsupervised learning with random forest
+       predictors", Journal of Computational and Graphical Statistics 15 (2006),
+       118-138.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import EllipticEnvelope
+    >>> from sklearn.datasets import load_iris
+    >>> from skae.metrics import outlier_roc_auc_scorer
+    >>> X = load_iris().data
+    >>> envelope = EllipticEnvelope(random_state=0).fit(X)
+    >>> outlier_roc_auc_scorer(envelope, X) > 0.8
+    True
+    """
+    scores = estimator.score_samples(X)
+    if y is None:
+        permuted = estimator.score_samples(_permute_columns(X))
+        y = np.repeat([1, 0], [len(scores), len(permuted)])
+        return float(roc_auc_score(y, np.concatenate([scores, permuted])))
+    y = column_or_1d(y)
+    found = set(np.unique(y).tolist())
+    if found <= {-1, 1}:
+        return float(roc_auc_score(y == 1, scores))
+    if found <= {0, 1}:
+        return float(roc_auc_score(y == 1, -scores))
+    raise ValueError(
+        f"y holds {sorted(found, key=str)[:5]}, but 1 for inliers and -1 for outliers "
+        "were expected, or 0 for inliers and 1 for outliers. Leave y out if nothing is "
+        "known of the rows."
+    )
+
+
+def _permute_columns(X):
+    """Permute each column on its own, the same way each time."""
+    rng = np.random.RandomState(0)
+    if hasattr(X, "iloc"):
+        permuted = X.copy()
+        for i in range(X.shape[1]):
+            permuted.isetitem(i, X.iloc[rng.permutation(len(X)), i].array)
+        return permuted
+    permuted = np.array(X, order="C")
+    flat = permuted.reshape(len(permuted), -1)
+    for i in range(flat.shape[1]):
+        flat[:, i] = rng.permutation(flat[:, i])
+    return permuted
 
 
 def _check_pair(X_true, X_pred):
