@@ -107,10 +107,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         - "residual" is the squared Mahalanobis distance of the residual from those of
           training rows: errors count by how unusual they are.
         - "code" is the same for the code.
-        - "neighbors" is the squared distance to the fifth neighbour [3]_ among the
+        - "neighbors" is the distance to the fifth neighbour [3]_ among the
           whitened codes of training rows, at most 10,000 of them.
         - "fused" is the sum of the latter three, each divided by its mean over the
-          training rows. Where the architecture can order codes, it is the mean of two
+          three quarters of the training rows with the lowest. Where the architecture can order codes, it is the mean of two
           such sums: that of all codes, and that of the first few alone, as many as PCA
           needs for half of the variance. The network is then trained by nested dropout
           [2]_, so that the first codes reconstruct as well as they can.

@@ -190,7 +190,10 @@ class CodeScore(_Term):
 
 
 class NeighborsScore(_Term):
-    """Squared distance to a near neighbour among the whitened codes of training rows.
+    """Distance to a near neighbour among the whitened codes of training rows.
+
+    It is not squared: where codes have few numbers, squares would be so unequal that
+    normal rows at the rim counted as outliers.
 
     A training row is no neighbour of its own: of the codes at no distance from a row's,
     one is passed over. So training rows score as new rows do.
@@ -225,11 +228,19 @@ class NeighborsScore(_Term):
         distances, neighbors = self._index.kneighbors(codes)
         one_further = distances[:, 0] < SAME_ROW
         rank = np.minimum(self.n_neighbors - 1 + one_further, neighbors.shape[1] - 1)
-        return codes - self._codes[neighbors[np.arange(len(codes)), rank]]
+        rows = np.arange(len(codes))
+        differences = codes - self._codes[neighbors[rows, rank]]
+        lengths = np.linalg.norm(differences, axis=1, keepdims=True)
+        # So that the squares sum to the length.
+        return differences / np.sqrt(lengths, where=lengths > 0, out=lengths + 1)
 
 
 class FusedScore(Score):
-    """Sum of scores, each divided by its mean over the training rows.
+    """Sum of scores, each divided by what it is for most training rows.
+
+    That is its mean over the three quarters of them with the lowest. The mean over all
+    would be that of the outliers, where a score tells them well, and so make it count
+    for the less.
 
     Parameters
     ----------
@@ -242,11 +253,13 @@ class FusedScore(Score):
         self.of_codes = any(score.of_codes for score in scores)
 
     def _fit(self, X, X_hat, Z):
-        means = [
-            score.fit(X, X_hat, Z).anomaly(X, X_hat, Z).mean(dtype=np.float64)
-            for score in self.scores
-        ]
-        self.weights_ = [1 / float(mean) if mean > 0 else 1.0 for mean in means]
+        n_rows = -(-3 * len(X) // 4)
+        self.weights_ = []
+        for score in self.scores:
+            anomaly = score.fit(X, X_hat, Z).anomaly(X, X_hat, Z)
+            lowest = np.sort(anomaly)[:n_rows].mean(dtype=np.float64)
+            unit = lowest if lowest > 0 else anomaly.mean(dtype=np.float64)
+            self.weights_.append(1 / float(unit) if unit > 0 else 1.0)
 
     def anomaly(self, X, X_hat, Z):
         return sum(

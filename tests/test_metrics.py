@@ -1,14 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import r2_score
-from sklearn.model_selection import cross_val_score
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae.metrics import (
+    outlier_roc_auc_scorer,
     reconstruction_error,
     reconstruction_r2_score,
     reconstruction_scorer,
@@ -83,3 +86,61 @@ def test_scorer_undoes_a_pipelines_scaling():
     scores = cross_val_score(pipeline, X, scoring=reconstruction_scorer, cv=3)
     assert scores.shape == (3,)
     assert np.isfinite(scores).all()
+
+
+class Depth(BaseEstimator):
+    """Says that the rows nearest to the line x0 = x1 are the most normal."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def score_samples(self, X):
+        X = np.asarray(X).reshape(len(X), -1)
+        return -np.abs(X[:, 0] - X[:, 1])
+
+
+@pytest.fixture
+def diagonal():
+    """100 rows on the diagonal, and 20 beside it."""
+    rng = np.random.RandomState(0)
+    X = np.repeat(rng.normal(size=(120, 1)), 2, axis=1)
+    X[100:, 1] += rng.normal(size=20)
+    X += rng.normal(scale=0.05, size=X.shape)
+    return X, np.repeat([1, -1], [100, 20])
+
+
+def test_roc_auc_with_either_labels(diagonal):
+    X, y = diagonal
+    expected = roc_auc_score(y, Depth().score_samples(X))
+    assert 0.9 < expected < 1
+    assert outlier_roc_auc_scorer(Depth(), X, y) == expected
+    expected = pytest.approx(expected)
+    assert outlier_roc_auc_scorer(Depth(), X, (y == -1).astype(int)) == expected
+    assert outlier_roc_auc_scorer(Depth(), X, y == -1) == expected
+
+
+def test_roc_auc_without_labels_is_that_of_permuted_columns(diagonal):
+    X = diagonal[0][:100]
+    score = outlier_roc_auc_scorer(Depth(), X)
+    assert 0.9 < score < 1
+    assert outlier_roc_auc_scorer(Depth(), pd.DataFrame(X)) == score
+    assert outlier_roc_auc_scorer(Depth(), X.reshape(-1, 1, 2)) == score
+    alone = np.random.RandomState(1).normal(size=(300, 2))
+    assert outlier_roc_auc_scorer(Depth(), alone) == pytest.approx(0.5, abs=0.1)
+
+
+def test_roc_auc_in_a_search(diagonal):
+    X, y = diagonal
+    cv = StratifiedKFold(2, shuffle=True, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), Depth())
+    for labels in (y, (y == -1).astype(int)):
+        scores = cross_val_score(
+            pipeline, X, labels, cv=cv, scoring=outlier_roc_auc_scorer
+        )
+        assert (scores > 0.8).all()
+
+
+def test_roc_auc_of_other_labels(diagonal):
+    with pytest.raises(ValueError, match=r"y holds \[1, 2\], but 1 for inliers and -1"):
+        outlier_roc_auc_scorer(Depth(), diagonal[0], np.repeat([1, 2], 60))

