@@ -28,12 +28,14 @@ X_test = np.concatenate(
 y_test = np.repeat([1, -1], 2_000)
 
 # %%
-# A cross-entropy makes the output a sigmoid, which suits pixels in [0, 1]. One in a
-# hundred digits may be taken for an outlier.
+# A cross-entropy makes the output a sigmoid, which suits pixels in [0, 1]. The score is
+# that of the well-known tutorials, the plain reconstruction error. One in a hundred
+# digits may be taken for an outlier.
 
 detector = AutoencoderOutlierDetector(
     n_components=32,
     loss="binary_crossentropy",
+    outlier_score="reconstruction",
     contamination=0.01,
     epochs=30,
     random_state=0,

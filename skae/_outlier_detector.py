@@ -96,8 +96,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         share of the training rows that are taken for outliers; with `calibration` or
         `cv` it is the share of false alarms among new normal rows. "auto" is where the
         cube root of the anomaly is 3 standard deviations above its median, the standard
-        deviation being estimated from the median absolute deviation [4]_ [5]_. Were the
-        anomalies distributed as chi-squared, that would be 0.13 % of the rows.
+        deviation being estimated from the median absolute deviation [4]_ [5]_: 0.13 %
+        of the rows, were anomalies distributed as chi-squared. Real ones have heavier
+        tails, and some 3 % of normal rows are beyond it.
     outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
             "fused"} or callable, default="auto"
         What makes a row an outlier; `score_samples` is its negative. It has nothing to
@@ -110,10 +111,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         - "neighbors" is the distance to the fifth neighbour [3]_ among the
           whitened codes of training rows, at most 10,000 of them.
         - "fused" is the sum of the latter three, each divided by its mean over the
-          three quarters of the training rows with the lowest. Where the architecture can order codes, it is the mean of two
-          such sums: that of all codes, and that of the first few alone, as many as PCA
-          needs for half of the variance. The network is then trained by nested dropout
-          [2]_, so that the first codes reconstruct as well as they can.
+          three quarters of the training rows with the lowest. Where the architecture
+          can order codes, it is the mean of two such sums: that of all codes, and that
+          of the first few alone, as many as PCA needs for half of the variance. The
+          network is then trained by nested dropout [2]_, so that the first codes
+          reconstruct as well as they can.
         - "auto" is "fused".
         - A function is called with rows, reconstructions and codes, as arrays of shape
           (n_samples, n_features), (n_samples, n_features) and (n_samples,
