@@ -63,7 +63,7 @@ def test_training_goes_on(fitted, Estimator, X, name, outputs):
 
 def test_weights_stay_shared(fitted, Estimator, X, round_trip):
     estimator = round_trip(fitted[Estimator]).partial_fit(X)
-    shared = {id(v) for v in estimator.autoencoder_.variables}
+    shared = {id(v) for v in estimator.autoencoder_.trainable_variables}
     halves = estimator.encoder_.variables + estimator.decoder_.variables
     assert shared == {id(v) for v in halves}
     np.testing.assert_allclose(
