@@ -168,8 +168,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     Notes
     -----
-    Rows of the fit are scored as new rows are, but the network may have learnt outliers
-    among them. Where there are many, fit on rows that are known to be normal.
+    Rows of the fit are scored as new rows are: no row is its own neighbour. But the
+    network may have learnt outliers among them: where there are many, fit on rows that
+    are known to be normal.
 
     After `partial_fit`, distances, neighbours and `offset_` are those of the rows of
     the last call, without calibration: let them be many.
@@ -179,14 +180,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     fewer where there are more than 400 features, but not fewer than 2,000. Above 2,048
     columns only variances are used.
 
-    Each epoch runs as compiled code, which is kept for later fits of the same network,
-    optimizer, loss and batch size: 64 such programs, as long as their weights and
-    optimizers hold fewer than 50 million numbers. Rows are copied to the network in
-    blocks of 16 MB at most, and codes are computed for 1,024 rows at a time, so X may
-    be a :class:`numpy.memmap` that is larger than memory. Its rows are then shuffled
-    run by run, not all at once. Keras itself runs each batch where callbacks want to
-    see batches, where a network has its own ``train_step``, within a ``tf.distribute``
-    strategy, and on backends of Keras other than TensorFlow.
+    How training is compiled, and what is kept in memory: see the notes of
+    :class:`AutoencoderTransformer`.
 
     References
     ----------
@@ -213,8 +208,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
     >>> detector.predict([[1.0, -1.0, 2.0], [1.0, 1.0, -2.0]])
     array([ 1, -1])
-    >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, two codes
-    (1, 5)
+    >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, one code
+    (1, 4)
     """
 
     _parameter_constraints: dict = {
@@ -342,8 +337,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     def score_samples(self, X):
         """Score each row: the higher, the more normal.
-
-        Rows of the fit are scored as new ones are: no row is its own neighbour.
 
         Parameters
         ----------
