@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 
 
