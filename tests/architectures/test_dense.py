@@ -35,7 +35,8 @@ def test_activations():
 
 @pytest.mark.parametrize("proposed", ["linear", "sigmoid"])
 def test_auto_output_activation_is_the_callers(proposed):
-    build = DenseArchitecture().build((10,), 3, output_activation=proposed)
+    architecture = DenseArchitecture(anchor=None)
+    build = architecture.build((10,), 3, output_activation=proposed)
     assert build.decoder.layers[-1].activation.__name__ == proposed
     own = DenseArchitecture(output_activation="tanh")
     build = own.build((10,), 3, output_activation=proposed)
@@ -63,7 +64,7 @@ def test_two_builds_with_one_seed_agree():
 
 
 def test_layers_of_one_network_differ():
-    networks = DenseArchitecture((8, 8, 8)).build((8,), 8)
+    networks = DenseArchitecture((8, 8, 8), anchor=None).build((8,), 8)
     kernels = [v.numpy() for v in networks.autoencoder.variables if len(v.shape) == 2]
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 8
 
