@@ -6,7 +6,7 @@ Six autoencoders that public tutorials train with Keras, each as one estimator: 
 same network, the same hyperparameters and exactly as many parameters. Beside each runs
 ``keras.Model.fit`` on the same network, written by hand.
 
-This page uses 3,000 images and a fifth of the epochs. For the numbers on all 60,000
+This page uses 2,000 images and a fifth of the epochs. For the numbers on all 60,000
 images, with three seeds each (about half an hour, most of it for system C)::
 
     python examples/plot_reference_systems.py --full
@@ -35,8 +35,8 @@ from skae.datasets import fetch_fashion_mnist, fetch_mnist
 parser = argparse.ArgumentParser()
 parser.add_argument("--full", action="store_true", help="all images, three seeds")
 full = parser.parse_known_args()[0].full
-n_images, n_seeds, share_of_epochs = (60_000, 3, 1) if full else (3_000, 1, 0.2)
-n_val = 10_000 if full else 1_000
+n_images, n_seeds, share_of_epochs = (60_000, 3, 1) if full else (2_000, 1, 0.2)
+n_val = 10_000 if full else 500
 
 # %%
 # The networks in Keras

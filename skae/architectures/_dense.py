@@ -325,16 +325,18 @@ class DenseArchitecture(BaseArchitecture):
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
         if self.noise:
-            sample = keras.layers.GaussianNoise(self.noise, name="noise")(sample)
+            from ._layers import GaussianNoise
+
+            sample = GaussianNoise(self.noise, name="noise")(sample)
         if self.masking:
             from ._layers import MaskingNoise
 
             sample = MaskingNoise(self.masking, name="masking")(sample)
         code = encoder(sample)
         if self.contractive:
-            from ._layers import ContractivePenalty
+            from ._layers import ContractivePenalty, GaussianNoise
 
-            jittered = keras.layers.GaussianNoise(_JITTER, name="jitter")(sample)
+            jittered = GaussianNoise(_JITTER, name="jitter")(sample)
             penalty = ContractivePenalty(self.contractive, _JITTER, name="contractive")
             code = penalty(code, encoder(jittered))
         if self.code_l1:
