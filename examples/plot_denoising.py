@@ -20,7 +20,7 @@ from skae.datasets import fetch_mnist
 NOISE = 0.3  # standard deviation; pixels are in [0, 1]
 N_SEEDS = 3
 
-X_train = fetch_mnist(subset="train").data[:6_000].astype("float32")
+X_train = fetch_mnist(subset="train").data[:5_000].astype("float32")
 X_test = fetch_mnist(subset="test").data[:1_000].astype("float32")
 X_noisy = X_test + np.random.RandomState(0).normal(0, NOISE, X_test.shape)
 X_noisy = X_noisy.astype("float32")
@@ -47,7 +47,8 @@ for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)
                 n_components=32,
                 architecture=DenseArchitecture((256,), noise=noise),
                 loss="binary_crossentropy",
-                epochs=25,
+                batch_size=128,
+                epochs=20,
                 random_state=seed,
             ).fit(X_train)
         )
@@ -58,7 +59,9 @@ print("Mean squared error against the clean image, of 1,000 digits not seen befo
 print(f"{'Noisy input':22} {mean_squared_error(X_noisy):.4f}")
 for name, runs in denoised.items():
     errors = [mean_squared_error(run) for run in runs]
-    print(f"{name:22} {np.mean(errors):.4f} ± {np.std(errors):.4f}, {len(runs)} seed(s)")
+    print(
+        f"{name:22} {np.mean(errors):.4f} ± {np.std(errors):.4f}, {len(runs)} seed(s)"
+    )
 
 # %%
 # The first digits of the test set.

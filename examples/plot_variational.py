@@ -16,17 +16,17 @@ from skae.architectures import VariationalArchitecture
 from skae.datasets import fetch_mnist
 
 mnist = fetch_mnist(subset="train")
-X, y = mnist.data[:12_000], mnist.target[:12_000]
+X, y = mnist.data[:10_000], mnist.target[:10_000]
 
 
-def fit(n_components):
+def fit(n_components, epochs):
     """A cross-entropy gives the network a sigmoid output, for pixels in [0, 1]."""
     return AutoencoderTransformer(
         n_components,
-        architecture=VariationalArchitecture((512, 256)),
+        architecture=VariationalArchitecture(),
         loss="binary_crossentropy",
         batch_size=128,
-        epochs=30,
+        epochs=epochs,
         random_state=0,
     ).fit(X)
 
@@ -42,7 +42,7 @@ def tiled(images, n_columns):
 # -------
 # With 16 numbers a code, digits are varied.
 
-autoencoder = fit(16)
+autoencoder = fit(16, epochs=30)
 history = autoencoder.history_
 best = autoencoder.best_epoch_ - 1
 for name in ("val_reconstruction_loss", "val_kl_loss", "val_loss"):
@@ -60,7 +60,7 @@ ax.set_title("Digits that nobody wrote")
 # Two numbers a code can be seen at once: where training images lie, and what the
 # decoder makes of the quantiles of the normal distribution.
 
-planar = fit(2)
+planar = fit(2, epochs=20)
 quantiles = norm.ppf(np.linspace(0.03, 0.97, 15))
 grid = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)
 

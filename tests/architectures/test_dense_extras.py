@@ -306,7 +306,7 @@ def test_everything_at_once_is_reproducible_and_pickles():
     [
         (
             {"tied_weights": True, "decoder_hidden_layer_sizes": (4,)},
-            r"tied_weights=True .*hidden_layer_sizes=\[5\].*decoder_hidden.*=\[4\].*None",
+            r"tied_weights=True .*hidden_layer_sizes=\[5\].*decoder_.*=\[4\].*None",
         ),
         (
             {"contractive": 0.1, "dropout": 0.2},
