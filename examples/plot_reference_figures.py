@@ -58,7 +58,7 @@ def show(rows, title, n_shown=10):
 # Systems D and E: codes as pictures
 # ----------------------------------
 # 784 pixels become 32 numbers, a compression factor of 24.5. The codes come out of a
-# ReLU, and are drawn as pictures of 8 x 4. Fewer epochs than the tutorials' will do here.
+# ReLU, and are drawn as pictures of 8 x 4. A few epochs will do here.
 
 
 def through_32_numbers(X, epochs, **optimizer):
