@@ -74,7 +74,7 @@ def through_32_numbers(X, epochs, **optimizer):
 
 
 system_d = through_32_numbers(digits.data, 15, optimizer="adadelta", learning_rate=1.0)
-system_e = through_32_numbers(clothes.data, 10)
+system_e = through_32_numbers(clothes.data, 6)
 system_e.summary()
 for autoencoder, test, title in (
     (system_d, digits_test, "System D: digits through 32 numbers and back"),
@@ -129,7 +129,7 @@ system_c = AutoencoderTransformer(
     architecture=ConvolutionalArchitecture(filters=(30, 15)),
     loss="binary_crossentropy",
     batch_size=128,
-    epochs=4,
+    epochs=3,
     random_state=0,
 ).fit(digits.data[:4_000].reshape(-1, 28, 28, 1))
 rows = {}
