@@ -31,6 +31,7 @@ from .architectures._base import describe
 
 # Rows that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
+MAPPED_INITIAL_BYTES = 2**23
 
 _NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
@@ -250,6 +251,12 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
             raise KeyboardInterrupt
         return self
 
+    def __sklearn_clone__(self):
+        cloned = super().__sklearn_clone__()
+        # Nothing changes a loss, and Keras loses arguments of some that it copies.
+        cloned.loss = self.loss
+        return cloned
+
     def summary(self, *, print_fn=print):
         """Print layers, shapes, numbers of parameters and the compression factor.
 
@@ -308,7 +315,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _initial(self, rows):
         """Choose the rows that an architecture may take its first weights from."""
-        n_rows = max(1, INITIAL_BYTES // rows.row_bytes)
+        size = MAPPED_INITIAL_BYTES if rows.is_memory_mapped else INITIAL_BYTES
+        n_rows = max(1, size // rows.row_bytes)
         if len(rows) <= n_rows:
             return rows.indices
         return self._rng.choice(rows.indices, n_rows, replace=False)

@@ -64,7 +64,7 @@ def test_column_transformer_and_feature_union(X, small):
         ),
     ],
 )
-@pytest.mark.parametrize("architecture", [None, DenseArchitecture((16,))])
+@pytest.mark.parametrize("architecture", [None, DenseArchitecture((16,), anchor=None)])
 def test_grid_search(X, grid, expected, architecture):
     autoencoder = AutoencoderTransformer(
         4, architecture=architecture, epochs=20, random_state=0
@@ -77,7 +77,8 @@ def test_grid_search(X, grid, expected, architecture):
 
 
 def test_grid_search_over_architectures(X):
-    grid = {"architecture": [None, DenseArchitecture((4,)), DenseArchitecture(())]}
+    sizes = [(16,), (4,), ()]
+    grid = {"architecture": [DenseArchitecture(s, anchor=None) for s in sizes]}
     search = GridSearchCV(AutoencoderTransformer(epochs=2, random_state=0), grid, cv=2)
     search.fit(X)
     assert np.unique(search.cv_results_["mean_test_score"]).size == 3

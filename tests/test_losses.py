@@ -55,9 +55,9 @@ def kl_divergence(p, q):
     return np.mean(np.sum(p * np.log(p / q), axis=-1))
 
 
-def huber(y, z):
+def huber(y, z, delta=1):
     error = np.abs(y - z)
-    return np.mean(np.where(error <= 1, error**2 / 2, error - 1 / 2))
+    return np.mean(np.where(error <= delta, error**2 / 2, delta * error - delta**2 / 2))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,7 @@ def huber(y, z):
         ("MeanSquaredError", lambda y, z: np.mean((y - z) ** 2)),
         ("log_cosh", lambda y, z: np.mean(np.log(np.cosh(y - z)))),
         ("huber", huber),
+        (keras.losses.Huber(delta=0.1), lambda y, z: huber(y, z, 0.1)),
         ("binary_crossentropy", cross_entropy),
         ("kl_divergence", kl_divergence),
         ("poisson", lambda y, z: np.mean(z - y * np.log(z + 1e-7))),

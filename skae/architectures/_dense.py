@@ -35,9 +35,6 @@ class DenseArchitecture(BaseArchitecture):
     hidden_layer_sizes : int or array-like of int, default=(256, 128)
         Units of the hidden layers of the encoder, from the data to the code. ``()``
         leaves the code as the only hidden layer.
-    decoder_hidden_layer_sizes : int or array-like of int, default=None
-        Units of the hidden layers of the decoder, from the code to the data. None
-        mirrors the encoder.
     activation : str, default="relu"
         Name of the Keras activation of the hidden layers.
     latent_activation : str, default="linear"
@@ -45,6 +42,9 @@ class DenseArchitecture(BaseArchitecture):
     output_activation : str, default="auto"
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
         cross-entropy loss, and "linear" otherwise.
+    decoder_hidden_layer_sizes : int or array-like of int, default=None
+        Units of the hidden layers of the decoder, from the code to the data. None
+        mirrors the encoder.
     anchor : {"auto", "pca"} or None, default="auto"
         "pca" starts training from a PCA of the training rows [2]_: encoder and decoder
         are the whitened linear map of PCA plus a network whose last layer starts at
@@ -52,7 +52,7 @@ class DenseArchitecture(BaseArchitecture):
         is no such network: the map alone is trained. "auto" is "pca" where code and
         output are linear and no weights are tied, else None, which starts from random
         weights. With `partial_fit`, the rows of the first call give the PCA. It sees
-        at most 256 MB of rows, chosen at random if there are more.
+        at most 256 MB of rows (8 MB if they are memory-mapped), chosen at random.
     tied_weights : bool, default=False
         Whether the layers of the decoder use the transposed kernels of the encoder's.
     normalization : {"batch", "layer"} or None, default=None
