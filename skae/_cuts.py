@@ -127,3 +127,27 @@ class CutScores:
                 kept = Z.copy()
                 kept[:, cut:] = 0
             yield score, (X, decode(kept), Z[:, :cut])
+
+
+def frame_like(X, values, columns):
+    """Make a DataFrame of values if X is one.
+
+    Parameters
+    ----------
+    X : array-like
+        What a user gave.
+    values : ndarray of shape (n_samples, n_columns)
+        What comes of it.
+    columns : list of str
+        Names of the columns.
+
+    Returns
+    -------
+    ndarray or pandas.DataFrame
+        The values, with the index of X if that has one.
+    """
+    if not hasattr(X, "iloc"):
+        return values
+    import pandas as pd
+
+    return pd.DataFrame(values, columns=columns, index=X.index)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
 from ._calibration import ReferenceScores, hold_out
-from ._cuts import CutScores, count_components
+from ._cuts import CutScores, count_components, frame_like
 from ._random import draw_seed
 from ._scores import draw_rows
 from ._thresholds import conformal_pvalues
@@ -156,11 +156,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     n_iter_ : int
         Epochs run.
     held_out_scores_ : dict of str to float
-        "start" and "end": the share of the variance of the held-out rows that the first
-        weights keep, and those that stay. Where training starts from PCA, "start" is
-        the score of PCA; the fit goes back there if the rows do not gain more than
-        their standard error. Only with held-out rows, squared error, and an
-        architecture that takes its first weights from the data.
+        As of :class:`AutoencoderTransformer`, where rows were held out.
     best_epoch_ : int
         The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
         better than the weights that training began with.
@@ -447,17 +443,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if self._scores.count_codes:
             contributions = np.hstack(parts)
             names += [f"code{i}" for i in range(self.n_components_)]
-        contributions = _like(X, contributions, names)
+        contributions = frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
         reconstruction = self._reconstruct(rows).reshape(np.shape(X))
-        return contributions, _like(X, reconstruction, getattr(X, "columns", ()))
-
-
-def _like(X, values, columns):
-    """Make a DataFrame of values if X is one."""
-    if not hasattr(X, "iloc"):
-        return values
-    import pandas as pd
-
-    return pd.DataFrame(values, columns=columns, index=X.index)
+        return contributions, frame_like(X, reconstruction, getattr(X, "columns", ()))
