@@ -33,19 +33,14 @@ print(f"{np.mean(detector.predict(X_test) == -1):.1%} of new images are outliers
 OutlierScoreDisplay.from_estimator(detector, X_test)
 
 # %%
-# The strangest first, with the error of each pixel: loud prints, holes and straps.
+# The five strangest, and beside them the five most ordinary, with the error of each pixel:
+# loud prints, holes and straps are what it cannot draw.
 
-strangest = np.argsort(scores)[:8]
-print([test.target_names[label] for label in y_test[strangest]])
+order = np.argsort(scores)
+shown = np.r_[order[:5], order[-5:]]
+print([test.target_names[label] for label in y_test[shown]])
 ReconstructionDisplay.from_estimator(
-    detector, X_test[strangest], show_codes=False, show_errors=True
-)
-
-# %%
-# The most ordinary, to compare.
-
-ReconstructionDisplay.from_estimator(
-    detector, X_test[np.argsort(scores)[-8:]], show_codes=False, show_errors=True
+    detector, X_test[shown], show_codes=False, show_errors=True
 )
 
 # %%

@@ -30,7 +30,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # reconstruction of the rows left out keeps.
 
 autoencoder = AutoencoderTransformer(
-    4, architecture=DenseArchitecture(), epochs=60, random_state=0
+    4, architecture=DenseArchitecture(), epochs=40, random_state=0
 )
 search = GridSearchCV(
     Pipeline([("scale", MinMaxScaler()), ("encode", autoencoder)]),
@@ -78,7 +78,7 @@ pipeline = Pipeline(
 search = GridSearchCV(
     pipeline,
     {
-        "encode": [PCA(), AutoencoderTransformer(epochs=60, random_state=0)],
+        "encode": [PCA(), AutoencoderTransformer(epochs=40, random_state=0)],
         "encode__n_components": [4, 8],
     },
     cv=3,

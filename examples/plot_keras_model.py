@@ -41,8 +41,8 @@ sequential = keras.Sequential(
 # A subclass
 # ----------
 # As Keras's own guides write autoencoders: `encoder` and `decoder` are attributes. It
-# takes images, (8, 8, 1): flat rows of as many pixels are reshaped on their way in and
-# out, so a scaler can go in front.
+# takes images, (8, 8, 1), as its Input says: flat rows of as many pixels are reshaped on
+# their way in and out, so a scaler can go in front.
 
 
 class ImageAutoencoder(keras.Model):
@@ -50,6 +50,7 @@ class ImageAutoencoder(keras.Model):
         super().__init__()
         self.encoder = keras.Sequential(
             [
+                keras.Input((8, 8, 1)),
                 keras.layers.Conv2D(
                     16, 3, strides=2, padding="same", activation="relu"
                 ),
@@ -62,6 +63,7 @@ class ImageAutoencoder(keras.Model):
         )
         self.decoder = keras.Sequential(
             [
+                keras.Input((latent_dim,)),
                 keras.layers.Dense(2 * 2 * 32, activation="relu"),
                 keras.layers.Reshape((2, 2, 32)),
                 keras.layers.Conv2DTranspose(
@@ -78,7 +80,6 @@ class ImageAutoencoder(keras.Model):
 
 
 subclass = ImageAutoencoder(latent_dim=8)
-subclass.build((None, 8, 8, 1))  # it has to know its shape
 
 # %%
 # Both in pipelines

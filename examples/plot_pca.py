@@ -41,7 +41,7 @@ pipelines = {
 ExplainedVarianceDisplay.from_estimator(
     pipelines,
     X,
-    n_components=[1, 2, 4, 8, 16, 32],
+    n_components=[1, 2, 4, 8, 16],
     cv=ShuffleSplit(1, test_size=0.25, random_state=0),
 )
 
@@ -58,6 +58,8 @@ for ax, (name, pipeline) in zip(axes, pipelines.items(), strict=True):
     neighbors = KNeighborsClassifier().fit(pipeline.transform(X_train), y_train)
     accuracy = neighbors.score(pipeline.transform(X_test), y_test)
     ax.set_title(f"{name}: nearest neighbours get {accuracy:.0%} right")
+    ax.get_legend().remove()
+fig.legend(*ax.get_legend_handles_labels(), loc="outside right center")
 
 # %%
 # What is lost
