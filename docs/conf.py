@@ -1,11 +1,12 @@
 """Configuration of the documentation; CONTRIBUTING.md says how to build it."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import skae
 
@@ -17,7 +18,6 @@ version = release = skae.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -34,8 +34,7 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the template of classes lists them
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-mathjax_path = ""  # no formula needs it, and pages load nothing from elsewhere
-myst_heading_anchors = 2
+suppress_warnings = ["myst.header"]  # the changelog is part of a page
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -50,6 +49,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "min_reported_time": 1,
     "within_subsection_order": "_gallery_order.GalleryOrder",
 }
@@ -80,14 +80,14 @@ _PROJECTS = {
     "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
     "pandas": "https://pandas.pydata.org/docs/reference/api/{}.html",
 }
+_SKLEARN = "https://scikit-learn.org/stable/"
+_SET_OUTPUT = f"{_SKLEARN}auto_examples/miscellaneous/plot_set_output.html"
 _LABELS = {
-    "metadata_routing": "https://scikit-learn.org/stable/metadata_routing.html",
-    "metadata_routing_models": "https://scikit-learn.org/stable/metadata_routing.html",
-    "set_output_api": (
-        "https://scikit-learn.org/stable/auto_examples/miscellaneous/"
-        "plot_set_output.html"
-    ),
-    "transformers": "https://scikit-learn.org/stable/data_transforms.html",
+    "df_output_transform": f"{_SKLEARN}modules/df_output_transform.html",
+    "meta-estimator": f"{_SKLEARN}glossary.html#term-meta-estimator",
+    "metadata_routing": f"{_SKLEARN}metadata_routing.html",
+    "set_output_api": _SET_OUTPUT,
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": _SET_OUTPUT,
 }
 
 
@@ -105,5 +105,14 @@ def link_to_other_projects(app, env, node, contnode):
     return reference("", "", contnode, internal=False, refuri=address)
 
 
+def escape(app, what, name, obj, options, lines):
+    """Keep docstrings legible as they are: what reStructuredText would take for more."""
+    for i, line in enumerate(lines):
+        line = re.sub(r"\(n_\w+, \*", lambda m: m[0].replace("*", r"\*"), line)
+        lines[i] = re.sub(r'"(\w+_)"', r"``\1``", line)
+
+
 def setup(app):
+    """Connect what this file defines."""
     app.connect("missing-reference", link_to_other_projects)
+    app.connect("autodoc-process-docstring", escape, priority=400)  # before numpydoc

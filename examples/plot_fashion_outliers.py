@@ -33,8 +33,8 @@ print(f"{np.mean(detector.predict(X_test) == -1):.1%} of new images are outliers
 OutlierScoreDisplay.from_estimator(detector, X_test)
 
 # %%
-# The five strangest, and beside them the five most ordinary, with the error of each pixel:
-# loud prints, holes and straps are what it cannot draw.
+# The five strangest, and beside them the five most ordinary, with the error of each
+# pixel: loud prints, holes and straps are what it cannot draw.
 
 order = np.argsort(scores)
 shown = np.r_[order[:5], order[-5:]]

@@ -41,8 +41,8 @@ sequential = keras.Sequential(
 # A subclass
 # ----------
 # As Keras's own guides write autoencoders: `encoder` and `decoder` are attributes. It
-# takes images, (8, 8, 1), as its Input says: flat rows of as many pixels are reshaped on
-# their way in and out, so a scaler can go in front.
+# takes images, (8, 8, 1), as its Input says: flat rows of as many pixels are reshaped
+# on their way in and out, so a scaler can go in front.
 
 
 class ImageAutoencoder(keras.Model):
