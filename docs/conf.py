@@ -30,6 +30,7 @@ exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 default_role = "obj"
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the template of classes lists them
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -71,7 +72,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {name: [] for name in ("install", "quick_start", "whats_new", "limits")}
+_ALONE = ("how_it_works", "install", "limits", "quick_start", "whats_new")
+html_sidebars = dict.fromkeys(_ALONE, [])
 
 # Where names of other projects are documented. Written out, so that a build needs no
 # network.
@@ -106,7 +108,7 @@ def link_to_other_projects(app, env, node, contnode):
 
 
 def escape(app, what, name, obj, options, lines):
-    """Keep docstrings legible as they are: what reStructuredText would take for more."""
+    """Escape what reStructuredText would misread, so that docstrings stay legible."""
     for i, line in enumerate(lines):
         line = re.sub(r"\(n_\w+, \*", lambda m: m[0].replace("*", r"\*"), line)
         lines[i] = re.sub(r'"(\w+_)"', r"``\1``", line)
