@@ -1,5 +1,7 @@
 """The order of the gallery: from first steps to speed."""
 
+from pathlib import Path
+
 _FIRST = [
     "plot_quick_start.py",
     "plot_pca.py",
@@ -16,12 +18,18 @@ _FIRST = [
 ]
 
 
+def place(filename):
+    """Sort key of an example: those not listed come last, by name."""
+    name = Path(filename).name
+    listed = name in _FIRST
+    return (not listed, _FIRST.index(name) if listed else 0, name)
+
+
 class GalleryOrder:
-    """Sort key of the files of the gallery; those not listed come last, by name."""
+    """What sphinx-gallery takes for a sort key, made for each of its folders."""
 
     def __init__(self, src_dir):
         self.src_dir = src_dir
 
     def __call__(self, filename):
-        listed = filename in _FIRST
-        return (not listed, _FIRST.index(filename) if listed else 0, filename)
+        return place(filename)

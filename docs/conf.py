@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "min_reported_time": 1,
     "within_subsection_order": "_gallery_order.GalleryOrder",
+    "minigallery_sort_order": "_gallery_order.place",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -73,7 +74,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 _ALONE = ("how_it_works", "install", "limits", "quick_start", "whats_new")
-html_sidebars = dict.fromkeys(_ALONE, [])
+html_sidebars = {page: [] for page in _ALONE}
 
 # Where names of other projects are documented. Written out, so that a build needs no
 # network.

@@ -50,8 +50,8 @@ for name, pipeline in pipelines.items():
     )
 
 # %%
-# Digits that neither has seen, their codes as pictures of 2 x 4 numbers, and what becomes
-# of them.
+# Digits that neither has seen, their codes as pictures of 2 x 4 numbers, and what
+# becomes of them.
 
 display = ReconstructionDisplay.from_estimator(
     pipelines, X_test, image_shape=(8, 8), code_shape=(2, 4)
