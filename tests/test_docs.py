@@ -12,6 +12,8 @@ import pytest
 from sklearn import datasets
 from sklearn.utils import Bunch
 
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GENERATED = {"_build", "_templates", "auto_examples", "generated"}
@@ -57,8 +59,8 @@ def linked_from_toctrees(page):
 
 
 @pytest.fixture
-def few_digits(monkeypatch):
-    """Make load_digits give 200 of them, which is what takes the time."""
+def short_runs(monkeypatch):
+    """Make short what takes the time: 200 digits; few epochs where none are said."""
     digits = datasets.load_digits()
     few = Bunch(**{key: digits[key][:200] for key in ("data", "images", "target")})
     monkeypatch.setattr(
@@ -66,6 +68,8 @@ def few_digits(monkeypatch):
         "load_digits",
         lambda return_X_y=False: (few.data, few.target) if return_X_y else few,
     )
+    for Estimator in (AutoencoderTransformer, AutoencoderOutlierDetector):
+        monkeypatch.setitem(Estimator.__init__.__kwdefaults__, "epochs", 4)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def small_data(tmp_path_factory):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if list(python_blocks(read(page)))]
 )
-def test_code_runs(page, small_data, few_digits, tmp_path, monkeypatch):
+def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKAE_DATA", str(small_data))
     rng = np.random.RandomState(0)
