@@ -17,7 +17,7 @@ from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 
 X_train, y_train = fetch_fashion_mnist(subset="train", return_X_y=True, as_images=True)
 test = fetch_fashion_mnist(subset="test", as_images=True)
-X_test, y_test = test.data[:5_000], test.target[:5_000]
+X_test, y_test = test.data[:3_000], test.target[:3_000]
 
 # %%
 # Without labels
@@ -25,8 +25,8 @@ X_test, y_test = test.data[:5_000], test.target[:5_000]
 # One in a hundred training images may be taken for an outlier.
 
 detector = AutoencoderOutlierDetector(
-    n_components=32, contamination=0.01, epochs=15, random_state=0
-).fit(X_train[:10_000])
+    n_components=32, contamination=0.01, epochs=10, random_state=0
+).fit(X_train[:8_000])
 
 scores = detector.score_samples(X_test)
 print(f"{np.mean(detector.predict(X_test) == -1):.1%} of new images are outliers")
@@ -50,7 +50,7 @@ ReconstructionDisplay.from_estimator(
 # outlier.
 
 is_trouser = np.where(y_test == 1, 1, -1)
-trousers = X_train[y_train == 1][:3_000]
+trousers = X_train[y_train == 1][:2_000]
 detector.fit(trousers)
 forest = IsolationForest(random_state=0).fit(trousers.reshape(len(trousers), -1))
 for name, scores in (

@@ -38,7 +38,7 @@ search = GridSearchCV(
         "encode__architecture__hidden_layer_sizes": [(), (64,), (128, 64)],
         "encode__architecture__activation": ["relu", "tanh"],
     },
-    cv=3,
+    cv=2,
 ).fit(X_train)
 
 results = pd.DataFrame(search.cv_results_)
@@ -81,7 +81,7 @@ search = GridSearchCV(
         "encode": [PCA(), AutoencoderTransformer(epochs=40, random_state=0)],
         "encode__n_components": [4, 8],
     },
-    cv=3,
+    cv=2,
 ).fit(X_train, y_train)
 table = pd.DataFrame(search.cv_results_)
 table["encode"] = [type(step).__name__ for step in table["param_encode"]]
