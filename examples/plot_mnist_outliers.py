@@ -8,6 +8,7 @@ it cannot reconstruct as a digit, it takes for an outlier.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.metrics import (
     accuracy_score,
     precision_score,
@@ -16,7 +17,9 @@ from sklearn.metrics import (
 )
 
 from skae import AutoencoderOutlierDetector
+from skae.architectures import ConvolutionalArchitecture
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
+from skae.metrics import reconstruction_error
 
 digits = fetch_mnist(subset="train").data[:10_000]
 X_test = np.concatenate(
@@ -60,6 +63,27 @@ ax.set(
     title="Digits it has not seen, and clothes",
 )
 ax.legend()
+
+# %%
+# Beside it, a detector that is convolutional and PCA with as many components, by the
+# area under the ROC curve. The convolutional one has fewer images and epochs here.
+
+convolutional = AutoencoderOutlierDetector(
+    n_components=32,
+    architecture=ConvolutionalArchitecture((8, 16), input_shape=(28, 28)),
+    loss="binary_crossentropy",
+    batch_size=64,
+    epochs=6,
+    random_state=0,
+).fit(digits[:4_000])
+pca = PCA(32).fit(digits)
+of_pca = -reconstruction_error(X_test, pca.inverse_transform(pca.transform(X_test)))
+for name, scores_of in (
+    ("Dense", scores),
+    ("Convolutional", convolutional.score_samples(X_test)),
+    ("PCA", of_pca),
+):
+    print(f"ROC AUC, {name:14} {roc_auc_score(y_test, scores_of):.4f}")
 
 # %%
 # What the detector sees: clothes come back as something made of strokes.

@@ -2,7 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,26 +16,28 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._backend import import_keras, read_values, unpickle_empty, write_values
+from ._backend import import_keras
 from ._compilation import DEFAULT_LOSS, TrainingLoss, make_optimizer
 from ._guard import Guard
 from ._inference import Predictor
 from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
 from ._ranges import check_floatx, check_reachable
+from ._repr_html import NetworkReprMixin
 from ._rows import Rows
+from ._state import NETWORKS, StateMixin
 from ._training import train
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._base import describe
 
 # Rows that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
-
-_NETWORKS = ("encoder_", "decoder_", "autoencoder_")
-_UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *_NETWORKS)
+MAPPED_INITIAL_BYTES = 2**23
 
 
-class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
+class _BaseAutoencoder(
+    StateMixin, NetworkReprMixin, CallbackSupportMixin, BaseEstimator, ABC
+):
     """An estimator around one autoencoder."""
 
     _parameter_constraints: dict = {
@@ -308,7 +309,8 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _initial(self, rows):
         """Choose the rows that an architecture may take its first weights from."""
-        n_rows = max(1, INITIAL_BYTES // rows.row_bytes)
+        size = MAPPED_INITIAL_BYTES if rows.is_memory_mapped else INITIAL_BYTES
+        n_rows = max(1, size // rows.row_bytes)
         if len(rows) <= n_rows:
             return rows.indices
         return self._rng.choice(rows.indices, n_rows, replace=False)
@@ -316,7 +318,7 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
         self._networks = self.architecture_.build(**self._build_arguments)
-        for name in _NETWORKS:
+        for name in NETWORKS:
             setattr(self, name, getattr(self._networks, name.rstrip("_")))
         self._run_encoder = Predictor(self.encoder_)
         self._run_decoder = Predictor(self.decoder_)
@@ -411,48 +413,6 @@ class _BaseAutoencoder(CallbackSupportMixin, BaseEstimator, ABC):
         if context is None or not getattr(self, "_skl_callbacks", None):
             return []
         return [SklearnCallbacks(self, context, X, self._fitted_attributes)]
-
-    def _fitted_attributes(self):
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name in (*_UNPICKLED, "_sample_shape", "_build_arguments")
-            or (name.endswith("_") and not name.startswith("_"))
-        }
-
-    @contextmanager
-    def _fitted_state_kept_on_error(self):
-        """Put attributes back as they were, should a fit fail."""
-        before = vars(self).copy()
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    # State: pickle holds how to build the networks, and the values of their variables.
-
-    def __reduce__(self):
-        return unpickle_empty, (type(self),), self.__getstate__()
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "autoencoder_" in state:
-            for name in _UNPICKLED:
-                del state[name]
-            state["_values"] = read_values(self.autoencoder_.variables)
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        values = state.pop("_values", None)
-        if values is None:
-            super().__setstate__(state)
-            return
-        super().__setstate__(state)
-        self._rebuild()
-        write_values(self.autoencoder_.variables, values)
 
 
 def _default_batch_size(n_samples):

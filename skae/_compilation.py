@@ -1,6 +1,6 @@
 """From the parameters ``loss`` and ``optimizer`` to Keras objects of one fit."""
 
-import copy
+import inspect
 from dataclasses import dataclass
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -51,12 +51,15 @@ class TrainingLoss:
         losses = import_keras().losses
         found = _look_up("loss", losses, loss)
         self._is_instance = isinstance(found, losses.Loss)
-        self._function = copy.deepcopy(found) if self._is_instance else found
+        self._function = found
         self.config, name = None, None
         if self._is_instance:
             name = getattr(getattr(found, "fn", None), "__name__", None)
             if getattr(losses, type(found).__name__, None) is type(found):
-                self.config = losses.serialize(found)
+                # Some of Keras's leave arguments out of their configuration.
+                arguments = set(inspect.signature(type(found)).parameters) - {"dtype"}
+                if arguments <= set(found.get_config()):
+                    self.config = losses.serialize(found)
         elif getattr(losses, getattr(found, "__name__", ""), None) is found:
             self.config = name = found.__name__
         # Name and class of a loss by Keras, or of a user's own.

@@ -89,6 +89,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         holds out none, and adds NaN there.
     n_iter_ : int
         Epochs run.
+    held_out_scores_ : dict of str to float
+        "start" and "end": the share of the variance of the held-out rows that the first
+        weights keep, and those that stay. Where training starts from PCA, "start" is
+        the score of PCA; the fit goes back there if the rows do not gain more than
+        their standard error. Only with held-out rows, squared error, and an
+        architecture that takes its first weights from the data.
     best_epoch_ : int
         The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
         better than the weights that training began with.

@@ -39,13 +39,24 @@ class Rows:
         """Bytes of one row that was taken."""
         return int(np.prod(self.sample_shape)) * np.dtype(self.dtype).itemsize
 
+    @property
+    def is_memory_mapped(self):
+        """Whether X is on disk."""
+        X = self.X
+        # Validation turns a memmap into a plain array over the same memory.
+        while X is not None:
+            if isinstance(X, np.memmap):
+                return True
+            X = getattr(X, "base", None)
+        return False
+
     def shuffled(self, rng):
         """Give the indices in a new order.
 
         Rows in memory are shuffled as a whole. Of a memory-mapped array, runs of
         neighbouring rows are shuffled, and then the rows of a few hundred runs at once.
         """
-        if not _is_memory_mapped(self.X):
+        if not self.is_memory_mapped:
             return rng.permutation(self.indices)
         ordered = np.sort(self.indices)
         starts = RUN_LENGTH * rng.permutation(-(-len(ordered) // RUN_LENGTH))
@@ -81,12 +92,3 @@ class Rows:
             taken[: len(indices)] = self.X.take(indices, axis=0)
         taken[len(indices) :] = 0
         return taken.reshape(size, *self.sample_shape)
-
-
-def _is_memory_mapped(X):
-    # Validation turns a memmap into a plain array over the same memory.
-    while X is not None:
-        if isinstance(X, np.memmap):
-            return True
-        X = getattr(X, "base", None)
-    return False

@@ -23,7 +23,7 @@ def small():
     """Parameters that make a fit quick."""
     return {
         "n_components": 3,
-        "architecture": DenseArchitecture((16,)),
+        "architecture": DenseArchitecture((16,), anchor=None),
         "epochs": 3,
         "random_state": 0,
     }

@@ -117,12 +117,12 @@ class WrongCode(BaseArchitecture):
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        (Narrow(), r"Narrow\(\) cannot build .*shape \(64,\) to 3 components: .*100"),
+        (Narrow(), r"Narrow\(\) cannot build .*shape \(64,\) and 3 components: .*100"),
         (
             WrongOutput(),
-            r"\(64,\) to 3 components: its decoder gives back shape \(7,\)",
+            r"\(64,\) and 3 components: its decoder gives back shape \(7,\)",
         ),
-        (WrongCode(), r"\(64,\) to 3 components: its encoder gives 7"),
+        (WrongCode(), r"\(64,\) and 3 components: its encoder gives 7"),
         (DenseArchitecture((8, 0)), r"positive ints, got \[8, 0\]"),
         (DenseArchitecture((8, 1.5)), r"positive ints, got \[8, 1.5\]"),
         (DenseArchitecture(activation="rule"), "activation.*rule"),

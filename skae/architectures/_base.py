@@ -232,7 +232,8 @@ class BaseArchitecture(BaseEstimator, ABC):
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
             All rows that `fit` was given, also those that it then holds out for
-            validation; 256 MB of them, chosen at random, if there are more.
+            validation; 256 MB of them, chosen at random, if there are more, or
+            8 MB if they are memory-mapped.
         """
 
     def summary(self, sample_shape, n_components=None, *, print_fn=print):

@@ -18,6 +18,10 @@ _SHARE = [Interval(Real, 0, 1, closed="left")]
 # beside data of about unit scale, and large beside the rounding of float32.
 _JITTER = 0.01
 
+# Codes of the anchor have unit variance, but where the deviation along an axis is below
+# this share of the largest: noise would become as loud as what the rows really hold.
+_SMALLEST_DEVIATION = 1e-3
+
 
 class DenseArchitecture(BaseArchitecture):
     """Fully connected layers, the decoder mirroring the encoder.
@@ -31,9 +35,6 @@ class DenseArchitecture(BaseArchitecture):
     hidden_layer_sizes : int or array-like of int, default=(256, 128)
         Units of the hidden layers of the encoder, from the data to the code. ``()``
         leaves the code as the only hidden layer.
-    decoder_hidden_layer_sizes : int or array-like of int, default=None
-        Units of the hidden layers of the decoder, from the code to the data. None
-        mirrors the encoder.
     activation : str, default="relu"
         Name of the Keras activation of the hidden layers.
     latent_activation : str, default="linear"
@@ -41,13 +42,17 @@ class DenseArchitecture(BaseArchitecture):
     output_activation : str, default="auto"
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
         cross-entropy loss, and "linear" otherwise.
+    decoder_hidden_layer_sizes : int or array-like of int, default=None
+        Units of the hidden layers of the decoder, from the code to the data. None
+        mirrors the encoder.
     anchor : {"auto", "pca"} or None, default="auto"
         "pca" starts training from a PCA of the training rows [2]_: encoder and decoder
         are the whitened linear map of PCA plus a network whose last layer starts at
-        zero, so the first reconstruction is that of PCA. "auto" is "pca" where code and
+        zero, so the first reconstruction is that of PCA. Without hidden layers there
+        is no such network: the map alone is trained. "auto" is "pca" where code and
         output are linear and no weights are tied, else None, which starts from random
         weights. With `partial_fit`, the rows of the first call give the PCA. It sees
-        at most 256 MB of rows, chosen at random if there are more.
+        at most 256 MB of rows (8 MB if they are memory-mapped), chosen at random.
     tied_weights : bool, default=False
         Whether the layers of the decoder use the transposed kernels of the encoder's.
     normalization : {"batch", "layer"} or None, default=None
@@ -55,7 +60,8 @@ class DenseArchitecture(BaseArchitecture):
     dropout : float, default=0.0
         Share of the units of each hidden layer that are dropped in training [3]_.
     kernel_l1, kernel_l2 : float, default=0.0
-        Factors of the sum of absolute and of squared weights in the loss.
+        Factors of the sum of absolute and of squared weights in the loss. Biases and
+        the linear map of the anchor do not count, and tied weights count once.
     code_l1 : float, default=0.0
         Factor of the sum of absolute values of the code in the loss, averaged over the
         rows: a sparse autoencoder.
@@ -67,7 +73,8 @@ class DenseArchitecture(BaseArchitecture):
     contractive : float, default=0.0
         Factor of the squared Frobenius norm of the encoder's Jacobian in the loss,
         averaged over the rows: a contractive autoencoder [5]_. The norm is estimated
-        from one random direction for each row.
+        from one random direction for each row, in training only: the validation loss
+        is without it. Steps of 0.01 estimate it, so X should be of about unit scale.
 
     See Also
     --------
@@ -324,16 +331,18 @@ class DenseArchitecture(BaseArchitecture):
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
         if self.noise:
-            sample = keras.layers.GaussianNoise(self.noise, name="noise")(sample)
+            from ._layers import GaussianNoise
+
+            sample = GaussianNoise(self.noise, name="noise")(sample)
         if self.masking:
             from ._layers import MaskingNoise
 
             sample = MaskingNoise(self.masking, name="masking")(sample)
         code = encoder(sample)
         if self.contractive:
-            from ._layers import ContractivePenalty
+            from ._layers import ContractivePenalty, GaussianNoise
 
-            jittered = keras.layers.GaussianNoise(_JITTER, name="jitter")(sample)
+            jittered = GaussianNoise(_JITTER, name="jitter")(sample)
             penalty = ContractivePenalty(self.contractive, _JITTER, name="contractive")
             code = penalty(code, encoder(jittered))
         if self.code_l1:
@@ -358,19 +367,21 @@ def _check_sizes(name, sizes):
 def _whitened_pca(X, n_components):
     """Fit PCA; kernel and bias of its whitened map, and of the map back.
 
-    Codes beyond the rank of X are 0.
+    Components that X has no axes for stay 0.
     """
     n_samples, n_features = X.shape
-    kernel = np.zeros((n_features, n_components), X.dtype)
-    back = np.zeros((n_components, n_features), X.dtype)
+    kernel = np.zeros((n_features, n_components))
+    back = np.zeros((n_components, n_features))
     n_axes = min(n_components, n_features, n_samples)
+    # Squares of uncentered float32 would drown small variances in their rounding.
+    mean = X.mean(axis=0, dtype=np.float64)
     # The covariance takes less memory than a decomposition of all rows.
     solver = "covariance_eigh" if n_samples > n_features else "full"
-    pca = PCA(n_axes, svd_solver=solver).fit(X)
-    variance = np.nan_to_num(pca.explained_variance_)  # NaN for a single row
-    floor = np.finfo(X.dtype).eps * n_features * max(variance[0], np.finfo("f4").tiny)
-    scale = np.sqrt(variance[variance > floor])[:, np.newaxis]
-    axes = pca.components_[: len(scale)]
-    kernel[:, : len(scale)] = (axes / scale).T
-    back[: len(scale)] = axes * scale
-    return (kernel, -pca.mean_ @ kernel), (back, pca.mean_)
+    with np.errstate(invalid="ignore", divide="ignore"):  # one row, or no variance
+        pca = PCA(n_axes, svd_solver=solver).fit(X - mean)
+    deviation = np.sqrt(np.nan_to_num(pca.explained_variance_))
+    floor = _SMALLEST_DEVIATION * deviation[0] or 1.0
+    scale = np.maximum(deviation, floor)[:, np.newaxis]
+    kernel[:, :n_axes] = (pca.components_ / scale).T
+    back[:n_axes] = pca.components_ * scale
+    return (kernel, -mean @ kernel), (back, mean)

@@ -57,6 +57,40 @@ class TransposedDense(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("skae")
+class GaussianNoise(keras.layers.Layer):
+    """Adds normal noise while training; Keras's own takes no deviation above 1.
+
+    Parameters
+    ----------
+    stddev : float
+        Standard deviation of the noise.
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, stddev, **kwargs):
+        super().__init__(**kwargs)
+        self.stddev = stddev
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        """Apply the layer."""
+        if not training:
+            return inputs
+        return inputs + self.stddev * keras.random.normal(
+            ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
+        )
+
+    def compute_output_shape(self, input_shape):
+        """Give the shape of what `call` returns."""
+        return input_shape
+
+    def get_config(self):
+        """Describe the layer."""
+        return super().get_config() | {"stddev": self.stddev}
+
+
+@keras.saving.register_keras_serializable("skae")
 class MaskingNoise(keras.layers.Layer):
     """Sets a random share of the inputs to 0 while training, and scales nothing.
 

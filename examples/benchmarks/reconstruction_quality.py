@@ -1,0 +1,143 @@
+"""Reconstruction of held-out rows beside PCA's, defaults only, several seeds.
+
+First tables: scikit-learn's and, where ``SKAE_DATA`` names a folder that has them,
+ADBench's, standardized, at most 10,000 training rows. Those of the first half were
+looked at while defaults were chosen, those of the second were not. Then images.
+
+``--quick`` takes two small tables and one seed; ``--images`` adds MNIST and
+Fashion-MNIST in full, which takes an hour.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from _paired import parse_arguments, write_json
+from sklearn import datasets
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+from skae.datasets import fetch_fashion_mnist, fetch_mnist
+from skae.metrics import reconstruction_error, reconstruction_scorer
+
+TRAINING_ROWS, TEST_ROWS = 10_000, 20_000
+
+# Looked at while defaults were chosen.
+FIRST_HALF = (
+    "iris",
+    "wine",
+    "breast_cancer",
+    "diabetes",
+    "digits",
+    "14_glass",
+    "18_Ionosphere",
+    "21_Lymphography",
+    "28_pendigits",
+    "29_Pima",
+    "30_satellite",
+    "40_vowels",
+    "45_wine",
+    "46_WPBC",
+)
+
+
+def tables(quick):
+    for name in ("iris", "wine", "breast_cancer", "diabetes", "digits"):
+        if not quick or name in ("iris", "wine"):
+            yield name, getattr(datasets, f"load_{name}")().data
+    folder = Path(os.environ.get("SKAE_DATA", ".")) / "adbench"
+    if not folder.is_dir():
+        print(f"{folder} does not exist: ADBench's tables are left out")
+    for path in sorted(folder.glob("*.npz")):
+        if not quick:
+            with np.load(path, allow_pickle=True) as file:
+                yield path.stem, file["X"].astype(float)
+
+
+def gains(X, n_components, n_seeds):
+    """R² on test rows of PCA, and of the autoencoder minus that, by seed."""
+    by_pca, by_skae = [], []
+    for seed in range(n_seeds):
+        X_train, X_test = train_test_split(X, test_size=0.25, random_state=seed)
+        X_train, X_test = X_train[:TRAINING_ROWS], X_test[:TEST_ROWS]
+        scaler = StandardScaler().fit(X_train)
+        X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+        for estimator, scores in (
+            (PCA(n_components, random_state=seed), by_pca),
+            (AutoencoderTransformer(n_components, random_state=seed), by_skae),
+        ):
+            scores.append(reconstruction_scorer(estimator.fit(X_train), X_test))
+    return np.array(by_pca), np.array(by_skae) - by_pca
+
+
+def compare_tables(quick):
+    n_seeds, figures = 1 if quick else 5, []
+    print(f"held-out R², {n_seeds} seed(s): PCA, and what the autoencoder adds")
+    for name, X in tables(quick):
+        for n_components in (1, 2, 5, 10):
+            if n_components < X.shape[1]:
+                by_pca, gain = gains(X, n_components, n_seeds)
+                figures.append(
+                    {
+                        "table": name,
+                        "rows": len(X),
+                        "n_components": n_components,
+                        "first half": name in FIRST_HALF,
+                        "PCA": by_pca.mean(),
+                        "gain": gain.mean(),
+                        "spread": gain.std(),
+                        "worst": gain.min(),
+                    }
+                )
+                print(
+                    f"  {name:18} {len(X):7,} x {X.shape[1]:<5} {n_components:2}  "
+                    f"{by_pca.mean():7.4f}  {gain.mean():+.4f} ± {gain.std():.4f}",
+                    flush=True,
+                )
+    for half in (True, False):
+        cells = [f for f in figures if f["first half"] is half]
+        large = [f["gain"] > 0 for f in cells if f["rows"] > 500]
+        if cells:
+            print(
+                f"{'first' if half else 'second'} half: {len(cells)} cells, least mean "
+                f"gain {min(f['gain'] for f in cells):+.4f}, mean "
+                f"{np.mean([f['gain'] for f in cells]):+.4f}; above PCA in "
+                f"{np.mean(large) if large else np.nan:.0%} of cells of > 500 rows"
+            )
+    return figures
+
+
+def compare_images():
+    """Test error of images as a share of PCA's."""
+    hidden, figures = (1000, 500), []
+    for fetch in (fetch_mnist, fetch_fashion_mnist):
+        X, X_test = (fetch(subset=subset).data for subset in ("train", "test"))
+        for n_components in (10, 32):
+            pca = PCA(n_components, random_state=0).fit(X)
+            by_pca = test_error(pca, X_test)
+            autoencoder = AutoencoderTransformer(
+                n_components, architecture=DenseArchitecture(hidden), random_state=0
+            ).fit(X)
+            share = test_error(autoencoder, X_test) / by_pca
+            print(f"{fetch.__name__} {n_components} {share:.3f} of PCA's", flush=True)
+            figures.append({"data": fetch.__name__, "k": n_components, "share": share})
+    return figures
+
+
+def test_error(estimator, X):
+    X_back = estimator.inverse_transform(estimator.transform(X))
+    return float(reconstruction_error(X, X_back).mean())
+
+
+if __name__ == "__main__":
+    images = "--images" in sys.argv
+    sys.argv = [a for a in sys.argv if a != "--images"]
+    arguments = parse_arguments(__doc__)
+    figures = compare_tables(arguments.quick)
+    if images:
+        figures += compare_images()
+    write_json(arguments, figures)

@@ -1,0 +1,79 @@
+"""
+Taking noise out of images
+==========================
+
+A denoising autoencoder sees noisy digits in training, and has to give back the clean
+ones. So it learns what digits look like, and what is left of the noise at the end is
+little, on digits that it has not seen.
+
+The input noise is a parameter of the architecture: X itself is clean.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.decomposition import PCA
+
+from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+from skae.datasets import fetch_mnist
+
+NOISE = 0.3  # standard deviation; pixels are in [0, 1]
+N_SEEDS = 3
+
+X_train = fetch_mnist(subset="train").data[:5_000].astype("float32")
+X_test = fetch_mnist(subset="test").data[:1_000].astype("float32")
+X_noisy = X_test + np.random.RandomState(0).normal(0, NOISE, X_test.shape)
+X_noisy = X_noisy.astype("float32")
+
+
+def mean_squared_error(X):
+    """Compare with the clean images."""
+    return np.mean((X - X_test) ** 2)
+
+
+def denoise(estimator):
+    return estimator.inverse_transform(estimator.transform(X_noisy))
+
+
+# %%
+# Beside it stand PCA, which leaves out the noise along all axes but its own, and the
+# same autoencoder trained without noise.
+
+denoised = {"PCA": [denoise(PCA(32).fit(X_train))]}
+for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)):
+    denoised[name] = [
+        denoise(
+            AutoencoderTransformer(
+                n_components=32,
+                architecture=DenseArchitecture((256,), noise=noise),
+                loss="binary_crossentropy",
+                batch_size=128,
+                epochs=20,
+                random_state=seed,
+            ).fit(X_train)
+        )
+        for seed in range(N_SEEDS)
+    ]
+
+print("Mean squared error against the clean image, of 1,000 digits not seen before")
+print(f"{'Noisy input':22} {mean_squared_error(X_noisy):.4f}")
+for name, runs in denoised.items():
+    errors = [mean_squared_error(run) for run in runs]
+    print(
+        f"{name:22} {np.mean(errors):.4f} ± {np.std(errors):.4f}, {len(runs)} seed(s)"
+    )
+
+# %%
+# The first digits of the test set.
+
+rows = {"Clean": X_test, "Noisy input": X_noisy}
+rows |= {name.replace(" ", "\n"): runs[0] for name, runs in denoised.items()}
+n_shown = 10
+fig, axes = plt.subplots(len(rows), n_shown, figsize=(9, 5), layout="constrained")
+for (label, images), row in zip(rows.items(), axes, strict=True):
+    for ax, image in zip(row, images.reshape(-1, 28, 28), strict=False):
+        ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[])
+    row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+fig.suptitle(f"Noise with a standard deviation of {NOISE} on pixels in [0, 1]")
+plt.show()

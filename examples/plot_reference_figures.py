@@ -1,0 +1,211 @@
+"""
+What tutorials do with their autoencoders
+=========================================
+
+Well-known tutorials draw codes as pictures, compute losses by hand, ask a classifier
+what it makes of reconstructions, show a network what it has never seen, and find
+outliers. Each is a few lines here. The systems are those of :ref:`another example
+<sphx_glr_auto_examples_plot_reference_systems.py>`, which compares their losses.
+"""
+
+import math
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import layers
+from sklearn.metrics import accuracy_score, precision_score, recall_score
+from sklearn.neural_network import MLPClassifier
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import (
+    ConvolutionalArchitecture,
+    DenseArchitecture,
+    KerasArchitecture,
+)
+from skae.datasets import fetch_fashion_mnist, fetch_mnist
+
+digits, clothes = fetch_mnist(subset="train"), fetch_fashion_mnist(subset="train")
+digits_test, clothes_test = (
+    fetch_mnist(subset="test"),
+    fetch_fashion_mnist(subset="test"),
+)
+n_images = 10_000
+
+
+def show(rows, title, n_shown=10):
+    """Draw rows of pictures; those of codes are 4 high and 8 wide."""
+    heights = [2 if "ode" in label else 4 for label in rows]
+    fig, axes = plt.subplots(
+        len(rows),
+        n_shown,
+        figsize=(9, 0.24 * sum(heights) + 0.4),
+        height_ratios=heights,
+        layout="constrained",
+    )
+    for (label, images), row in zip(rows.items(), axes, strict=True):
+        for image, ax in zip(images, row, strict=False):
+            if "ode" in label:
+                ax.imshow(image.reshape(4, 8), cmap="cividis", vmin=0)
+            else:
+                ax.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    fig.suptitle(title)
+
+
+# %%
+# Systems D and E: codes as pictures
+# ----------------------------------
+# 784 pixels become 32 numbers, a compression factor of 24.5. The codes come out of a
+# ReLU, and are drawn as pictures of 8 x 4. A few epochs will do here.
+
+
+def through_32_numbers(X, epochs, **optimizer):
+    return AutoencoderTransformer(
+        n_components=32,
+        architecture=DenseArchitecture((), latent_activation="relu"),
+        loss="binary_crossentropy",
+        batch_size=256,
+        epochs=epochs,
+        random_state=0,
+        **optimizer,
+    ).fit(X)
+
+
+system_d = through_32_numbers(digits.data, 15, optimizer="adadelta", learning_rate=1.0)
+system_e = through_32_numbers(clothes.data, 6)
+system_e.summary()
+for autoencoder, test, title in (
+    (system_d, digits_test, "System D: digits through 32 numbers and back"),
+    (system_e, clothes_test, "System E: clothes through 32 numbers and back"),
+):
+    X_shown = test.data[:10]
+    codes = autoencoder.transform(X_shown)
+    reconstructions = autoencoder.inverse_transform(codes)
+    rows = {"Original": X_shown, "Code": codes, "Reconstruction": reconstructions}
+    show(rows, title)
+
+# %%
+# System D: losses of one image
+# -----------------------------
+# The cross-entropy is a mean over pixels, and the Kullback-Leibler divergence is a sum.
+# Keras keeps probabilities a ten-millionth away from 0 and 1.
+
+x = digits_test.data[:1]
+reconstruction = system_d.inverse_transform(system_d.transform(x))
+p, q = x[0], np.clip(reconstruction[0], 1e-7, 1 - 1e-7)
+by_hand = {
+    "binary_crossentropy": -np.mean(p * np.log(q) + (1 - p) * np.log(1 - q)),
+    "kl_divergence": np.sum(
+        np.clip(p, 1e-7, 1) * np.log(np.clip(p, 1e-7, 1) / np.clip(q, 1e-7, 1))
+    ),
+}
+for name, expected in by_hand.items():
+    by_keras = float(keras.losses.get(name)(x, reconstruction)[0])
+    print(f"{name:20} Keras {by_keras:9.4f}, by hand {expected:9.4f}")
+    assert np.isclose(by_keras, expected, rtol=1e-3)
+
+# %%
+# System D: is it still the same digit?
+# -------------------------------------
+# A classifier that has learnt from originals says what it sees in reconstructions.
+
+classifier = MLPClassifier((64,), early_stopping=True, random_state=0)
+classifier.fit(digits.data[:n_images], digits.target[:n_images])
+X_test, y_test = digits_test.data[:2_000], digits_test.target[:2_000]
+reconstructions = system_d.inverse_transform(system_d.transform(X_test))
+for name, X in (("originals", X_test), ("reconstructions", reconstructions)):
+    accuracy = accuracy_score(y_test, classifier.predict(X))
+    print(f"Accuracy of the classifier on {name:15} {accuracy:.3f}")
+
+# %%
+# System C: a network of digits is shown clothes
+# ----------------------------------------------
+# The convolutional network has only seen digits. Its code is a large feature map, so
+# clothes come back too, though not as well.
+
+system_c = AutoencoderTransformer(
+    architecture=ConvolutionalArchitecture(filters=(30, 15)),
+    loss="binary_crossentropy",
+    batch_size=128,
+    epochs=3,
+    random_state=0,
+).fit(digits.data[:4_000].reshape(-1, 28, 28, 1))
+rows = {}
+for name, test in (("Digit", digits_test), ("Clothing", clothes_test)):
+    images = test.data[:500].reshape(-1, 28, 28, 1)
+    reconstructions = system_c.inverse_transform(system_c.transform(images))
+    rows |= {name: images, f"{name},\nreconstructed": reconstructions}
+    error = np.mean((images - reconstructions) ** 2)
+    print(f"System C, mean squared error: {name:8} {error:.4f}")
+show(rows, "System C: it has learnt from digits only")
+
+# %%
+# System A: outliers
+# ------------------
+# A subclass of ``keras.Model`` as a detector. It learns from clothes; then half of what
+# it sees are digits. The tutorials' threshold is the mean error of the training images
+# plus one standard deviation; `predict` has one of its own.
+
+
+class SubclassedAutoencoder(keras.Model):
+    def __init__(self, n_components=64, sample_shape=(28, 28)):
+        super().__init__()
+        self.encoder = keras.Sequential(
+            [
+                keras.Input(sample_shape),
+                layers.Flatten(),
+                layers.Dense(n_components, activation="relu"),
+            ]
+        )
+        self.decoder = keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                layers.Dense(math.prod(sample_shape), activation="sigmoid"),
+                layers.Reshape(sample_shape),
+            ]
+        )
+
+    def call(self, inputs):
+        return self.decoder(self.encoder(inputs))
+
+
+X_train = clothes.data[:n_images].reshape(-1, 28, 28)
+X_mixed = np.concatenate([clothes_test.data[:2_000], digits_test.data[:2_000]])
+X_mixed = X_mixed.reshape(-1, 28, 28)
+is_outlier = np.repeat([False, True], 2_000)
+
+system_a = AutoencoderOutlierDetector(
+    architecture=KerasArchitecture(SubclassedAutoencoder()),
+    batch_size=32,
+    epochs=10,
+    random_state=0,
+).fit(X_train)
+errors_train, errors = (-system_a.score_samples(X) / 784 for X in (X_train, X_mixed))
+threshold = errors_train.mean() + errors_train.std()
+found = {
+    "the tutorials'": errors > threshold,
+    "predict": system_a.predict(X_mixed) == -1,
+}
+print("Threshold       accuracy  precision  recall, of digits as outliers")
+for name, said in found.items():
+    scores = (
+        score(is_outlier, said)
+        for score in (accuracy_score, precision_score, recall_score)
+    )
+    print(f"{name:14}  {next(scores):8.3f}  {next(scores):9.3f}  {next(scores):6.3f}")
+
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+bins = np.linspace(0, 0.1, 80)
+ax.hist(errors[~is_outlier], bins, label="Clothes", color="0.15", alpha=0.9)
+ax.hist(errors[is_outlier], bins, label="Digits", color="tab:orange", alpha=0.7)
+ax.axvline(threshold, color="black", linestyle="--", label="Mean + 1 deviation")
+ax.axvline(-system_a.offset_ / 784, color="black", linestyle=":", label="predict")
+ax.set(
+    xlabel="Mean squared error of an image",
+    ylabel="Images",
+    title="System A: clothes it has not seen, and digits",
+)
+ax.legend()
+plt.show()

@@ -1,0 +1,220 @@
+"""Dense autoencoders that start from a PCA; checked through the estimators."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+
+# An optimizer that leaves all weights as they are: the epoch shows where it started.
+AT_REST = {
+    "optimizer": "sgd",
+    "learning_rate": 1e-30,
+    "epochs": 1,
+    "validation_fraction": None,
+    "random_state": 0,
+}
+
+rng = np.random.RandomState(0)
+ROWS = rng.normal(size=(60, 12)) @ rng.normal(size=(12, 12))
+OF_RANK_3 = ROWS[:, :3] @ rng.normal(size=(3, 12))
+CONSTANT_COLUMNS = np.where(np.arange(12) < 3, 5.0, ROWS)
+
+
+def at_rest(n_components, **parameters):
+    architecture = DenseArchitecture((7,), **parameters)
+    return AutoencoderTransformer(n_components, architecture=architecture, **AT_REST)
+
+
+def reconstruct(estimator, X):
+    samples = estimator.inverse_transform(estimator.transform(X))
+    return samples.reshape(len(X), -1)
+
+
+def assert_reconstructs_as_pca(autoencoder, X, X_new=None):
+    """Compare with PCA on X, to some roundings of its largest number."""
+    rows = X.reshape(len(X), -1).astype(float)
+    pca = PCA(min(autoencoder.n_components, *rows.shape)).fit(rows)
+    for shown in (X, X if X_new is None else X_new):
+        rows = shown.reshape(len(shown), -1)
+        np.testing.assert_allclose(
+            reconstruct(autoencoder, shown),
+            reconstruct(pca, rows),
+            rtol=0,
+            atol=4 * np.finfo("f4").eps * np.abs(rows).max(),
+        )
+
+
+@pytest.mark.parametrize(
+    ("X", "n_components"),
+    [
+        pytest.param(ROWS, 5, id="more rows than columns"),
+        pytest.param(ROWS.astype("f4"), 5, id="float32"),
+        pytest.param(ROWS[:8], 5, id="more columns than rows"),
+        pytest.param(ROWS[:8], 8, id="as many components as rows"),
+        pytest.param(ROWS[:8], 10, id="more components than rows"),
+        pytest.param(ROWS, 12, id="as many components as columns"),
+        pytest.param(ROWS, 15, id="more components than columns"),
+        pytest.param(CONSTANT_COLUMNS, 5, id="constant columns"),
+        pytest.param(CONSTANT_COLUMNS, 12, id="constant columns, all components"),
+        pytest.param(OF_RANK_3, 6, id="more components than the rank"),
+        pytest.param(np.ones((20, 4)), 2, id="no variance"),
+        pytest.param(ROWS[:1], 2, id="one row"),
+        pytest.param(ROWS.reshape(60, 3, 4), 5, id="images"),
+        pytest.param(ROWS + 1e3, 5, id="offset"),
+        pytest.param(ROWS * 1e3, 5, id="scale"),
+        pytest.param(ROWS * 1e3 + 1e3, 12, id="offset and scale"),
+        pytest.param(ROWS * np.logspace(0, -4, 12), 10, id="small variances"),
+    ],
+)
+def test_first_reconstruction_is_that_of_pca(X, n_components):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        autoencoder = at_rest(n_components).fit(X)
+    with np.errstate(all="ignore"):  # scikit-learn's PCA of a single row
+        assert_reconstructs_as_pca(autoencoder, X)
+    assert autoencoder.transform(X).std(axis=0).max() <= 1 + 1e-3
+
+
+def test_codes_are_whitened():
+    codes = at_rest(5).fit(ROWS).transform(ROWS)
+    np.testing.assert_allclose(np.cov(codes.T), np.eye(5), atol=1e-5)
+    np.testing.assert_allclose(codes.mean(axis=0), 0, atol=1e-5)
+
+
+def test_new_rows_off_the_plane_of_training_are_kept_too():
+    """With all components PCA gives back anything, whatever it was fitted on."""
+    for X in (OF_RANK_3, CONSTANT_COLUMNS):
+        autoencoder = at_rest(12).fit(X)
+        assert_reconstructs_as_pca(autoencoder, X, X_new=ROWS)
+        assert np.abs(autoencoder.transform(ROWS)).max() < 1e5
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        {"anchor": "pca"},
+        {"normalization": "batch"},
+        {"normalization": "layer", "activation": "elu"},
+        {"dropout": 0.5, "noise": 1.0, "masking": 0.5},
+        {"kernel_l2": 0.1, "code_l1": 0.1, "contractive": 0.1},
+        {"decoder_hidden_layer_sizes": (4, 3)},
+        {"decoder_hidden_layer_sizes": ()},
+    ],
+)
+def test_extras_start_there_too(extras):
+    assert_reconstructs_as_pca(at_rest(5, **extras).fit(ROWS), ROWS)
+
+
+def test_no_hidden_layers_are_pca_itself():
+    architecture = DenseArchitecture(())
+    autoencoder = AutoencoderTransformer(5, architecture=architecture, **AT_REST)
+    assert_reconstructs_as_pca(autoencoder.fit(ROWS), ROWS)
+    assert autoencoder.autoencoder_.count_params() == 12 * 5 + 5 + 5 * 12 + 12
+
+
+def test_detector_starts_there_too():
+    detector = AutoencoderOutlierDetector(5, **AT_REST).fit(ROWS)
+    pca = PCA(5).fit(ROWS)
+    expected = -((ROWS - reconstruct(pca, ROWS)) ** 2).sum(axis=1)
+    np.testing.assert_allclose(detector.score_samples(ROWS), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "loss", "is_anchored"),
+    [
+        ({}, None, True),
+        ({}, "mean_absolute_error", True),
+        ({"output_activation": "linear"}, "binary_crossentropy", True),
+        ({"anchor": None}, None, False),
+        ({}, "binary_crossentropy", False),
+        ({"output_activation": "sigmoid"}, None, False),
+        ({"latent_activation": "relu"}, None, False),
+        ({"tied_weights": True}, None, False),
+    ],
+)
+def test_where_the_anchor_is(architecture, loss, is_anchored):
+    X = load_digits().data[:200] / 16
+    score = at_rest(8, **architecture).set_params(loss=loss).fit(X).score(X)
+    of_pca = PCA(8).fit(X).explained_variance_ratio_.sum()
+    if is_anchored:
+        assert score == pytest.approx(of_pca, abs=1e-5)
+    else:
+        assert score < of_pca - 0.3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "output_activation", "named"),
+    [
+        ({"latent_activation": "relu"}, "linear", "latent_activation='relu'"),
+        ({"output_activation": "tanh"}, "linear", "output activation 'tanh'"),
+        ({}, "sigmoid", "output activation 'sigmoid'"),
+        ({"tied_weights": True}, "linear", "tied_weights=True"),
+    ],
+)
+def test_pca_where_it_cannot_be(parameters, output_activation, named):
+    architecture = DenseArchitecture(anchor="pca", **parameters)
+    with pytest.raises(ValueError, match=f"linear code.*{named}.*anchor=None"):
+        architecture.build((12,), 3, output_activation=output_activation)
+
+
+@pytest.mark.parametrize(
+    "load", [load_iris, load_wine, load_breast_cancer, load_digits]
+)
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.3])
+def test_validation_loss_is_never_worse_than_that_of_pca(load, learning_rate):
+    X = StandardScaler().fit_transform(load().data[:300])
+    X, X_val = train_test_split(X, test_size=0.2, random_state=0)
+    autoencoder = AutoencoderTransformer(
+        2,
+        architecture=DenseArchitecture((32,)),
+        learning_rate=learning_rate,
+        epochs=8,
+        random_state=0,
+    ).fit(X, X_val=X_val)
+    pca = PCA(2).fit(X)
+    own, of_pca = (
+        np.mean((X_val - reconstruct(estimator, X_val)) ** 2)
+        for estimator in (autoencoder, pca)
+    )
+    assert own <= of_pca * (1 + 1e-5)
+    if autoencoder.best_epoch_:
+        assert own == pytest.approx(min(autoencoder.history_["val_loss"]), rel=1e-4)
+
+
+def test_rows_held_out_are_not_looked_at():
+    X_val = ROWS[50:] * 100
+    autoencoder = at_rest(5).fit(ROWS[:50], X_val=X_val)
+    assert_reconstructs_as_pca(autoencoder, ROWS[:50])
+
+
+def test_first_call_of_partial_fit_gives_the_pca():
+    autoencoder = at_rest(5).partial_fit(ROWS[:30])
+    assert_reconstructs_as_pca(autoencoder, ROWS[:30])
+    autoencoder.partial_fit(ROWS[30:])
+    assert_reconstructs_as_pca(autoencoder, ROWS[:30])
+
+
+def test_warm_start_goes_on_and_a_new_fit_starts_anew():
+    autoencoder = at_rest(5).fit(ROWS[:30])
+    autoencoder.set_params(warm_start=True).fit(ROWS[30:])
+    assert_reconstructs_as_pca(autoencoder, ROWS[:30])
+    autoencoder.set_params(warm_start=False).fit(ROWS[30:])
+    assert_reconstructs_as_pca(autoencoder, ROWS[30:])
+
+
+def test_training_moves_on_from_there_and_pickles():
+    X = load_digits().data[:300] / 16
+    parameters = AT_REST | {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 30}
+    autoencoder = AutoencoderTransformer(2, **parameters).fit(X)
+    start = PCA(2).fit(X).explained_variance_ratio_.sum()
+    assert autoencoder.score(X) > start + 0.1
+    again = pickle.loads(pickle.dumps(autoencoder))
+    np.testing.assert_array_equal(reconstruct(again, X), reconstruct(autoencoder, X))

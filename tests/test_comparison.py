@@ -1,0 +1,169 @@
+"""Autoencoders beside PCA: in one search, in one table, as features."""
+
+import numpy as np
+import pytest
+from scipy.stats import randint
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.decomposition import NMF, PCA, FastICA, KernelPCA
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+from skae.metrics import (
+    compare_reconstruction,
+    reconstruction_r2_score,
+    reconstruction_scorer,
+)
+
+
+@pytest.fixture
+def autoencoder():
+    return AutoencoderTransformer(
+        4, architecture=DenseArchitecture((16,)), epochs=3, random_state=0
+    )
+
+
+def test_one_search_over_pca_and_autoencoders(X, autoencoder):
+    pipeline = Pipeline([("scale", StandardScaler()), ("reduce", PCA())])
+    grid = {"reduce": [PCA(), autoencoder], "reduce__n_components": [2, 4]}
+    search = GridSearchCV(pipeline, grid, cv=2, scoring=reconstruction_scorer).fit(X)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.unique(scores).size == 4
+    # Anchored there, the autoencoder is no worse than PCA.
+    assert (scores[2:] >= scores[:2] - 1e-3).all()
+
+
+def test_other_searches(X, autoencoder):
+    halving = HalvingGridSearchCV(
+        autoencoder,
+        {"n_components": [2, 4, 6]},
+        resource="epochs",
+        min_resources=1,
+        max_resources=3,
+        cv=2,
+    ).fit(X)
+    assert set(halving.cv_results_["n_resources"]) == {1, 3}
+    assert halving.best_estimator_.n_iter_ == 3
+    randomized = RandomizedSearchCV(
+        autoencoder, {"n_components": randint(2, 8)}, n_iter=2, cv=2, random_state=0
+    ).fit(X)
+    assert randomized.best_params_["n_components"] in range(2, 8)
+
+
+def test_compare_reconstruction(X, autoencoder):
+    estimators = {
+        "PCA": PCA(),
+        "scaled PCA": make_pipeline(StandardScaler(), PCA()),
+        "ICA": FastICA(random_state=0, max_iter=1000),
+        "NMF": NMF(init="random", random_state=0, max_iter=300, tol=1e-2),
+        "kernel PCA": KernelPCA(kernel="rbf", fit_inverse_transform=True),
+        "autoencoder": autoencoder,
+    }
+    table = compare_reconstruction(estimators, X, n_components=[2, 6], cv=2)
+    assert list(table["estimator"]) == [name for name in estimators for _ in range(2)]
+    assert list(table["n_components"]) == [2, 6] * len(estimators)
+    assert (table["mean_test_score"] < 1).all()
+    assert (table[["mean_fit_time", "mean_score_time", "mean_size"]] > 0).all(axis=None)
+    halves = X[:150], X[150:]
+    by_hand = [
+        reconstruction_scorer(make_pipeline(StandardScaler(), PCA(6)).fit(A), B)
+        for A, B in (halves, halves[::-1])
+    ]
+    row = table[(table["estimator"] == "scaled PCA") & (table["n_components"] == 6)]
+    assert row["mean_test_score"].item() == pytest.approx(np.mean(by_hand))
+    assert row["std_test_score"].item() == pytest.approx(np.std(by_hand))
+
+
+def test_compare_reconstruction_errors(X):
+    with pytest.raises(ValueError, match=r"StandardScaler.* has no parameter n_comp"):
+        compare_reconstruction([StandardScaler()], X, n_components=[2], cv=2)
+    with pytest.raises(ValueError, match=r"called alike.*Pass a dict"):
+        compare_reconstruction([PCA(2), PCA(3)], X, cv=2)
+
+
+def test_codes_as_features():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    autoencoder = AutoencoderTransformer(8, epochs=15, random_state=0)
+    accuracy = {}
+    for name, reduce in (("PCA", PCA(8)), ("autoencoder", autoencoder)):
+        classifier = make_pipeline(reduce, LogisticRegression(max_iter=1000))
+        classifier.fit(X[::2], y[::2])
+        accuracy[name] = classifier.score(X[1::2], y[1::2])
+    assert accuracy["autoencoder"] > accuracy["PCA"] - 0.02
+    labels = make_pipeline(reduce, KMeans(10, n_init=1, random_state=0)).fit_predict(X)
+    assert np.unique(labels).size == 10
+
+
+@pytest.fixture(scope="module")
+def ordered(X):
+    return AutoencoderTransformer(
+        6,
+        ordered=True,
+        architecture=DenseArchitecture((32,)),
+        epochs=30,
+        random_state=0,
+    ).fit(X)
+
+
+class TestOrderedCodes:
+    def test_shares_of_variance(self, ordered, X):
+        ratio = ordered.explained_variance_ratio_
+        assert ratio.shape == (6,)
+        assert ratio.sum() == pytest.approx(ordered.score(X), abs=1e-4)
+        assert ratio[0] == ratio.max()
+        by_pca = np.cumsum(PCA(6).fit(X).explained_variance_ratio_)
+        assert (np.cumsum(ratio) > by_pca - 0.02).all()
+
+    @pytest.mark.parametrize("k", [1, 3, 6])
+    def test_truncate(self, ordered, X, k):
+        truncated = ordered.truncate(k)
+        codes = ordered.transform(X)
+        np.testing.assert_allclose(truncated.transform(X), codes[:, :k], atol=1e-6)
+        codes[:, k:] = 0
+        expected = ordered.inverse_transform(codes)
+        back = truncated.inverse_transform(codes[:, :k])
+        np.testing.assert_allclose(back, expected, atol=1e-5)
+        assert truncated.n_components == truncated.n_components_ == k
+        assert truncated.encoder_.output_shape == (None, k)
+        assert ordered.n_components_ == 6
+        score = np.cumsum(ordered.explained_variance_ratio_)[k - 1]
+        assert reconstruction_r2_score(X, back) == pytest.approx(score, abs=1e-4)
+        truncated.partial_fit(X)
+
+    def test_truncate_errors(self, ordered, autoencoder, X):
+        with pytest.raises(ValueError, match="n_components == 7, must be <= 6"):
+            ordered.truncate(7)
+        with pytest.raises(ValueError, match="ordered=True"):
+            autoencoder.fit(X).truncate(2)
+
+    @pytest.mark.parametrize(("share", "kept"), [(0.6, 0.6), ("auto", 0.95)])
+    def test_share_of_variance_as_n_components(self, X, share, kept):
+        autoencoder = AutoencoderTransformer(
+            share, architecture=DenseArchitecture((32,)), epochs=20, random_state=0
+        ).fit(X, X_val=X)
+        enough = PCA(kept).fit(X).n_components_
+        assert 1 <= autoencoder.n_components_ <= enough
+        assert autoencoder.transform(X).shape == (300, autoencoder.n_components_)
+        assert autoencoder.score(X) >= kept - 1e-6
+        fewer = autoencoder.truncate(autoencoder.n_components_ - 1)
+        assert fewer.score(X) < kept
+        assert autoencoder.n_components == share
+
+    def test_needs_an_architecture_that_can(self, X):
+        from skae.architectures import VariationalArchitecture
+
+        autoencoder = AutoencoderTransformer(
+            ordered=True, architecture=VariationalArchitecture((8,))
+        )
+        with pytest.raises(ValueError, match="cannot order its codes; Dense"):
+            autoencoder.fit(X)

@@ -1,0 +1,132 @@
+"""Losses through the estimators, by value; in both engines."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import DenseArchitecture
+
+WEIGHTS = np.linspace(0, 3, 64)
+
+
+def weighted(y_true, y_pred):
+    """Squared error with a weight for each pixel, of rows or of images."""
+    weights = WEIGHTS.reshape(y_true.shape[1:])
+    return ops.mean(weights * ops.square(y_true - y_pred), axis=-1)
+
+
+class SeesBatches(keras.callbacks.Callback):
+    """Makes Keras run each batch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = False
+
+
+@pytest.fixture(params=["compiled", "keras"])
+def parameters(request):
+    return {
+        "n_components": 4,
+        "architecture": DenseArchitecture((16,)),
+        "epochs": 2,
+        "batch_size": 300,
+        "random_state": 0,
+        "callbacks": None if request.param == "compiled" else [SeesBatches()],
+    }
+
+
+def fit_at_rest(X, loss, parameters):
+    """Fit with an optimizer that learns nothing; outputs for X, in float64."""
+    at_rest = {"optimizer": "sgd", "learning_rate": 1e-30, "epochs": 1}
+    autoencoder = AutoencoderTransformer(loss=loss, **parameters | at_rest)
+    autoencoder.fit(X, X_val=X[:50])
+    return autoencoder, autoencoder.autoencoder_.predict(X, verbose=0).astype(float)
+
+
+def cross_entropy(p, q):
+    return -np.mean(p * np.log(q) + (1 - p) * np.log(1 - q))
+
+
+def kl_divergence(p, q):
+    p, q = np.clip(p, 1e-7, 1), np.clip(q, 1e-7, 1)
+    return np.mean(np.sum(p * np.log(p / q), axis=-1))
+
+
+def huber(y, z, delta=1):
+    error = np.abs(y - z)
+    return np.mean(np.where(error <= delta, error**2 / 2, delta * error - delta**2 / 2))
+
+
+@pytest.mark.parametrize(
+    ("loss", "by_hand"),
+    [
+        ("mean_absolute_error", lambda y, z: np.mean(np.abs(y - z))),
+        ("MeanSquaredError", lambda y, z: np.mean((y - z) ** 2)),
+        ("log_cosh", lambda y, z: np.mean(np.log(np.cosh(y - z)))),
+        ("huber", huber),
+        (keras.losses.Huber(delta=0.1), lambda y, z: huber(y, z, 0.1)),
+        ("binary_crossentropy", cross_entropy),
+        ("kl_divergence", kl_divergence),
+        ("poisson", lambda y, z: np.mean(z - y * np.log(z + 1e-7))),
+        (weighted, lambda y, z: np.mean(WEIGHTS * (y - z) ** 2)),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_value(X, parameters, loss, by_hand):
+    if loss in ("kl_divergence", "poisson"):  # these want positive outputs
+        architecture = DenseArchitecture((16,), output_activation="sigmoid")
+        parameters = parameters | {"architecture": architecture}
+    autoencoder, outputs = fit_at_rest(X, loss, parameters)
+    history = autoencoder.history_
+    assert history["loss"] == pytest.approx([by_hand(X, outputs)], rel=1e-4)
+    assert history["val_loss"] == pytest.approx([by_hand(X[:50], outputs[:50])], 1e-4)
+
+
+def test_cross_entropy_and_divergence_of_one_image(X):
+    """As a tutorial computes them from a reconstruction, with Keras and by hand."""
+    autoencoder = AutoencoderTransformer(
+        8, loss="binary_crossentropy", epochs=5, random_state=0
+    ).fit(X)
+    image = X[:1]
+    reconstruction = autoencoder.inverse_transform(autoencoder.transform(image))
+    assert ((reconstruction > 0) & (reconstruction < 1)).all()
+    for name, by_hand in (
+        ("binary_crossentropy", cross_entropy),
+        ("kl_divergence", kl_divergence),
+    ):
+        of_keras = float(keras.losses.get(name)(image, reconstruction)[0])
+        assert of_keras == pytest.approx(by_hand(image, reconstruction), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1)])
+def test_weights_of_features(X, parameters, shape):
+    """The heavier half of the pixels comes back better than without weights."""
+    images = X.reshape(-1, *shape)
+    kept = {}
+    for loss in ("mean_squared_error", weighted):
+        autoencoder = AutoencoderTransformer(
+            loss=loss, **parameters | {"epochs": 40, "batch_size": 32}
+        ).fit(images)
+        codes = autoencoder.transform(images)
+        back = autoencoder.inverse_transform(codes)
+        assert back.shape == images.shape
+        kept[loss] = np.mean((X - back.reshape(-1, 64)) ** 2, axis=0)
+    plain, own = kept.values()
+    assert own[48:].sum() < plain[48:].sum()
+    assert own[:16].sum() > plain[:16].sum()
+
+
+@pytest.mark.parametrize(
+    "Estimator", [AutoencoderTransformer, AutoencoderOutlierDetector]
+)
+def test_a_loss_of_ones_own_pickles(X, Estimator, parameters, outputs):
+    estimator = Estimator(loss=weighted, **parameters | {"callbacks": None}).fit(X)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert again.loss is weighted
+    np.testing.assert_array_equal(outputs(again, X), outputs(estimator, X))
+    for copied in (estimator, again):
+        copied.partial_fit(X)
+    np.testing.assert_array_equal(outputs(again, X), outputs(estimator, X))
