@@ -14,6 +14,7 @@ _FIRST = [
     "plot_keras_model.py",
     "plot_scikeras_model.py",
     "plot_reference_systems.py",
+    "plot_reference_figures.py",
     "plot_speed.py",
 ]
 

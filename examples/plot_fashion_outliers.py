@@ -60,4 +60,5 @@ for name, scores in (
     print(f"{name:27} ROC AUC {roc_auc_score(is_trouser, scores):.3f}")
 
 OutlierScoreDisplay.from_estimator(detector, X_test, is_trouser)
+# sphinx_gallery_thumbnail_number = 2
 plt.show()

@@ -91,4 +91,5 @@ print(
     )
 )
 print(f"Accuracy on held-out digits: {search.score(X_test, y_test):.3f}")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()

@@ -114,4 +114,5 @@ ReconstructionDisplay.from_estimator(pipelines, X_test, image_shape=(8, 8))
 encoder = pipelines["Sequential"][-1].encoder_
 print(type(encoder).__name__, encoder.input_shape, encoder.output_shape)
 pipelines["Sequential"][-1].summary()
+# sphinx_gallery_thumbnail_number = 2
 plt.show()

@@ -69,4 +69,5 @@ fig.legend(*ax.get_legend_handles_labels(), loc="outside right center")
 ReconstructionDisplay.from_estimator(
     pipelines, X_test, image_shape=(8, 8), show_codes=False
 )
+# sphinx_gallery_thumbnail_number = 2
 plt.show()

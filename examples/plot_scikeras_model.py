@@ -82,4 +82,5 @@ TrainingHistoryDisplay.from_estimator(search, yscale="log")
 # %%
 
 ReconstructionDisplay.from_estimator(search.best_estimator_, X_test, image_shape=(8, 8))
+# sphinx_gallery_thumbnail_number = 2
 plt.show()

@@ -88,4 +88,5 @@ for ax, sensor in zip(axes[:, 0], sensors, strict=True):
     ax.set_ylabel(sensor)
 fig.supxlabel("Reading within the window")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
+# sphinx_gallery_thumbnail_number = 3
 plt.show()
