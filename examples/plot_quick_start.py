@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skae import AutoencoderTransformer
+from skae.inspection import ReconstructionDisplay
 from skae.metrics import reconstruction_scorer
 
 X_train, X_test = train_test_split(load_digits().data, random_state=0)
@@ -49,34 +50,12 @@ for name, pipeline in pipelines.items():
     )
 
 # %%
-# The codes, drawn as pictures of 2 x 4 pixels, and what becomes of them.
+# Digits that neither has seen, their codes as pictures of 2 x 4 numbers, and what
+# becomes of them.
 
-X_shown = X_test[:10]
-rows = {"Original": X_shown.reshape(-1, 8, 8)}
-for name, pipeline in pipelines.items():
-    codes = pipeline.transform(X_shown)
-    rows[f"{name}:\ncode"] = codes.reshape(-1, 2, 4)
-    rows[f"{name}:\nreconstruction"] = pipeline.inverse_transform(codes).reshape(
-        -1, 8, 8
-    )
-
-fig, axes = plt.subplots(
-    len(rows),
-    len(X_shown),
-    figsize=(9, 5),
-    height_ratios=[2, 1, 2, 1, 2],
-    layout="constrained",
+display = ReconstructionDisplay.from_estimator(
+    pipelines, X_test, image_shape=(8, 8), code_shape=(2, 4)
 )
-for (label, images), row in zip(rows.items(), axes, strict=True):
-    is_code = label.endswith("code")
-    for image, ax in zip(images, row, strict=True):
-        if is_code:
-            ax.imshow(image, cmap="cividis", vmin=images.min(), vmax=images.max())
-        else:
-            ax.imshow(image, cmap="gray_r", vmin=0, vmax=16)
-        ax.set(xticks=[], yticks=[])
-    row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-fig.suptitle("Digits that neither has seen, through 8 numbers and back")
-fig.savefig("digits_reconstruction.png", dpi=150)
+display.figure_.savefig("digits_reconstruction.png", dpi=150)
 print("\nSee digits_reconstruction.png")
 plt.show()

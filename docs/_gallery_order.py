@@ -1,0 +1,36 @@
+"""The order of the gallery: from first steps to speed."""
+
+from pathlib import Path
+
+_FIRST = [
+    "plot_quick_start.py",
+    "plot_pca.py",
+    "plot_grid_search.py",
+    "plot_fashion_outliers.py",
+    "plot_mnist_outliers.py",
+    "plot_denoising.py",
+    "plot_variational.py",
+    "plot_sensor_windows.py",
+    "plot_keras_model.py",
+    "plot_scikeras_model.py",
+    "plot_reference_systems.py",
+    "plot_reference_figures.py",
+    "plot_speed.py",
+]
+
+
+def place(filename):
+    """Sort key of an example: those not listed come last, by name."""
+    name = Path(filename).name
+    listed = name in _FIRST
+    return (not listed, _FIRST.index(name) if listed else 0, name)
+
+
+class GalleryOrder:
+    """What sphinx-gallery takes for a sort key, made for each of its folders."""
+
+    def __init__(self, src_dir):
+        self.src_dir = src_dir
+
+    def __call__(self, filename):
+        return place(filename)

@@ -1,0 +1,119 @@
+"""Configuration of the documentation; CONTRIBUTING.md says how to build it."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+import skae
+
+project = "skae"
+author = "The skae developers"
+copyright = author
+version = release = skae.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "myst_parser",
+]
+root_doc = "index"
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
+default_role = "obj"
+
+autosummary_generate = True
+toc_object_entries_show_parents = "hide"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False  # the template of classes lists them
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+suppress_warnings = ["myst.header"]  # the changelog is part of a page
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"benchmarks|__init__\.py",
+    "doc_module": ("skae",),
+    "backreferences_dir": "generated/backreferences",
+    "reference_url": {"skae": None},
+    "capture_repr": ("_repr_html_",),  # not the address of a display
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,
+    "min_reported_time": 1,
+    "within_subsection_order": "_gallery_order.GalleryOrder",
+    "minigallery_sort_order": "_gallery_order.place",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skae"
+html_static_path = ["_static"]
+html_css_files = ["skae.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "skae"},
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+_ALONE = ("how_it_works", "install", "limits", "quick_start", "whats_new")
+html_sidebars = {page: [] for page in _ALONE}
+
+# Where names of other projects are documented. Written out, so that a build needs no
+# network.
+_PROJECTS = {
+    "sklearn": "https://scikit-learn.org/stable/modules/generated/{}.html",
+    "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
+    "pandas": "https://pandas.pydata.org/docs/reference/api/{}.html",
+}
+_SKLEARN = "https://scikit-learn.org/stable/"
+_SET_OUTPUT = f"{_SKLEARN}auto_examples/miscellaneous/plot_set_output.html"
+_LABELS = {
+    "df_output_transform": f"{_SKLEARN}modules/df_output_transform.html",
+    "meta-estimator": f"{_SKLEARN}glossary.html#term-meta-estimator",
+    "metadata_routing": f"{_SKLEARN}metadata_routing.html",
+    "set_output_api": _SET_OUTPUT,
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": _SET_OUTPUT,
+}
+
+
+def link_to_other_projects(app, env, node, contnode):
+    """Resolve references to scikit-learn and NumPy, whose docstrings are inherited."""
+    from docutils.nodes import reference
+
+    target = node.get("reftarget", "")
+    address = _LABELS.get(target.lower())
+    pattern = _PROJECTS.get(target.split(".")[0])
+    if address is None and pattern is not None and node.get("refdomain") == "py":
+        address = pattern.format(target)
+    if address is None:
+        return None
+    return reference("", "", contnode, internal=False, refuri=address)
+
+
+def escape(app, what, name, obj, options, lines):
+    """Escape what reStructuredText would misread, so that docstrings stay legible."""
+    for i, line in enumerate(lines):
+        line = re.sub(r"\(n_\w+, \*", lambda m: m[0].replace("*", r"\*"), line)
+        lines[i] = re.sub(r'"(\w+_)"', r"``\1``", line)
+
+
+def setup(app):
+    """Connect what this file defines."""
+    app.connect("missing-reference", link_to_other_projects)
+    app.connect("autodoc-process-docstring", escape, priority=400)  # before numpydoc

@@ -1,0 +1,118 @@
+"""
+Your own Keras model
+====================
+
+A Keras model that is at hand, from a tutorial or a paper, goes into an estimator as it
+is: as a subclass of ``keras.Model`` with encoder and decoder, as a Sequential that is
+cut at its narrowest layer, or as a pair of models. The estimator trains a copy.
+"""
+
+import keras
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skae import AutoencoderTransformer
+from skae.architectures import KerasArchitecture
+from skae.inspection import ReconstructionDisplay, TrainingHistoryDisplay
+
+X_train, X_test = train_test_split(load_digits().data, random_state=0)
+
+# %%
+# A Sequential
+# ------------
+# The code is what the layer with the smallest output gives; ``code_layer="bottleneck"``
+# would say so where that is not clear. Its size is the model's, so `n_components` stays
+# None.
+
+sequential = keras.Sequential(
+    [
+        keras.Input((64,)),
+        keras.layers.Dense(128, activation="relu"),
+        keras.layers.Dense(8, name="bottleneck"),
+        keras.layers.Dense(128, activation="relu"),
+        keras.layers.Dense(64, activation="sigmoid"),
+    ]
+)
+
+# %%
+# A subclass
+# ----------
+# As Keras's own guides write autoencoders: `encoder` and `decoder` are attributes. It
+# takes images, (8, 8, 1), as its Input says: flat rows of as many pixels are reshaped
+# on their way in and out, so a scaler can go in front.
+
+
+class ImageAutoencoder(keras.Model):
+    def __init__(self, latent_dim):
+        super().__init__()
+        self.encoder = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(
+                    16, 3, strides=2, padding="same", activation="relu"
+                ),
+                keras.layers.Conv2D(
+                    32, 3, strides=2, padding="same", activation="relu"
+                ),
+                keras.layers.Flatten(),
+                keras.layers.Dense(latent_dim),
+            ]
+        )
+        self.decoder = keras.Sequential(
+            [
+                keras.Input((latent_dim,)),
+                keras.layers.Dense(2 * 2 * 32, activation="relu"),
+                keras.layers.Reshape((2, 2, 32)),
+                keras.layers.Conv2DTranspose(
+                    16, 3, strides=2, padding="same", activation="relu"
+                ),
+                keras.layers.Conv2DTranspose(
+                    1, 3, strides=2, padding="same", activation="sigmoid"
+                ),
+            ]
+        )
+
+    def call(self, x):
+        return self.decoder(self.encoder(x))
+
+
+subclass = ImageAutoencoder(latent_dim=8)
+
+# %%
+# Both in pipelines
+# -----------------
+
+pipelines = {
+    name: make_pipeline(
+        MinMaxScaler(),
+        AutoencoderTransformer(
+            architecture=KerasArchitecture(model), epochs=100, random_state=0
+        ),
+    ).fit(X_train)
+    for name, model in (("Sequential", sequential), ("Convolutional", subclass))
+}
+for name, pipeline in pipelines.items():
+    print(f"{name:14} R² on held-out digits: {pipeline.score(X_test):.3f}")
+
+# %%
+# The histories, each with its best epoch, whose weights are kept.
+
+TrainingHistoryDisplay.from_estimator(pipelines, yscale="log")
+
+# %%
+# What becomes of digits that neither has seen.
+
+ReconstructionDisplay.from_estimator(pipelines, X_test, image_shape=(8, 8))
+
+# %%
+# The trained networks are Keras models, with Keras's methods; the model that was given
+# is as it was.
+
+encoder = pipelines["Sequential"][-1].encoder_
+print(type(encoder).__name__, encoder.input_shape, encoder.output_shape)
+pipelines["Sequential"][-1].summary()
+# sphinx_gallery_thumbnail_number = 2
+plt.show()

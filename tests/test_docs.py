@@ -1,0 +1,145 @@
+"""The code of the documentation's pages runs, and the pages hang together."""
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets
+from sklearn.utils import Bunch
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+GENERATED = {"_build", "_templates", "auto_examples", "generated"}
+EXAMPLES = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}
+
+
+def written_pages():
+    """Names of the pages, as toctrees have them."""
+    for path in sorted(DOCS.rglob("*.rst")):
+        name = path.relative_to(DOCS)
+        if not GENERATED & set(name.parts):
+            yield name.with_suffix("").as_posix()
+
+
+PAGES = list(written_pages())
+
+
+def read(page):
+    return (DOCS / f"{page}.rst").read_text()
+
+
+def python_blocks(text):
+    """Code of the blocks of a page, with the line that each begins at."""
+    pattern = r"^\.\. code-block:: python\n\n((?:[ ]{3}.*\n|\n)+)"
+    for match in re.finditer(pattern, text + "\n", re.MULTILINE):
+        line = text[: match.start(1)].count("\n")
+        yield line, textwrap.dedent(match.group(1))
+
+
+def resolved(page, target):
+    """Name of the page that a reference on another page means."""
+    folder = Path("/") if target.startswith("/") else Path("/", page).parent
+    return (folder / target).as_posix().removeprefix("/")
+
+
+def linked_from_toctrees(page):
+    for block in re.findall(
+        r"^\.\. toctree::\n((?:[ ]{3}.*\n|\n)+)", read(page) + "\n", re.MULTILINE
+    ):
+        for line in block.splitlines():
+            if line.strip() and not line.strip().startswith(":"):
+                yield resolved(page, line.strip())
+
+
+@pytest.fixture
+def short_runs(monkeypatch):
+    """Make short what takes the time: 200 digits; few epochs where none are said."""
+    digits = datasets.load_digits()
+    few = Bunch(**{key: digits[key][:200] for key in ("data", "images", "target")})
+    monkeypatch.setattr(
+        datasets,
+        "load_digits",
+        lambda return_X_y=False: (few.data, few.target) if return_X_y else few,
+    )
+    for Estimator in (AutoencoderTransformer, AutoencoderOutlierDetector):
+        monkeypatch.setitem(Estimator.__init__.__kwdefaults__, "epochs", 4)
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory):
+    """A folder with few images in the form of MNIST and of Fashion-MNIST."""
+    folder = tmp_path_factory.mktemp("data")
+    images, labels = datasets.load_digits(return_X_y=True)
+    images = np.kron(images.reshape(-1, 8, 8) * 15, np.ones((3, 3)))
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
+    arrays = {
+        "x_train": images[:200],
+        "y_train": labels[:200],
+        "x_test": images[200:240],
+        "y_test": labels[200:240],
+    }
+    for name in ("mnist", "fashion_mnist"):
+        np.savez(folder / f"{name}.npz", **arrays)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if list(python_blocks(read(page)))]
+)
+def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SKAE_DATA", str(small_data))
+    rng = np.random.RandomState(0)
+    columns = ["length", "width", "weight", "age"]
+    table = pd.DataFrame(rng.normal(size=(200, 4)), columns=columns)
+    table.assign(name="a").to_csv("measurements.csv", index=False)
+    namespace = {"__name__": "__main__"}
+    try:
+        for line, code in python_blocks(read(page)):
+            padded = "\n" * line + code  # so that an error tells the page's line
+            exec(compile(padded, str(DOCS / f"{page}.rst"), "exec"), namespace)
+    finally:
+        plt.close("all")
+
+
+def test_every_page_is_reached_from_the_front_page():
+    reached, waiting = set(), ["index"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page == "auto_examples/index":
+            continue
+        reached.add(page)
+        waiting.extend(linked_from_toctrees(page))
+    assert reached == set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_and_examples_referred_to_exist(page):
+    targets = re.findall(r":doc:`(?:[^`<]*<)?([^`<>]+)>?`", read(page))
+    known = {
+        *PAGES,
+        "auto_examples/index",
+        *(f"auto_examples/{name}" for name in EXAMPLES),
+    }
+    assert {resolved(page, target) for target in targets} <= known
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_examples_have_a_title_and_a_place_in_the_gallery(name):
+    docstring = ast.get_docstring(ast.parse((ROOT / f"examples/{name}.py").read_text()))
+    title, underline, *_ = docstring.splitlines()
+    assert underline == "=" * len(title)
+    assert f'"{name}.py"' in (DOCS / "_gallery_order.py").read_text()
+
+
+def test_benchmarks_named_exist():
+    for page in PAGES:
+        for name in re.findall(r"examples/benchmarks/\w+\.py", read(page)):
+            assert (ROOT / name).is_file()
