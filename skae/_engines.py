@@ -173,7 +173,7 @@ class KerasEngine:
             x = rows.take(order[batch])
             self.hooks.on_train_batch_begin(i)
             self.autoencoder.reset_metrics()  # as newer versions of Keras do themselves
-            logs = self.autoencoder.train_on_batch(x, x, return_dict=True)
+            logs = self._on_batch("train", x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             self.hooks.on_train_batch_end(i, logs)
         return self._means(sums, len(order))
@@ -186,12 +186,22 @@ class KerasEngine:
             x = rows.take(rows.indices[batch])
             self.hooks.on_test_batch_begin(i)
             self.autoencoder.reset_metrics()
-            logs = self.autoencoder.test_on_batch(x, x, return_dict=True)
+            logs = self._on_batch("test", x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             self.hooks.on_test_batch_end(i, logs)
         losses = self._means(sums, len(rows))
         self.hooks.on_test_end(losses)
         return losses
+
+    def _on_batch(self, phase, x):
+        """Train or test on a batch; logs by name."""
+        model = self.autoencoder
+        if import_keras().backend.backend() != "tensorflow" or not _has_own_step(model):
+            return getattr(model, f"{phase}_on_batch")(x, x, return_dict=True)
+        # Keras's own would add a third value, which `x, y = data` has no place for.
+        getattr(model, f"make_{phase}_function")()
+        logs = getattr(model, f"{phase}_function")(iter([(x, x)]))
+        return {name: float(value) for name, value in logs.items()}
 
     def _means(self, sums, n_rows):
         means = {name: float(value / n_rows) for name, value in sums.items()}
