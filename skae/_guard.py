@@ -7,6 +7,9 @@ from ._compilation import DEFAULT_LOSS
 from .architectures import BaseArchitecture
 from .metrics import reconstruction_error, reconstruction_r2_score
 
+# Held-out rows that are compared at most.
+MAX_ROWS = 10_000
+
 
 class Guard:
     """Compares a network with its start from the data, on held-out rows.
@@ -23,7 +26,8 @@ class Guard:
     """
 
     def __init__(self, estimator, rows_val):
-        self.X_val = rows_val.X[rows_val.indices]
+        indices = rows_val.indices[:: -(-len(rows_val) // MAX_ROWS)]
+        self.X_val = rows_val.X[indices]
         self.values = read_values(estimator.autoencoder_.variables)
         self.errors, self.score = self._judge(estimator)
 

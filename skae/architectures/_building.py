@@ -110,9 +110,9 @@ def custom_objects():
     --------
     >>> from skae.architectures import custom_objects
     >>> sorted(custom_objects())
-    ['skae>Chain', 'skae>ContractivePenalty', 'skae>GaussianSampling',
-     'skae>MaskingNoise', 'skae>NestedDropout', 'skae>SparsityPenalty',
-     'skae>TransposedDense']
+    ['skae>Chain', 'skae>ContractivePenalty', 'skae>GaussianNoise',
+     'skae>GaussianSampling', 'skae>MaskingNoise', 'skae>NestedDropout',
+     'skae>SparsityPenalty', 'skae>TransposedDense']
     """
     import_keras()
     from . import _layers

@@ -121,7 +121,9 @@ def test_no_hidden_layers_are_pca_itself():
 
 
 def test_detector_starts_there_too():
-    detector = AutoencoderOutlierDetector(5, **AT_REST).fit(ROWS)
+    detector = AutoencoderOutlierDetector(
+        5, outlier_score="reconstruction", **AT_REST
+    ).fit(ROWS)
     pca = PCA(5).fit(ROWS)
     expected = -((ROWS - reconstruct(pca, ROWS)) ** 2).sum(axis=1)
     np.testing.assert_allclose(detector.score_samples(ROWS), expected, rtol=1e-4)

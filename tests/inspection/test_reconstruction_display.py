@@ -116,10 +116,12 @@ def test_pipeline_is_in_the_units_of_X(digits):
     )
 
 
-def test_transformer_and_detector(X, transformer, detector):
+def test_transformer_and_detector(X, transformer):
     scaler = StandardScaler().fit(X)
+    plain = {"outlier_score": "reconstruction", "epochs": 1, "random_state": 0}
+    detector = AutoencoderOutlierDetector(3, **plain).fit(X)
     pipeline = make_pipeline(
-        StandardScaler(), AutoencoderOutlierDetector(3, epochs=1, random_state=0)
+        StandardScaler(), AutoencoderOutlierDetector(3, **plain)
     ).fit(X)
     display = ReconstructionDisplay.from_estimator(
         [transformer, detector, pipeline], X, image_shape=(8, 8), n_samples=3
