@@ -65,7 +65,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         The name of a Keras optimizer, or an instance, which is copied for each fit.
         None is Adam.
     learning_rate : float, default=None
-        Learning rate. None is the optimizer's own.
+        Learning rate. None is as for :class:`AutoencoderTransformer`.
     epochs : int, default=30
         The most passes over the training rows. Dense networks start from PCA and need
         few; others may need more.

@@ -61,7 +61,9 @@ class AutoencoderTransformer(
         The name of a Keras optimizer, or an instance, which is copied for each fit.
         None is Adam.
     learning_rate : float, default=None
-        Learning rate. None is the optimizer's own.
+        Learning rate. None is the optimizer's own; that of the default optimizer is
+        lowered to 30 % whenever half of `patience` has passed without a better
+        validation loss.
     epochs : int, default=200
         The most passes over the training rows.
     batch_size : int or "auto", default="auto"

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from skae import AutoencoderTransformer
@@ -306,3 +307,47 @@ def test_divergence_keeps_the_best_weights_and_says_so(X, Estimator, outputs):
         estimator.fit(X)
     assert np.isfinite(outputs(estimator, X)).all()
     assert estimator.best_epoch_ <= 3 < 10
+
+
+class RateRecorder(keras.callbacks.Callback):
+    """Notes the learning rate; the list is shared with the copies that fit makes."""
+
+    rates = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [1e-3, 1e-3, 3e-4, 3e-4]),
+        ({"learning_rate": 1e-3}, [1e-3] * 4),
+        ({"optimizer": "adam"}, [1e-3] * 4),
+        ({"patience": None}, [1e-3] * 4),
+    ],
+)
+def test_learning_rate_falls_while_the_loss_does_not(X, small, given, expected):
+    """A linear network that starts from PCA can only become worse."""
+    RateRecorder.rates.clear()
+    own = {"architecture": DenseArchitecture(()), "patience": 4, "epochs": 4}
+    parameters = small | own | given
+    autoencoder = AutoencoderTransformer(callbacks=[RateRecorder()], **parameters)
+    autoencoder.fit(X, X_val=X)
+    assert autoencoder.best_epoch_ == 0
+    assert RateRecorder.rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_held_out_scores(X):
+    """Where training gains nothing beyond PCA, PCA it is."""
+    noise = np.random.RandomState(0).normal(size=(200, 10))
+    for rows, gains in ((X, True), (noise, False)):
+        autoencoder = AutoencoderTransformer(5, epochs=30, random_state=0).fit(rows)
+        scores = autoencoder.held_out_scores_
+        assert (scores["end"] > scores["start"]) == gains
+        assert (autoencoder.best_epoch_ > 0) == gains
+        if not gains:
+            pca = PCA(5).fit(rows)
+            expected = pca.inverse_transform(pca.transform(rows))
+            back = autoencoder.inverse_transform(autoencoder.transform(rows))
+            np.testing.assert_allclose(back, expected, atol=1e-4)
