@@ -87,11 +87,11 @@ def _cut(model, code_layer, shape, *, in_place):
             f"of {model.name!r}. Name another one as code_layer."
         )
     try:
-        return (
-            keras.Model(work.inputs[0], layer.output, name="encoder"),
-            keras.Model(layer.output, work.outputs[0], name="decoder"),
-        )
-    except ValueError as error:
+        encoder = keras.Model(work.inputs[0], layer.output, name="encoder")
+        decoder = keras.Model(layer.output, work.outputs[0], name="decoder")
+        keras.models.clone_model(decoder)  # older versions notice only here
+        return encoder, decoder
+    except (KeyError, ValueError) as error:
         raise ValueError(
             f"{model.name!r} cannot be cut after {layer.name!r}: other layers bypass "
             "it, so its output is not the whole code."
