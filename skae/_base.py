@@ -106,7 +106,7 @@ class _BaseAutoencoder(
     def _begin_fit(self, X, rows_val):
         """Choose the rows of X that may be learnt from; None is all of them."""
 
-    def _finish_fit(self, X, rows_val):
+    def _finish_fit(self, X, rows_val, partial=False):
         """Compute what follows from a trained network, from training rows."""
 
     def set_params(self, **params):
@@ -180,6 +180,7 @@ class _BaseAutoencoder(
                     random_state=draw_seed(self._rng),
                 )
                 rows, rows_val = self._rows(X, indices), self._rows(X, indices_val)
+            vars(self).pop("held_out_scores_", None)  # of an earlier fit
             guard = Guard.of(self, rows_val)
             result = self._train(
                 rows,
@@ -250,7 +251,7 @@ class _BaseAutoencoder(
             }
             self.n_iter_ += result.n_iter
             self.best_epoch_ = self.n_iter_
-            self._finish_fit(X, None)
+            self._finish_fit(X, None, partial=True)
         if result.interrupted:
             raise KeyboardInterrupt
         return self

@@ -286,7 +286,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self._begun = hold_out(self, X, rows_val)
         return self._begun[0]
 
-    def _finish_fit(self, X, rows_val):
+    def _finish_fit(self, X, rows_val, partial=False):
         # After `partial_fit`, nothing was held out.
         training, held_out, scores = vars(self).pop("_begun", (None, None, None))
         training = np.arange(len(X)) if training is None else training

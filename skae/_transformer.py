@@ -231,10 +231,11 @@ class AutoencoderTransformer(
         asks = isinstance(self.n_components, Real) and self.n_components < 1
         return float(self.n_components) if asks else None
 
-    def _finish_fit(self, X, rows_val):
-        if not self._orders_codes():
+    def _finish_fit(self, X, rows_val, partial=False):
+        if not self._build_arguments["ordered"]:
+            vars(self).pop("explained_variance_ratio_", None)  # of an earlier fit
             return
-        if self._share() is not None and not self.warm_start:
+        if self._share() is not None and not (self.warm_start or partial):
             judged = X if rows_val is None else rows_val.X[rows_val.indices]
             shares = self._variance_kept(judged)
             enough = np.flatnonzero(shares >= self._share())

@@ -1,5 +1,7 @@
 """Autoencoders beside PCA: in one search, in one table, as features."""
 
+import copy
+
 import numpy as np
 import pytest
 from scipy.stats import randint
@@ -167,3 +169,19 @@ class TestOrderedCodes:
         )
         with pytest.raises(ValueError, match="cannot order its codes; Dense"):
             autoencoder.fit(X)
+
+    def test_size_stays_in_partial_fit(self, X):
+        autoencoder = AutoencoderTransformer(
+            0.6, architecture=DenseArchitecture((32,)), epochs=5, random_state=0
+        ).fit(X)
+        size = autoencoder.n_components_
+        # One code would do for so little variety.
+        autoencoder.partial_fit(np.repeat(X[:2], 20, axis=0))
+        assert autoencoder.n_components_ == size
+        assert autoencoder.explained_variance_ratio_.shape == (size,)
+
+    def test_nothing_stays_of_an_earlier_fit(self, ordered, X):
+        again = copy.deepcopy(ordered).set_params(ordered=False, epochs=1)
+        again.set_params(validation_fraction=None).fit(X)
+        assert not hasattr(again, "explained_variance_ratio_")
+        assert not hasattr(again, "held_out_scores_")
