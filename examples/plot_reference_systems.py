@@ -101,7 +101,7 @@ def dense(*units):
 
 def dense_system(fetch, n_components, hidden=(), **others):
     units = (*hidden, n_components, *hidden[::-1])
-    architecture = DenseArchitecture(hidden, latent_activation="relu")
+    architecture = DenseArchitecture(hidden, "relu", latent_activation="relu")
     return {
         "fetch": fetch,
         "shape": (784,),

@@ -52,7 +52,11 @@ class _BaseAutoencoder(
             StrOptions({"auto"}),
         ],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "patience": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -329,11 +333,13 @@ class _BaseAutoencoder(
         self._run_decoder = Predictor(self.decoder_)
         self.n_components_ = self._networks.n_components
 
-    def _train(self, rows, rows_val, **arguments):
+    def _train(self, rows, rows_val, *, patience, **arguments):
         check_reachable(rows.X, self.decoder_, self._training_loss())
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = _default_batch_size(len(rows))
+        if patience == "auto":
+            patience = _default_patience(len(rows) / batch_size)
         result = train(
             self.autoencoder_,
             rows,
@@ -344,6 +350,7 @@ class _BaseAutoencoder(
                 self.architecture_.build(**self._build_arguments).autoencoder
             ),
             batch_size=min(batch_size, len(rows)),
+            patience=patience,
             rng=self._rng,
             verbose=self.verbose,
             **arguments,
@@ -423,3 +430,8 @@ class _BaseAutoencoder(
 def _default_batch_size(n_samples):
     """Choose the power of two below a hundredth of the rows, within 32 and 256."""
     return int(np.clip(2 ** int(np.log2(max(n_samples / 100, 1))), 32, 256))
+
+
+def _default_patience(n_batches):
+    """Choose the epochs of 1,000 batches, but within 10 and 30."""
+    return int(np.clip(1000 / n_batches, 10, 30))

@@ -76,10 +76,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Share of the rows held out, at random, to find the best epoch. None holds out
         none, and the last epoch's weights are kept: outliers show best on rows that a
         network has not quite learnt.
-    patience : int, default=10
-        Epochs without a better validation loss before training stops, where there are
-        rows to validate on. None runs all epochs; the best one's weights are kept in
-        either case.
+    patience : int, "auto" or None, default="auto"
+        As in :class:`AutoencoderTransformer`, where there are rows to validate on.
     callbacks : list of keras.callbacks.Callback, default=None
         They watch `fit`, and are copied for it.
     warm_start : bool, default=False
@@ -241,7 +239,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         epochs=30,
         batch_size="auto",
         validation_fraction=None,
-        patience=10,
+        patience="auto",
         callbacks=None,
         warm_start=False,
         random_state=None,

@@ -72,9 +72,11 @@ class AutoencoderTransformer(
     validation_fraction : float, default=0.1
         Share of the rows held out, at random, to find the best epoch. None holds out
         none, and the last epoch's weights are kept.
-    patience : int, default=10
-        Epochs without a better validation loss before training stops. None runs all
-        epochs; the best one's weights are kept in either case.
+    patience : int, "auto" or None, default="auto"
+        Epochs without a better validation loss before training stops. "auto" is those
+        that 1,000 batches make, but no less than 10 and no more than 30: 30 for 1,000
+        rows, 10 from 4,000 on. None runs all epochs; the best one's weights are kept in
+        either case.
     callbacks : list of keras.callbacks.Callback, default=None
         They watch `fit`, and are copied for it.
     warm_start : bool, default=False
@@ -187,7 +189,7 @@ class AutoencoderTransformer(
         epochs=200,
         batch_size="auto",
         validation_fraction=0.1,
-        patience=10,
+        patience="auto",
         callbacks=None,
         warm_start=False,
         random_state=None,

@@ -298,7 +298,12 @@ def test_divergence_keeps_the_best_weights_and_says_so(X, Estimator, outputs):
                 self.model.optimizer.learning_rate = 1e30
 
     estimator = Estimator(
-        2, callbacks=[Explode()], epochs=10, patience=None, random_state=0
+        2,
+        architecture=DenseArchitecture(anchor=None),  # so that two epochs are better
+        callbacks=[Explode()],
+        epochs=10,
+        patience=None,
+        random_state=0,
     )
     with pytest.warns(
         ConvergenceWarning,

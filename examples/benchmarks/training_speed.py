@@ -29,7 +29,7 @@ except ImportError:
 
 
 def fit_skae(X, hidden, n_components, batch_size, epochs, seed=0, **parameters):
-    architecture = DenseArchitecture(hidden, latent_activation="relu")
+    architecture = DenseArchitecture(hidden, "relu", latent_activation="relu")
     parameters = {"architecture": architecture} | parameters
     return AutoencoderTransformer(
         n_components,

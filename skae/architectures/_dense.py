@@ -11,6 +11,8 @@ from .._backend import import_keras
 from ._base import BaseArchitecture, Networks
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
+# Hidden layers where "auto" has to choose: the larger ones from so many columns on.
+_NARROW, _WIDE, _WIDE_FROM = (256, 128), (512, 256), 256
 _WEIGHT = [Interval(Real, 0, None, closed="left")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
 
@@ -26,17 +28,18 @@ _SMALLEST_DEVIATION = 1e-3
 class DenseArchitecture(BaseArchitecture):
     """Fully connected layers, the decoder mirroring the encoder.
 
-    With ``hidden_layer_sizes=(256, 128)``, 784 columns and 2 components the layers have
-    784 - 256 - 128 - 2 - 128 - 256 - 784 units. Samples of more than one axis (images)
-    are flattened first, and given their shape back last.
+    With 784 columns and 2 components the layers have 784 - 512 - 256 - 2 - 256 - 512 -
+    784 units. Samples of more than one axis (images) are flattened first, and given
+    their shape back last.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(256, 128)
+    hidden_layer_sizes : int, array-like of int or "auto", default="auto"
         Units of the hidden layers of the encoder, from the data to the code. ``()``
-        leaves the code as the only hidden layer.
-    activation : str, default="relu"
-        Name of the Keras activation of the hidden layers.
+        leaves the code as the only hidden layer. "auto" is (256, 128), and (512, 256)
+        for 256 columns or more.
+    activation : str, default="silu"
+        Name of the Keras activation of the hidden layers [6]_.
     latent_activation : str, default="linear"
         Name of the Keras activation of the code.
     output_activation : str, default="auto"
@@ -96,6 +99,9 @@ class DenseArchitecture(BaseArchitecture):
     .. [5] S. Rifai, P. Vincent, X. Muller, X. Glorot and Y. Bengio, "Contractive
        auto-encoders: explicit invariance during feature extraction", ICML 2011,
        833-840.
+    .. [6] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", Neural Networks 107
+       (2018), 3-11.
 
     Examples
     --------
@@ -106,7 +112,7 @@ class DenseArchitecture(BaseArchitecture):
     """
 
     _parameter_constraints: dict = {
-        "hidden_layer_sizes": _SIZES,
+        "hidden_layer_sizes": [*_SIZES, StrOptions({"auto"})],
         "decoder_hidden_layer_sizes": [*_SIZES, None],
         "activation": [str],
         "latent_activation": [str],
@@ -127,8 +133,8 @@ class DenseArchitecture(BaseArchitecture):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 128),
-        activation="relu",
+        hidden_layer_sizes="auto",
+        activation="silu",
         latent_activation="linear",
         output_activation="auto",
         *,
@@ -190,7 +196,10 @@ class DenseArchitecture(BaseArchitecture):
         if self.output_activation != "auto":
             output_activation = self.output_activation
         anchored = self._is_anchored(output_activation)
-        sizes = _check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
+        sizes = _check_sizes("hidden_layer_sizes", sizes)
         decoder_sizes = sizes[::-1]
         if self.decoder_hidden_layer_sizes is not None:
             decoder_sizes = _check_sizes(
