@@ -19,6 +19,7 @@ from sklearn.metrics import (
 from skae import AutoencoderOutlierDetector
 from skae.architectures import ConvolutionalArchitecture
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
+from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 from skae.metrics import reconstruction_error
 
 digits = fetch_mnist(subset="train").data[:10_000]
@@ -52,19 +53,10 @@ print(f"Recall     {recall_score(y_test, y_pred, pos_label=-1):.4f}")
 print(f"ROC AUC    {roc_auc_score(y_test, scores):.4f}")
 
 # %%
-# The scores of the two hardly overlap; the line is at `offset_`.
+# The scores of the digits it has not seen, the inliers, and those of the clothes hardly
+# overlap; the line is at `offset_`.
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-bins = np.linspace(0, 200, 80)
-ax.hist(-scores[y_test == 1], bins, label="Digits", color="0.15", alpha=0.9)
-ax.hist(-scores[y_test == -1], bins, label="Clothes", color="tab:orange", alpha=0.7)
-ax.axvline(-detector.offset_, color="black", linestyle="--", label="Threshold")
-ax.set(
-    xlabel="Squared reconstruction error of an image",
-    ylabel="Images",
-    title="Digits it has not seen, and clothes",
-)
-ax.legend()
+OutlierScoreDisplay.from_estimator(detector, X_test, y_test, xscale="log")
 
 # %%
 # Beside it, a detector that is convolutional and PCA with as many components, by the
@@ -91,13 +83,7 @@ for name, scores_of in (
 # What the detector sees: clothes come back as something made of strokes.
 
 shown = np.r_[0:5, 2_000:2_005]
-reconstructions = detector.autoencoder_.predict(X_test[shown], verbose=0)
-fig, axes = plt.subplots(2, len(shown), figsize=(9, 2.3), layout="constrained")
-for row, images, label in zip(
-    axes, (X_test[shown], reconstructions), ("Original", "Reconstruction"), strict=True
-):
-    for ax, image in zip(row, images.reshape(-1, 28, 28), strict=True):
-        ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
-    row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+ReconstructionDisplay.from_estimator(
+    detector, X_test[shown], image_shape=(28, 28), show_codes=False, cmap="gray_r"
+)
 plt.show()

@@ -5,6 +5,7 @@ the training to stop.
 """
 
 import copy
+import shutil
 import sys
 import time
 
@@ -50,14 +51,18 @@ class ProgressLine(Observer):
     """Shows epoch, losses and time.
 
     In a terminal or a notebook it is one line that is written anew, at most ten times
-    a second; anywhere else, as in a log file, each epoch has a line.
+    a second; anywhere else, as in a log file, each epoch has a line. A terminal cannot
+    go back over a line that it has wrapped, so losses are cut to its width there.
     """
 
     SECONDS_BETWEEN = 0.1
 
     def __init__(self, epochs):
         self.epochs = epochs
-        self.rewrites = _can_rewrite(sys.stdout)
+        in_notebook = type(sys.stdout).__module__.startswith("ipykernel")
+        in_terminal = sys.stdout.isatty() and not in_notebook
+        self.rewrites = in_notebook or in_terminal
+        self.is_narrow = in_terminal
 
     def on_train_begin(self, show_weights):
         """Start the clock."""
@@ -81,23 +86,22 @@ class ProgressLine(Observer):
     def _line(self, logs, ended=False):
         losses = "".join(f" - {name}: {value:.6g}" for name, value in logs.items())
         seconds = time.perf_counter() - self.start
-        line = f"Epoch {self.epoch}/{self.epochs}{losses} - {seconds:.1f}s"
+        epoch = f"Epoch {self.epoch}/{self.epochs}"
+        times = f" - {seconds:.1f}s"
         if self.rewrites and not ended:
             # Early stopping may come sooner.
             left = seconds / self.epoch * (self.epochs - self.epoch)
-            line += f", at most {left:.0f}s left"
-        return line
+            times += f", at most {left:.0f}s left"
+            if self.is_narrow:
+                room = shutil.get_terminal_size().columns - 1 - len(epoch) - len(times)
+                if len(losses) > room:
+                    losses = losses[: max(room - 3, 0)] + "..."
+        return epoch + losses + times
 
     def _rewrite(self, line, end=""):
         print("\r" + line.ljust(self.width), end=end, flush=True)
         self.width = len(line)
         self.next = time.perf_counter() + self.SECONDS_BETWEEN
-
-
-def _can_rewrite(stream):
-    """Whether a carriage return takes the stream back to the start of its line."""
-    notebook = type(stream).__module__.startswith("ipykernel")
-    return notebook or stream.isatty()
 
 
 class KerasCallbacks(Observer):

@@ -56,6 +56,18 @@ def test_verbose_rewrites_its_line_in_a_terminal(X, small, monkeypatch):
     assert "left" not in last
 
 
+def test_the_line_fits_a_narrow_terminal(X, small, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    AutoencoderTransformer(verbose=1, **small).fit(X)
+    *shown, last = terminal.getvalue().split("\r")[1:]
+    # A line that the terminal wraps could not be written over.
+    assert max(map(len, shown)) < 60
+    assert re.match(r"Epoch 1/3 - loss: .*\.\.\. - .*, at most \d+s left$", shown[0])
+    assert re.match(r"Epoch 3/3 - loss: \S+ - val_loss: \S+ - \d+\.\ds *\n", last)
+
+
 class Recorder(keras.callbacks.Callback):
     """Notes each call; the list is shared with the copies that fit makes."""
 

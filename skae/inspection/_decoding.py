@@ -3,10 +3,9 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_array
 
 from ._estimators import class_name, decode
-from ._images import as_images
+from ._images import as_images, check_samples
 
 # A scatter matrix of more is too small to read.
 _MOST_COMPONENTS = 5
@@ -85,10 +84,8 @@ def decode_codes(estimator, codes, sample_shape):
 
 def check_decoded(decoded, codes, n_components, image_shape):
     """Give decoded samples, as images if they are, and their codes."""
-    decoded, codes = (
-        check_array(X, allow_nd=True, dtype=[np.float64, np.float32], input_name=name)
-        for X, name in ((decoded, "decoded"), (codes, "decoded_codes"))
-    )
+    decoded = check_samples(decoded, "decoded")
+    codes = check_samples(codes, "decoded_codes")
     leading = codes.shape[:-1]
     if codes.ndim not in (2, 3) or codes.shape[-1] != n_components:
         raise ValueError(

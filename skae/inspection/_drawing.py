@@ -15,6 +15,15 @@ _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 _HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "++++"]
 
 
+def check_option(name, value, options):
+    """Refuse a value of a parameter that is none of those there are."""
+    if value not in options:
+        *others, last = map(repr, options)
+        raise ValueError(
+            f"{name}={value!r}, but {', '.join(others)} or {last} was expected."
+        )
+
+
 def single_axes(ax, figsize):
     """Give the axes that the user has, or those of a new figure of our own."""
     import matplotlib.pyplot as plt

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._base import _BaseAutoencoder
+from .._inference import Predictor
 
 
 def final_step(estimator):
@@ -49,14 +49,17 @@ def encode(estimator, X):
     """Give the codes of X, of shape (n_samples, n_components)."""
     if isinstance(estimator, BaseEstimator):
         check_is_fitted(estimator)
-    X = _as_fitted(estimator, X)
     if hasattr(estimator, "transform"):
-        codes = estimator.transform(X)
+        codes = np.asarray(estimator.transform(_as_fitted(estimator, X)))
     else:
         before, detector = _split_detector(estimator)
+        X = _as_fitted(estimator, X)
         X = X if before is None else before.transform(X)
-        codes = detector._encode(detector._validate(X, reset=False))
-    codes = np.asarray(codes)
+        shape = np.shape(X)
+        if len(shape) > 2:
+            X = np.reshape(X, (shape[0], math.prod(shape[1:])))
+        X = validate_data(detector, X, reset=False, dtype=[np.float64, np.float32])
+        codes = _run(detector.encoder_, X)
     return codes.reshape(len(codes), -1)
 
 
@@ -65,7 +68,8 @@ def decode(estimator, codes):
     if hasattr(estimator, "inverse_transform"):
         return np.asarray(estimator.inverse_transform(codes))
     before, detector = _split_detector(estimator)
-    samples = detector._decode(codes).reshape(len(codes), *detector._sample_shape)
+    samples = _run(detector.decoder_, codes)
+    samples = samples.reshape(len(codes), *_input_shape(detector.encoder_))
     if before is None:
         return samples
     if not hasattr(before, "inverse_transform"):
@@ -103,14 +107,31 @@ def feature_names_of(X, n_features, feature_names=None):
     return feature_names
 
 
+def score(estimator, X):
+    """Give scores of X, the higher the more normal, and the threshold if there is one.
+
+    Detectors of PyOD count the other way.
+    """
+    detector = final_step(estimator)
+    if hasattr(estimator, "score_samples"):
+        scores, threshold = estimator.score_samples(X), None
+        if hasattr(detector, "offset_"):
+            threshold = np.asarray(detector.offset_).item()
+        return scores, threshold
+    if hasattr(estimator, "decision_function") and hasattr(detector, "threshold_"):
+        return -estimator.decision_function(X), -detector.threshold_
+    raise TypeError(
+        f"{class_name(estimator)} has no score_samples, nor decision_function and "
+        "threshold_ as PyOD's fitted detectors. Give an outlier detector, such as "
+        "AutoencoderOutlierDetector or IsolationForest, or scores to from_predictions."
+    )
+
+
 def explain(estimator, X):
     """Give contributions to the scores of X by the detector at the end, and names."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
     names = getattr(X, "columns", None)
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = estimator[:-1].transform(X)
-    detector = final_step(estimator)
+    before, detector = _split(estimator)
+    X = X if before is None else before.transform(X)
     if not hasattr(detector, "explain"):
         raise TypeError(
             f"{type(detector).__name__} has no method explain that gives contributions "
@@ -135,12 +156,20 @@ def _as_fitted(estimator, X):
     return X
 
 
-def _split_detector(estimator):
-    """Give the steps before an outlier detector, if there are any, and it."""
+def _split(estimator):
+    """Give the steps before the one at the end, None if there are none, and that."""
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
-    detector = final_step(estimator)
-    if not isinstance(detector, _BaseAutoencoder):
+    several = isinstance(estimator, Pipeline) and len(estimator) > 1
+    return (estimator[:-1] if several else None), final_step(estimator)
+
+
+def _split_detector(estimator):
+    """Split before an outlier detector, which has to have an encoder and a decoder."""
+    before, detector = _split(estimator)
+    if isinstance(detector, BaseEstimator):
+        check_is_fitted(detector)
+    if not (hasattr(detector, "encoder_") and hasattr(detector, "decoder_")):
         missing = " and no ".join(
             name
             for name in ("transform", "inverse_transform")
@@ -151,6 +180,13 @@ def _split_detector(estimator):
             "or AutoencoderTransformer, an AutoencoderOutlierDetector, or a Pipeline "
             "that ends in one of them."
         )
-    check_is_fitted(detector)
-    many = isinstance(estimator, Pipeline) and len(estimator) > 1
-    return (estimator[:-1] if many else None), detector
+    return before, detector
+
+
+def _input_shape(network):
+    """Shape of what a Keras network takes, but for the samples; -1 where it is open."""
+    return [-1 if size is None else size for size in network.input_shape[1:]]
+
+
+def _run(network, X):
+    return Predictor(network)(X.reshape(len(X), *_input_shape(network)))

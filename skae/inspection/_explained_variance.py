@@ -9,10 +9,21 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from ..metrics import reconstruction_scorer
-from ._drawing import merged, series_styles, set_axes_title, single_axes
+from ._drawing import (
+    CHARACTER,
+    axes_size,
+    check_option,
+    merged,
+    series_styles,
+    set_axes_title,
+    single_axes,
+)
 from ._estimators import by_name
 
 _UNNAMED = "Share of variance"
+
+# As many sizes are all written on the axis, if there is room.
+_FEW = 8
 
 
 class ExplainedVarianceDisplay:
@@ -20,7 +31,7 @@ class ExplainedVarianceDisplay:
 
     It helps to choose `n_components`, and to see what an autoencoder gains over PCA.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
+    It is recommended to use :meth:`from_estimator` or :meth:`from_scores` to
     create a display. All parameters are stored as attributes.
 
     Parameters
@@ -57,7 +68,7 @@ class ExplainedVarianceDisplay:
     >>> from sklearn.decomposition import PCA
     >>> from skae.inspection import ExplainedVarianceDisplay
     >>> ratio = PCA().fit(load_digits().data).explained_variance_ratio_
-    >>> display = ExplainedVarianceDisplay.from_predictions(
+    >>> display = ExplainedVarianceDisplay.from_scores(
     ...     np.arange(1, 65), {"PCA": ratio.cumsum()}
     ... )
     >>> list(display.lines_)
@@ -94,10 +105,8 @@ class ExplainedVarianceDisplay:
         ValueError
             If `xscale` is neither of the two.
         """
-        if xscale not in ("linear", "log"):
-            raise ValueError(f"xscale={xscale!r}, but 'linear' or 'log' was expected.")
+        check_option("xscale", xscale, ("linear", "log"))
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
         ax = single_axes(ax, (6.4, 4.2))
         self.lines_, self.bands_ = {}, {}
@@ -122,20 +131,11 @@ class ExplainedVarianceDisplay:
                     alpha=0.2,
                     linewidth=0,
                 )
-        if xscale == "log":
-            sizes = np.unique(np.concatenate(list(self.n_components.values())))
-            ax.set_xscale("log")
-            # Ticks at sizes that were tried, as far as there is room between them.
-            ticks = [sizes[0]]
-            for size in sizes[1:]:
-                if size / ticks[-1] >= max((sizes[-1] / sizes[0]) ** (1 / 9), 1.01):
-                    ticks.append(size)
-            ax.set_xticks(ticks)
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-            ax.xaxis.set_minor_formatter(NullFormatter())
-            ax.minorticks_off()
-        else:
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        ax.set_xscale(xscale)
+        sizes = np.unique(np.concatenate(list(self.n_components.values())))
+        ticks = _choose_ticks(sizes, xscale, axes_size(ax)[0])
+        ax.set_xticks(ticks, [str(size) for size in ticks])
+        ax.set_xticks([], minor=True)
         ax.set(xlabel="Number of components", ylabel=self.score_name)
         ax.grid(alpha=0.3)
         if len(self.lines_) > 1 or _UNNAMED not in self.lines_:
@@ -185,7 +185,7 @@ class ExplainedVarianceDisplay:
 
         See Also
         --------
-        ExplainedVarianceDisplay.from_predictions : The same from arrays.
+        ExplainedVarianceDisplay.from_scores : The same from arrays.
 
         Examples
         --------
@@ -219,14 +219,16 @@ class ExplainedVarianceDisplay:
             )[1]
             for name, one in by_name(estimator).items()
         }
-        return cls(
-            dict.fromkeys(scores, sizes),
+        return cls.from_scores(
+            sizes,
             scores,
             score_name="Share of held-out variance kept (R²)",
-        ).plot(ax, **plot_params)
+            ax=ax,
+            **plot_params,
+        )
 
     @classmethod
-    def from_predictions(
+    def from_scores(
         cls, n_components, scores, *, score_name=None, ax=None, **plot_params
     ):
         """Plot shares of variance that are at hand.
@@ -263,7 +265,7 @@ class ExplainedVarianceDisplay:
         --------
         >>> import matplotlib.pyplot as plt
         >>> from skae.inspection import ExplainedVarianceDisplay
-        >>> display = ExplainedVarianceDisplay.from_predictions(
+        >>> display = ExplainedVarianceDisplay.from_scores(
         ...     [2, 4, 8], {"PCA": [0.3, 0.5, 0.7], "Autoencoder": [0.5, 0.7, 0.8]}
         ... )
         >>> display.ax_.get_xlabel()
@@ -304,6 +306,29 @@ def _check_sizes(n_components):
     if sizes.min() < 1:
         raise ValueError(f"n_components has {sizes.min()}, but a code has 1 at least.")
     return sizes
+
+
+def _choose_ticks(sizes, xscale, inches):
+    """Choose sizes to write on the axis: both ends, and what there is room for between.
+
+    Between are sizes that were tried, or round numbers if those are many.
+    """
+    first, last = sizes[0], sizes[-1]
+    room = (len(str(last)) + 1) * CHARACTER / inches
+    if len(sizes) > _FEW:
+        room = max(room, 1 / (_FEW + 2))
+        if xscale == "linear":
+            from matplotlib.ticker import MaxNLocator
+
+            locator = MaxNLocator(_FEW + 1, steps=[1, 2, 5, 10], integer=True)
+            sizes = locator.tick_values(first, last).astype(int)
+    where = np.log if xscale == "log" else np.asarray
+    gap = room * (where(last) - where(first))
+    ticks = [first]
+    for size in sizes:
+        if where(size) - where(ticks[-1]) >= gap <= where(last) - where(size):
+            ticks.append(size)
+    return np.unique([*ticks, last])
 
 
 def _name_of_n_components(estimator):

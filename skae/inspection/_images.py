@@ -4,6 +4,7 @@ import math
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils import check_array
 
 from ._drawing import CHARACTER, LINE, shortened, single_axes, text_size
 
@@ -12,6 +13,13 @@ _N_IMAGES, _N_ROWS = 10, 4
 
 # The space between images, and between bands of them, in widths of an image.
 GAP, BAND_GAP = 0.06, 0.4
+
+
+def check_samples(X, name):
+    """Refuse what is no array of finite numbers, of any shape."""
+    return check_array(
+        X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
+    )
 
 
 def as_images(X, image_shape):

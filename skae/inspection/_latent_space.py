@@ -16,6 +16,7 @@ from ._decoding import (
 from ._drawing import (
     LINE,
     axes_size,
+    check_option,
     even_ticks,
     number,
     set_axes_title,
@@ -33,7 +34,7 @@ class LatentSpaceDisplay:
     grid of images decoded from evenly spaced codes (the manifold picture); and an
     interpolation between the codes of two samples.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
+    It is recommended to use :meth:`from_estimator` or :meth:`from_codes` to
     create a display. All parameters are stored as attributes.
 
     Parameters
@@ -145,10 +146,7 @@ class LatentSpaceDisplay:
         kinds = {None: "scatter", 3: "grid", 2: "interpolation"}
         there = kinds[None if self.decoded is None else self.decoded_codes.ndim]
         kind = there if kind is None else kind
-        if kind not in kinds.values():
-            raise ValueError(
-                f"kind={kind!r}, but 'scatter', 'grid' or 'interpolation' was expected."
-            )
+        check_option("kind", kind, kinds.values())
         if kind not in ("scatter", there):
             raise ValueError(
                 f"kind={kind!r}, but the display has no decoded samples of that kind. "
@@ -317,7 +315,7 @@ class LatentSpaceDisplay:
 
         See Also
         --------
-        LatentSpaceDisplay.from_predictions : The same from arrays.
+        LatentSpaceDisplay.from_codes : The same from arrays.
 
         Examples
         --------
@@ -349,7 +347,7 @@ class LatentSpaceDisplay:
         names = feature_names
         if names is None and np.ndim(X) == 2:
             names = getattr(X, "columns", None)
-        return cls.from_predictions(
+        return cls.from_codes(
             codes,
             y,
             components=components,
@@ -363,7 +361,7 @@ class LatentSpaceDisplay:
         )
 
     @classmethod
-    def from_predictions(
+    def from_codes(
         cls,
         codes,
         y=None,
@@ -422,7 +420,7 @@ class LatentSpaceDisplay:
         >>> import numpy as np
         >>> from skae.inspection import LatentSpaceDisplay
         >>> codes = np.random.RandomState(0).normal(size=(50, 4))
-        >>> display = LatentSpaceDisplay.from_predictions(codes, codes[:, 0] > 0)
+        >>> display = LatentSpaceDisplay.from_codes(codes, codes[:, 0] > 0)
         >>> display.axes_.shape
         (4, 4)
         >>> plt.close(display.figure_)

@@ -6,13 +6,14 @@ from sklearn.utils import check_array, column_or_1d
 from ._drawing import (
     CHARACTER,
     LINE,
+    check_option,
     number,
     set_axes_title,
     single_axes,
     text_size,
     wrapped,
 )
-from ._estimators import class_name, explain, feature_names_of, final_step
+from ._estimators import explain, feature_names_of, score
 
 
 class OutlierScoreDisplay:
@@ -125,10 +126,7 @@ class OutlierScoreDisplay:
             If there are no data of this `kind`, no such `row`, or a parameter is out
             of range.
         """
-        if kind not in ("scores", "contributions"):
-            raise ValueError(
-                f"kind={kind!r}, but 'scores' or 'contributions' was expected."
-            )
+        check_option("kind", kind, ("scores", "contributions"))
         if getattr(self, kind) is None:
             raise ValueError(
                 f"kind={kind!r}, but the display has no {kind}. Give them to "
@@ -191,12 +189,9 @@ class OutlierScoreDisplay:
 
     def _is_log(self, xscale):
         negative = self.scores.max() < 0 and (self.threshold or -1) < 0
+        check_option("xscale", xscale, ("auto", "linear", "log"))
         if xscale == "auto":
             return negative and self.scores.min() < 20 * np.median(self.scores)
-        if xscale not in ("linear", "log"):
-            raise ValueError(
-                f"xscale={xscale!r}, but 'auto', 'linear' or 'log' was expected."
-            )
         if xscale == "log" and not negative:
             raise ValueError(
                 "xscale='log' is for negative scores, but they reach up to "
@@ -267,8 +262,10 @@ class OutlierScoreDisplay:
         estimator : fitted estimator
             With `score_samples`: an :class:`~skae.AutoencoderOutlierDetector`,
             :class:`~sklearn.ensemble.IsolationForest` and the like, or a Pipeline that
-            ends in one. Its `offset_` is the threshold. Contributions are those of its
-            method `explain`.
+            ends in one. Its `offset_` is the threshold. Of PyOD's detectors, whose
+            scores are higher for outliers, `decision_function` and `threshold_` are
+            taken, with the sign changed. Contributions are those of its method
+            `explain`.
         X : array-like of shape (n_samples, n_features)
             Rows to judge.
         y : array-like of shape (n_samples,), default=None
@@ -291,8 +288,8 @@ class OutlierScoreDisplay:
         Raises
         ------
         TypeError
-            If the estimator has no `score_samples`, or no `explain` to draw
-            contributions of.
+            If the estimator gives no scores, or has no `explain` to draw contributions
+            of.
         ValueError
             If `y` holds other labels.
 
@@ -313,20 +310,15 @@ class OutlierScoreDisplay:
         -0.5
         >>> plt.close(display.figure_)
         """
-        if not hasattr(estimator, "score_samples"):
-            raise TypeError(
-                f"{class_name(estimator)} has no score_samples. Give an outlier "
-                "detector, such as AutoencoderOutlierDetector or IsolationForest, or "
-                "scores to from_predictions."
-            )
+        scores, threshold = score(estimator, X)
         contributions = None
         if kind == "contributions":
             contributions, names = explain(estimator, X)
             feature_names = names if feature_names is None else feature_names
         return cls.from_predictions(
-            estimator.score_samples(X),
+            scores,
             y,
-            threshold=getattr(final_step(estimator), "offset_", None),
+            threshold=threshold,
             contributions=contributions,
             feature_names=feature_names,
             kind=kind,

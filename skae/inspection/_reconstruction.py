@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils import _safe_indexing
 
 from ._bars import draw_tables
 from ._drawing import LINE, set_axes_title, wrapped
@@ -12,6 +12,7 @@ from ._images import (
     as_code_images,
     as_images,
     check_n_samples,
+    check_samples,
     draw_image_rows,
     image_slots,
     to_colors,
@@ -286,15 +287,17 @@ class ReconstructionDisplay:
         codes, reconstructions = {}, {}
         for name, one in by_name(estimator).items():
             codes[name], reconstructions[name] = reconstruct(one, shown)
-        return cls._from_shown(
+        return cls.from_predictions(
             X,
             reconstructions,
-            codes,
-            n_samples,
-            image_shape,
-            feature_names,
-            standardize,
-        ).plot(ax, **plot_params)
+            codes=codes,
+            n_samples=n_samples,
+            image_shape=image_shape,
+            feature_names=feature_names,
+            standardize=standardize,
+            ax=ax,
+            **plot_params,
+        )
 
     @classmethod
     def from_predictions(
@@ -366,38 +369,18 @@ class ReconstructionDisplay:
         if not isinstance(reconstructions, Mapping):
             reconstructions = {_UNNAMED: reconstructions}
             codes = None if codes is None else {_UNNAMED: codes}
+        reconstructions = by_name(reconstructions)
+        codes = {} if codes is None else codes
         n_samples = check_n_samples(n_samples, X, image_shape)
-        return cls._from_shown(
-            X,
-            by_name(reconstructions),
-            {} if codes is None else codes,
-            n_samples,
-            image_shape,
-            feature_names,
-            standardize,
-        ).plot(ax, **plot_params)
-
-    @classmethod
-    def _from_shown(
-        cls,
-        X,
-        reconstructions,
-        codes,
-        n_samples,
-        image_shape,
-        feature_names,
-        standardize,
-    ):
-        """Make a display of the first rows; reconstructions may have more."""
         shape = np.shape(X)
         if standardize:
-            everything = _check_array(X, "X")
+            everything = check_samples(X, "X")
             center, scale = everything.mean(0), everything.std(0)
             scale[scale == 0] = 1
         shown = {_ORIGINAL: _safe_indexing(X, slice(n_samples)), **reconstructions}
         for name, values in shown.items():
             what = "X" if name is _ORIGINAL else f"The reconstruction by {name!r}"
-            values = _check_array(values, what)
+            values = check_samples(values, what)
             if values.shape[1:] != shape[1:] or len(values) not in (
                 n_samples,
                 shape[0],
@@ -415,7 +398,7 @@ class ReconstructionDisplay:
             )
         checked = {}
         for name, values in codes.items():
-            values = _check_array(values, f"The code by {name!r}")[:n_samples]
+            values = check_samples(values, f"The code by {name!r}")[:n_samples]
             if name not in reconstructions or len(values) != n_samples:
                 raise ValueError(
                     f"The code by {name!r} has {len(values)} rows, for "
@@ -435,10 +418,4 @@ class ReconstructionDisplay:
             value_label="Standard deviations\nfrom the mean"
             if standardize
             else "Value",
-        )
-
-
-def _check_array(X, name):
-    return check_array(
-        X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
-    )
+        ).plot(ax, **plot_params)

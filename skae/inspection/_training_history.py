@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import _BaseAutoencoder
 from ._drawing import (
+    check_option,
     grid_in,
     merged,
     series_styles,
@@ -25,14 +26,15 @@ class TrainingHistoryDisplay:
     of the reconstruction and KL divergence that it is the sum of. Several fits are
     drawn over each other.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
+    It is recommended to use :meth:`from_estimator` or :meth:`from_history` to
     create a display. All parameters are stored as attributes.
 
     Parameters
     ----------
     histories : dict of str to dict of str to list of float
-        By the name of the fit, a history: a value an epoch for "loss", "val_loss" and
-        other metrics, where "val_" stands before those of validation rows.
+        By the name of the fit, a history: a value an epoch for ``"loss"``,
+        ``"val_loss"`` and other metrics, where ``"val_"`` stands before those of
+        validation rows.
     best_epochs : dict of str to int, default=None
         The epoch of each fit whose weights were kept, the first being 1 and 0 being the
         weights that it began with. None, or none by a name: it is not marked.
@@ -59,7 +61,7 @@ class TrainingHistoryDisplay:
     >>> import matplotlib.pyplot as plt
     >>> from skae.inspection import TrainingHistoryDisplay
     >>> history = {"loss": [0.5, 0.3, 0.2], "val_loss": [0.6, 0.4, 0.5]}
-    >>> display = TrainingHistoryDisplay.from_predictions(history, best_epoch=2)
+    >>> display = TrainingHistoryDisplay.from_history(history, best_epoch=2)
     >>> display.ax_.get_xlabel()
     'Epoch'
     >>> plt.close(display.figure_)
@@ -78,7 +80,7 @@ class TrainingHistoryDisplay:
             Axes to draw in. Several metrics have axes of their own: those given are
             turned off, and others are put in their place. None makes a figure.
         metrics : list of str, default=None
-            Names of metrics to draw, without "val_". None is all.
+            Names of metrics to draw, without ``"val_"``. None is all.
         yscale : {"linear", "log"}, default="linear"
             Scale of the losses.
         line_kwargs : dict, default=None
@@ -94,8 +96,7 @@ class TrainingHistoryDisplay:
         ValueError
             If a metric is in no history, or `yscale` is neither of the two.
         """
-        if yscale not in ("linear", "log"):
-            raise ValueError(f"yscale={yscale!r}, but 'linear' or 'log' was expected.")
+        check_option("yscale", yscale, ("linear", "log"))
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
@@ -239,7 +240,7 @@ class TrainingHistoryDisplay:
 
         See Also
         --------
-        TrainingHistoryDisplay.from_predictions : The same from histories.
+        TrainingHistoryDisplay.from_history : The same from histories.
 
         Examples
         --------
@@ -257,19 +258,19 @@ class TrainingHistoryDisplay:
         histories, best_epochs = {}, {}
         for name, one in by_name(estimator).items():
             trained = final_step(one)
-            if isinstance(trained, _BaseAutoencoder):
-                check_is_fitted(trained)
             if not hasattr(trained, "history_"):
+                if isinstance(trained, BaseEstimator):
+                    check_is_fitted(trained)
                 raise TypeError(
                     f"{class_name(one)} has no history_ of its training. Give a fitted "
-                    "autoencoder, or a history to from_predictions."
+                    "autoencoder, or a history to from_history."
                 )
-            histories[name] = _check_history(trained.history_)
+            histories[name] = trained.history_
             best_epochs[name] = getattr(trained, "best_epoch_", None)
-        return cls(histories, best_epochs=best_epochs).plot(ax, **plot_params)
+        return cls.from_history(histories, best_epoch=best_epochs, ax=ax, **plot_params)
 
     @classmethod
-    def from_predictions(cls, history, *, best_epoch=None, ax=None, **plot_params):
+    def from_history(cls, history, *, best_epoch=None, ax=None, **plot_params):
         """Plot histories that are at hand.
 
         Parameters
@@ -308,7 +309,7 @@ class TrainingHistoryDisplay:
         ...     "Adam": {"loss": [0.5, 0.3, 0.2]},
         ...     "SGD": {"loss": [0.6, 0.5, 0.4]},
         ... }
-        >>> display = TrainingHistoryDisplay.from_predictions(histories)
+        >>> display = TrainingHistoryDisplay.from_history(histories)
         >>> list(display.lines_)
         [('Adam', 'loss'), ('SGD', 'loss')]
         >>> plt.close(display.figure_)

@@ -59,35 +59,35 @@ def reconstruction_of_a_table():
 
 
 def codes_of_classes():
-    return LatentSpaceDisplay.from_predictions(
+    return LatentSpaceDisplay.from_codes(
         CODES, ROWS % 4, components=(0, 1), scatter_kwargs={"s": 300}
     )
 
 
 def pairs_of_components():
-    return LatentSpaceDisplay.from_predictions(CODES, CODES[:, 0])
+    return LatentSpaceDisplay.from_codes(CODES, CODES[:, 0])
 
 
 def decoded_grid():
     grid = GRID.reshape(4, 4, 2)
     decoded = np.sin(grid.sum(axis=-1)[:, :, np.newaxis] + np.linspace(0, 1, 64))
-    return LatentSpaceDisplay.from_predictions(
+    return LatentSpaceDisplay.from_codes(
         CODES[:, :2], decoded=decoded, decoded_codes=grid, image_shape=(8, 8)
     )
 
 
 def interpolation_of_a_table():
-    return LatentSpaceDisplay.from_predictions(
+    return LatentSpaceDisplay.from_codes(
         CODES, decoded=X[:5, :6], decoded_codes=CODES[:5]
     )
 
 
 def training_history():
-    return TrainingHistoryDisplay.from_predictions(VARIATIONAL, best_epoch=9)
+    return TrainingHistoryDisplay.from_history(VARIATIONAL, best_epoch=9)
 
 
 def several_histories():
-    return TrainingHistoryDisplay.from_predictions(
+    return TrainingHistoryDisplay.from_history(
         {"a": HISTORY, "b": {"loss": 2 / EPOCHS}}, best_epoch={"a": 9, "b": 30}
     )
 
@@ -103,7 +103,7 @@ def contributions():
 
 
 def explained_variance():
-    return ExplainedVarianceDisplay.from_predictions(
+    return ExplainedVarianceDisplay.from_scores(
         [1, 2, 4, 8],
         {"a": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]], "b": [0, 0.4, 0.8, 1]},
     )
@@ -182,7 +182,7 @@ def test_pictures_show_something(name):
 
 def test_another_picture_is_noticed():
     def other():
-        return LatentSpaceDisplay.from_predictions(
+        return LatentSpaceDisplay.from_codes(
             CODES, ROWS % 3, components=(0, 1), scatter_kwargs={"s": 300}
         )
 

@@ -43,9 +43,7 @@ def reconstruction(X, n_estimators=1, n_components=8, **params):
 
 
 def latent(y=None, **params):
-    return lambda ax=None: LatentSpaceDisplay.from_predictions(
-        CODES, y, ax=ax, **params
-    )
+    return lambda ax=None: LatentSpaceDisplay.from_codes(CODES, y, ax=ax, **params)
 
 
 def grid(n_rows, n_columns, height, width):
@@ -61,7 +59,7 @@ def between(decoded):
 
 
 def history(history, best_epoch=None, **params):
-    return lambda ax=None: TrainingHistoryDisplay.from_predictions(
+    return lambda ax=None: TrainingHistoryDisplay.from_history(
         history, best_epoch=best_epoch, ax=ax, **params
     )
 
@@ -71,7 +69,7 @@ def outliers(*args, **params):
 
 
 def variance(n_components, scores, **params):
-    return lambda ax=None: ExplainedVarianceDisplay.from_predictions(
+    return lambda ax=None: ExplainedVarianceDisplay.from_scores(
         n_components, scores, ax=ax, **params
     )
 

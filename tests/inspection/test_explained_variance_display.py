@@ -55,7 +55,7 @@ def test_autoencoder_beside_pca(X):
 
 
 def test_scores_at_hand():
-    display = ExplainedVarianceDisplay.from_predictions(
+    display = ExplainedVarianceDisplay.from_scores(
         {"a": [8, 2], "b": [1, 2, 4]},
         {"a": [[0.7, 0.9], [0.1, 0.3]], "b": [0.1, 0.2, 0.3]},
         xscale="log",
@@ -73,13 +73,36 @@ def test_scores_at_hand():
     assert display.ax_.get_ylabel() == "R²"
 
 
+@pytest.mark.parametrize(
+    ("sizes", "xscale", "ticks"),
+    [
+        ([1, 2, 5, 10], "linear", [1, 2, 5, 10]),
+        ([3, 6, 9], "linear", [3, 6, 9]),
+        ([2, 3, 100, 50], "linear", [2, 50, 100]),
+        ([4], "linear", [4]),
+        (range(1, 31), "linear", [1, 5, 10, 15, 20, 25, 30]),
+        (range(1, 65), "linear", [1, 10, 20, 30, 40, 50, 64]),
+        (range(2, 21, 2), "linear", [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]),
+        ([1, 2, 4, 8, 16, 32], "log", [1, 2, 4, 8, 16, 32]),
+        (range(1, 31), "log", [1, 2, 3, 5, 8, 12, 17, 30]),
+    ],
+)
+def test_ticks_are_sizes_with_both_ends(sizes, xscale, ticks):
+    display = ExplainedVarianceDisplay.from_scores(
+        list(sizes), np.linspace(0, 1, len(sizes)), xscale=xscale
+    )
+    np.testing.assert_array_equal(display.ax_.get_xticks(), ticks)
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert labels == [str(tick) for tick in ticks]
+
+
 def test_one_curve_needs_no_legend():
-    display = ExplainedVarianceDisplay.from_predictions([1, 2], [0.1, 0.2])
+    display = ExplainedVarianceDisplay.from_scores([1, 2], [0.1, 0.2])
     assert display.ax_.get_legend() is None
 
 
 def test_in_axes_of_the_user(beside):
-    display = ExplainedVarianceDisplay.from_predictions([1, 2], [0.1, 0.2], ax=beside)
+    display = ExplainedVarianceDisplay.from_scores([1, 2], [0.1, 0.2], ax=beside)
     assert display.ax_ is beside
     assert display.figure_ is beside.figure
 
@@ -111,7 +134,7 @@ def test_bad_input(digits):
     for estimator in (DBSCAN(), make_pipeline(MinMaxScaler())):
         with pytest.raises(ValueError, match="no parameter n_components"):
             ExplainedVarianceDisplay.from_estimator(estimator, digits, n_components=[1])
-    draw = ExplainedVarianceDisplay.from_predictions
+    draw = ExplainedVarianceDisplay.from_scores
     with pytest.raises(ValueError, match="'a' has 2 scores, but n_components has 1"):
         draw([1], {"a": [0.1, 0.2]})
     with pytest.raises(ValueError, match=r"no sizes for 'a', only for \['b'\]"):

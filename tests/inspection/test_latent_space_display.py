@@ -105,7 +105,7 @@ def test_one_component(digits, y, pca):
     assert [a.get_data().values.sum() for a in histograms.values()] == [
         np.sum(y % 3 == i) for i in range(3)
     ]
-    display = LatentSpaceDisplay.from_predictions(digits[:, 20:21], digits.mean(axis=1))
+    display = LatentSpaceDisplay.from_codes(digits[:, 20:21], digits.mean(axis=1))
     np.testing.assert_allclose(
         points(display.artists_[0, 0]), np.c_[digits[:, 20], digits.mean(axis=1)]
     )
@@ -182,9 +182,7 @@ def test_autoencoder_and_detector(X, y, transformer, detector):
 def test_colour_images_decoded():
     codes = np.random.RandomState(0).normal(size=(4, 2))
     decoded = np.random.RandomState(0).uniform(size=(4, 5, 6, 3))
-    display = LatentSpaceDisplay.from_predictions(
-        codes, decoded=decoded, decoded_codes=codes
-    )
+    display = LatentSpaceDisplay.from_codes(codes, decoded=decoded, decoded_codes=codes)
     np.testing.assert_allclose(display.artists_["decoded"][2].get_array(), decoded[2])
 
 
@@ -231,7 +229,7 @@ def test_bad_parameters(digits, pca, params, message):
 
 def test_bad_arrays():
     codes = np.zeros((5, 2))
-    draw = LatentSpaceDisplay.from_predictions
+    draw = LatentSpaceDisplay.from_codes
     with pytest.raises(ValueError, match="together, or neither"):
         draw(codes, decoded=np.zeros((5, 3)))
     with pytest.raises(ValueError, match=r"\(5, 3\), but .*\(n_steps, 2\)"):

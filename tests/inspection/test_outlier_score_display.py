@@ -2,11 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
 
 from skae.inspection import OutlierScoreDisplay
 
@@ -100,6 +103,52 @@ def test_detectors(X, y, detector):
         np.testing.assert_array_equal(display.scores, estimator.score_samples(rows))
         assert display.threshold == offset
         assert counts(display) == pytest.approx({"Inliers": 1, "Outliers": 1})
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    "detector",
+    [
+        OneClassSVM(),  # offset_ is an array
+        LocalOutlierFactor(novelty=True),
+        EllipticEnvelope(random_state=0),
+        IsolationForest(contamination=0.2, random_state=0),
+    ],
+    ids=lambda detector: type(detector).__name__,
+)
+def test_detectors_of_scikit_learn(X, detector, scaled):
+    rows = X[:, 18:24]
+    if scaled:
+        detector = make_pipeline(StandardScaler(), detector)
+    detector.fit(rows)
+    display = OutlierScoreDisplay.from_estimator(detector, rows)
+    below = display.scores < display.threshold
+    np.testing.assert_array_equal(below, detector.predict(rows) == -1)
+    assert legend(display)[0].startswith("All rows (300, ")
+
+
+class HigherIsWorse(BaseEstimator):
+    """A detector of PyOD's kind."""
+
+    def fit(self, X, y=None):
+        self.threshold_ = np.quantile(self.decision_function(X), 0.9)
+        return self
+
+    def decision_function(self, X):
+        return np.abs(X).max(axis=1)
+
+
+def test_detectors_of_pyod(X):
+    pipeline = make_pipeline(StandardScaler(), HigherIsWorse())
+    with pytest.raises(TypeError, match="threshold_ as PyOD's fitted detectors"):
+        OutlierScoreDisplay.from_estimator(pipeline[-1], X)
+    pipeline.fit(X)
+    display = OutlierScoreDisplay.from_estimator(pipeline, X)
+    np.testing.assert_array_equal(display.scores, -pipeline.decision_function(X))
+    assert display.threshold == -pipeline[-1].threshold_
+    outliers = pipeline.decision_function(X) > pipeline[-1].threshold_
+    np.testing.assert_array_equal(display.scores < display.threshold, outliers)
+    assert 25 < outliers.sum() <= 30
 
 
 def bars(display):

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -144,6 +145,32 @@ def test_transformer_and_detector(X, transformer):
         np.testing.assert_allclose(
             -(difference**2).sum(axis=1), one.score_samples(X[:3]), rtol=1e-5
         )
+
+
+class ForeignDetector(OutlierMixin, BaseEstimator):
+    """Has the public attributes of skae's, and nothing else of it."""
+
+    def __init__(self, encoder=None, decoder=None):
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        self.encoder_, self.decoder_ = self.encoder, self.decoder
+        return self
+
+
+def test_detectors_of_others(X, transformer):
+    detector = ForeignDetector(transformer.encoder_, transformer.decoder_)
+    display = ReconstructionDisplay.from_estimator(
+        [transformer, detector.fit(X)], X.reshape(-1, 8, 8)
+    )
+    ours, theirs = display.reconstructions.values()
+    np.testing.assert_allclose(theirs, ours, atol=1e-6)
+    ours, theirs = display.codes.values()
+    np.testing.assert_allclose(theirs, ours, atol=1e-6)
+    with pytest.raises(ValueError, match=r"X has 63 features, but ForeignDetector is"):
+        ReconstructionDisplay.from_estimator(detector, X[:, 1:])
 
 
 def test_searches(X, digits):

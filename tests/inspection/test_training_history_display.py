@@ -24,7 +24,7 @@ def legend(display):
 
 
 def test_losses_by_epoch():
-    display = TrainingHistoryDisplay.from_predictions(HISTORY, best_epoch=3)
+    display = TrainingHistoryDisplay.from_history(HISTORY, best_epoch=3)
     for key in HISTORY:
         line = display.lines_["", key]
         np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
@@ -39,7 +39,7 @@ def test_losses_by_epoch():
 
 
 def test_best_at_the_start():
-    display = TrainingHistoryDisplay.from_predictions(HISTORY, best_epoch=0)
+    display = TrainingHistoryDisplay.from_history(HISTORY, best_epoch=0)
     (best,) = display.best_lines_[""]
     assert set(best.get_xdata()) == {0}
     assert legend(display)[-1] == "Best epoch: 0 (the start)"
@@ -48,13 +48,13 @@ def test_best_at_the_start():
 
 
 def test_without_a_best_epoch_and_validation():
-    display = TrainingHistoryDisplay.from_predictions({"loss": [2, 1]})
+    display = TrainingHistoryDisplay.from_history({"loss": [2, 1]})
     assert legend(display) == ["Training"]
     assert not display.best_lines_[""]
 
 
 def test_parts_of_a_variational_loss_have_axes_of_their_own():
-    display = TrainingHistoryDisplay.from_predictions(VARIATIONAL, best_epoch=3)
+    display = TrainingHistoryDisplay.from_history(VARIATIONAL, best_epoch=3)
     assert [ax.get_ylabel() for ax in display.axes_] == [
         "Loss",
         "Reconstruction loss",
@@ -68,15 +68,15 @@ def test_parts_of_a_variational_loss_have_axes_of_their_own():
 
 
 def test_metrics_can_be_chosen():
-    display = TrainingHistoryDisplay.from_predictions(VARIATIONAL, metrics="kl_loss")
+    display = TrainingHistoryDisplay.from_history(VARIATIONAL, metrics="kl_loss")
     assert list(display.lines_) == [("", "kl_loss"), ("", "val_kl_loss")]
     mixed = {"plain": HISTORY, "variational": VARIATIONAL}
-    display = TrainingHistoryDisplay.from_predictions(mixed, metrics=["kl_loss"])
+    display = TrainingHistoryDisplay.from_history(mixed, metrics=["kl_loss"])
     assert legend(display) == ["variational", "Training", "Validation"]
 
 
 def test_several_fits():
-    display = TrainingHistoryDisplay.from_predictions(
+    display = TrainingHistoryDisplay.from_history(
         {"a": HISTORY, "b": VARIATIONAL, "c": {"loss": [0.2]}},
         best_epoch={"a": 2, "b": 0},
     )
@@ -104,7 +104,7 @@ def test_several_fits():
 
 def test_nan_is_left_out():
     history = {"loss": [3, 2, 1], "val_loss": [3, 2, np.nan]}
-    display = TrainingHistoryDisplay.from_predictions(history, yscale="log")
+    display = TrainingHistoryDisplay.from_history(history, yscale="log")
     assert np.isnan(display.lines_["", "val_loss"].get_ydata()[-1])
     assert display.ax_.get_yscale() == "log"
 
@@ -113,9 +113,9 @@ def test_what_keras_gives():
     class History:
         history = HISTORY
 
-    display = TrainingHistoryDisplay.from_predictions(History())
+    display = TrainingHistoryDisplay.from_history(History())
     assert set(display.lines_) == {("", "loss"), ("", "val_loss")}
-    display = TrainingHistoryDisplay.from_predictions({"a": History(), "b": History()})
+    display = TrainingHistoryDisplay.from_history({"a": History(), "b": History()})
     assert len(display.lines_) == 4
 
 
@@ -134,15 +134,15 @@ def test_of_estimators(transformer, detector):
 
 
 def test_in_axes_of_the_user(beside):
-    display = TrainingHistoryDisplay.from_predictions(HISTORY, ax=beside)
+    display = TrainingHistoryDisplay.from_history(HISTORY, ax=beside)
     assert display.ax_ is beside
-    display = TrainingHistoryDisplay.from_predictions(VARIATIONAL, ax=beside)
+    display = TrainingHistoryDisplay.from_history(VARIATIONAL, ax=beside)
     assert display.figure_ is beside.figure
     assert not beside.axison
 
 
 def test_line_kwargs():
-    display = TrainingHistoryDisplay.from_predictions(HISTORY, line_kwargs={"lw": 5})
+    display = TrainingHistoryDisplay.from_history(HISTORY, line_kwargs={"lw": 5})
     assert {line.get_linewidth() for line in display.lines_.values()} == {5}
 
 
@@ -171,4 +171,4 @@ def test_estimators_that_cannot(X):
 )
 def test_bad_input(history, params, message):
     with pytest.raises(ValueError, match=message):
-        TrainingHistoryDisplay.from_predictions(history, **params)
+        TrainingHistoryDisplay.from_history(history, **params)
