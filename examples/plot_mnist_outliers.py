@@ -33,14 +33,16 @@ y_test = np.repeat([1, -1], 2_000)
 
 # %%
 # A cross-entropy makes the output a sigmoid, which suits pixels in [0, 1]. The score is
-# that of the well-known tutorials, the plain reconstruction error. One in a hundred
-# digits may be taken for an outlier.
+# that of the well-known tutorials, the plain reconstruction error. Of new digits,
+# one in a hundred may be taken for an outlier: a tenth of those given is kept aside to
+# find that line.
 
 detector = AutoencoderOutlierDetector(
     n_components=32,
     loss="binary_crossentropy",
     outlier_score="reconstruction",
     contamination=0.01,
+    calibration=0.1,
     epochs=30,
     random_state=0,
 ).fit(digits)
