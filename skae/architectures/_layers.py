@@ -128,8 +128,9 @@ class MaskingNoise(keras.layers.Layer):
 class NestedDropout(keras.layers.Layer):
     """Keeps the first few codes of each row while training, and sets the rest to 0.
 
-    Half of the rows keep all codes; the others keep a number whose logarithm is
-    uniform.
+    Half of the rows keep all codes. A quarter keep a number whose logarithm is uniform,
+    which favours the first codes, and a quarter one that is uniform itself, which
+    favours those in the middle.
 
     Parameters
     ----------
@@ -146,8 +147,10 @@ class NestedDropout(keras.layers.Layer):
         if not training:
             return code
         n_rows, n_codes = ops.shape(code)[0], code.shape[-1]
-        drawn = keras.random.uniform((n_rows, 1), 0, 2, seed=self.seed_generator)
-        n_kept = ops.power(float(n_codes + 1), drawn)
+        drawn = keras.random.uniform((n_rows, 1), 0, 4, seed=self.seed_generator)
+        # From 2 on, these are all codes.
+        uniform = n_codes * (drawn - 1) + 1
+        n_kept = ops.where(drawn < 1, ops.power(float(n_codes + 1), drawn), uniform)
         kept = ops.arange(1, n_codes + 1, dtype=n_kept.dtype) <= n_kept
         return code * ops.cast(kept, code.dtype)
 
