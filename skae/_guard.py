@@ -9,13 +9,17 @@ from .metrics import reconstruction_error, reconstruction_r2_score
 
 # Held-out rows that are compared at most.
 MAX_ROWS = 10_000
+# The least mean gain, as a share of the variance of one held-out row among all of them.
+# Few rows do not show how a network goes on beyond them, where one row can cost more
+# than all others gain.
+LEAST_GAIN = 0.1
 
 
 class Guard:
     """Compares a network with its start from the data, on held-out rows.
 
-    A better mean over few rows may be luck. So the start stays unless the mean of what
-    rows gain exceeds its standard error.
+    A better mean over few rows may be luck. So the start stays unless what rows gain
+    exceeds its standard error and, in all, a tenth of what one row varies.
 
     Parameters
     ----------
@@ -43,7 +47,9 @@ class Guard:
         """Go back to the start if the end is no better, and note both scores."""
         errors, score = self._judge(estimator)
         gain = self.errors - errors
-        if estimator.best_epoch_ and gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        variance = self.X_val.var(axis=0, dtype=np.float64).sum()
+        luck = max(gain.std() / np.sqrt(len(gain)), LEAST_GAIN * variance / len(gain))
+        if estimator.best_epoch_ and gain.mean() <= luck:
             write_values(estimator.autoencoder_.variables, self.values)
             estimator.best_epoch_, score = 0, self.score
         estimator.held_out_scores_ = {"start": self.score, "end": score}

@@ -115,8 +115,9 @@ class AutoencoderTransformer(
         "start" and "end": the share of the variance of the held-out rows that the first
         weights keep, and those that stay. Where training starts from PCA, "start" is
         the score of PCA; the fit goes back there if the rows do not gain more than
-        their standard error. Only with held-out rows, squared error, and an
-        architecture that takes its first weights from the data.
+        their standard error and, in all, a tenth of what one row varies. Only with
+        held-out rows, squared error, and an architecture that takes its first weights
+        from the data.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         The share of the variance of the training rows that each further code adds,
         from 5,000 of them at most. Only where codes are ordered.

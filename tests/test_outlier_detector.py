@@ -218,11 +218,11 @@ def test_auto_contamination_follows_the_data(n_outliers):
 
 
 def test_rate_of_false_alarms(calibrated):
-    """Over 4,000 calibration rows and 8,000 new ones, it is 0.05 within 0.012."""
+    """It varies with 4,000 calibration rows and 8,000 new ones: by four deviations."""
     X = factor_rows(8000, random_state=5)
-    assert (calibrated.predict(X) == -1).mean() == pytest.approx(0.05, abs=0.012)
+    assert (calibrated.predict(X) == -1).mean() == pytest.approx(0.05, abs=0.017)
     copied = pickle.loads(pickle.dumps(calibrated)).set_threshold(0.2)
-    assert (copied.predict(X) == -1).mean() == pytest.approx(0.2, abs=0.025)
+    assert (copied.predict(X) == -1).mean() == pytest.approx(0.2, abs=0.031)
     assert calibrated.contamination == 0.05
 
 

@@ -356,3 +356,14 @@ def test_held_out_scores(X):
             expected = pca.inverse_transform(pca.transform(rows))
             back = autoencoder.inverse_transform(autoencoder.transform(rows))
             np.testing.assert_allclose(back, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [200, 2000])
+def test_a_small_gain_counts_where_many_rows_vouch_for_it(n_samples):
+    """20 held-out rows do not show what one far out would cost, 200 do."""
+    x = np.random.RandomState(0).normal(size=n_samples)
+    bent = np.c_[x, 0.05 * x**2]
+    autoencoder = AutoencoderTransformer(1, epochs=20, batch_size=16, random_state=0)
+    scores = autoencoder.fit(bent).held_out_scores_
+    assert min(autoencoder.history_["val_loss"]) < 0.5 * np.var(bent[:, 1]) / 2
+    assert (scores["end"] > scores["start"]) == (n_samples == 2000)

@@ -5,6 +5,9 @@ outliers. "unsup": fitted and tested on all rows. At most 3,000 rows are fitted 
 default recipe for every set; whatever was chosen was chosen on the first half of the
 sets, and the second half says what the choice is worth.
 
+``--images`` takes pictures in place of tables: 10,000 digits of MNIST against as many
+clothes of Fashion-MNIST, and each class of Fashion-MNIST against the other nine.
+
 The sets are read from the folder adbench of the folder that SKAE_DATA names: the npz
 files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical).
 """
@@ -30,6 +33,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import AutoencoderOutlierDetector
 from skae._scores import make_score
+from skae.datasets import fetch_fashion_mnist, fetch_mnist
+from skae.metrics import reconstruction_error
 
 try:
     from pyod.models.auto_encoder import AutoEncoder
@@ -91,6 +96,18 @@ class PCADetector(OutlierMixin, BaseEstimator):
     def _triple(pca, X):
         Z = pca.transform(X)
         return X, pca.inverse_transform(Z), Z
+
+
+class PCAError(OutlierMixin, BaseEstimator):
+    """Squared error of a PCA that keeps 90 % of the variance."""
+
+    def fit(self, X, y=None):
+        self.pca_ = PCA(0.9).fit(X)
+        return self
+
+    def score_samples(self, X):
+        X_back = self.pca_.inverse_transform(self.pca_.transform(X))
+        return -reconstruction_error(X, X_back)
 
 
 class NeighborsDetector(OutlierMixin, BaseEstimator):
@@ -191,7 +208,50 @@ def report(results, names, setting, title):
     return {"setting": setting, "title": title, "sets": names, "means": means}
 
 
+IMAGE_DETECTORS = {
+    "skae": lambda: AutoencoderOutlierDetector(random_state=0),
+    "skae, plain error": lambda: AutoencoderOutlierDetector(
+        outlier_score="reconstruction", random_state=0
+    ),
+    "PCA with skae's scores": PCADetector,
+    "PCA, plain error": PCAError,
+    "IsolationForest": lambda: IsolationForest(random_state=0),
+}
+
+
+def image_splits():
+    """Name, training images, test images and labels of each task."""
+    digits, new_digits = (fetch_mnist(subset=s).data for s in ("train", "test"))
+    clothes, new_clothes = (fetch_fashion_mnist(subset=s) for s in ("train", "test"))
+    X_test = np.concatenate([new_digits, new_clothes.data])
+    yield "digits", digits[:10_000], X_test, np.repeat([0, 1], 10_000)
+    for k in range(10):
+        X = clothes.data[clothes.target == k]
+        yield f"clothes {k}", X, new_clothes.data, new_clothes.target != k
+
+
+def compare_images():
+    """ROC AUC x 100 of each detector on each task."""
+    figures = []
+    for task, X, X_test, y_test in image_splits():
+        figures.append({"task": task})
+        for detector, make in IMAGE_DETECTORS.items():
+            scores = make().fit(X).score_samples(X_test)
+            figures[-1][detector] = 100 * roc_auc_score(y_test, -scores)
+        line = "  ".join(f"{name} {figures[-1][name]:.2f}" for name in IMAGE_DETECTORS)
+        print(f"{task:10} {line}", flush=True)
+    for name in IMAGE_DETECTORS:
+        mean = np.mean([f[name] for f in figures[1:]])
+        print(f"mean over classes of clothes: {name} {mean:.2f}")
+    return figures
+
+
+images = "--images" in sys.argv
+sys.argv = [a for a in sys.argv if a != "--images"]
 arguments = parse_arguments(__doc__)
+if images:
+    write_json(arguments, compare_images())
+    sys.exit()
 folder = Path(os.environ.get("SKAE_DATA", "../shared/data")) / "adbench"
 halves = [CHOSEN_ON, REPORTED_ON]
 seeds = range(3)
