@@ -36,7 +36,7 @@ search = GridSearchCV(
     Pipeline([("scale", MinMaxScaler()), ("encode", autoencoder)]),
     {
         "encode__architecture__hidden_layer_sizes": [(), (64,), (128, 64)],
-        "encode__architecture__activation": ["relu", "tanh"],
+        "encode__architecture__activation": ["silu", "tanh"],
     },
     cv=2,
 ).fit(X_train)

@@ -98,24 +98,38 @@ class SystemC(BaseArchitecture):
         return Networks.from_halves(encoder, decoder)
 
 
-def first_fit(library, epochs):
+FIRST_FITS = {
+    "skae": lambda X, epochs: fit_skae(X, (), 32, 32, epochs),
+    "keras.Model.fit": lambda X, epochs: fit_keras(X, (), 32, 32, epochs),
+    "skae, defaults": lambda X, _: AutoencoderTransformer(random_state=0).fit(X),
+    "keras.Model.fit, as wide": lambda X, epochs: fit_keras(
+        X, (256, 128), 2, 32, epochs
+    ),
+}
+
+
+def first_fit(which, epochs):
     """Run in a fresh process: imports are not counted, compilation is."""
     X = (load_digits().data / 16).astype("f4")
     keras.ops.ones(1)  # TensorFlow's own start
-    fit = {"skae": fit_skae, "keras.Model.fit": fit_keras}[library]
     start = time.perf_counter()
-    fit(X, (), 32, 32, epochs)
+    FIRST_FITS[which](X, epochs)
     print(time.perf_counter() - start)
+
+
+def first_fits(names, epochs, repeats):
+    """Median seconds of each, in fresh processes that take turns."""
+    seconds = {name: [] for name in names}
+    for _ in range(repeats):
+        for name in names:
+            seconds[name].append(in_fresh_process(__file__, "first", name, epochs))
+    return {name: np.median(times) for name, times in seconds.items()}
 
 
 def digits(quick):
     epochs, repeats = (2, 1) if quick else (50, 5)
     peers = ("skae", "keras.Model.fit")
-    seconds = {peer: [] for peer in peers}
-    for _ in range(repeats):
-        for peer in peers:
-            seconds[peer].append(in_fresh_process(__file__, "first", peer, epochs))
-    medians = {peer: np.median(times) for peer, times in seconds.items()}
+    medians = first_fits(peers, epochs, repeats)
     title = f"digits, 64-32-64, {epochs} epochs"
     figures = [report(f"{title}: first fit of a process", medians)]
     X = (load_digits().data / 16).astype("f4")
@@ -131,6 +145,15 @@ def digits(quick):
     works["skae"]()
     figures.append(report(f"{title}: later fits", alternate(works, repeats)))
     return figures
+
+
+def defaults(quick):
+    """A whole fit with defaults, until it stops, beside 20 epochs of Keras."""
+    epochs, repeats = (2, 1) if quick else (20, 5)
+    names = ("skae, defaults", "keras.Model.fit, as wide")
+    title = f"digits, first fit: skae with defaults, Keras for {epochs} epochs"
+    own, peer = first_fits(names, epochs, repeats).values()
+    return [report(title, {"skae": own, "keras.Model.fit": peer})]
 
 
 def fashion_mnist(quick):
@@ -246,5 +269,12 @@ if __name__ == "__main__":
         sys.exit()
     arguments = parse_arguments(__doc__)
     warnings.simplefilter("ignore", ConvergenceWarning)  # MLPRegressor, at max_iter
-    parts = (digits, fashion_mnist, convolutional, growing_rows, progress_line)
+    parts = (
+        digits,
+        defaults,
+        fashion_mnist,
+        convolutional,
+        growing_rows,
+        progress_line,
+    )
     write_json(arguments, [f for part in parts for f in part(arguments.quick)])
