@@ -66,7 +66,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         None is Adam.
     learning_rate : float, default=None
         Learning rate. None is as for :class:`AutoencoderTransformer`.
-    epochs : int, default=30
+    epochs : int, default=15
         The most passes over the training rows. Dense networks start from PCA and need
         few; others may need more.
     batch_size : int or "auto", default="auto"
@@ -236,7 +236,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         loss=None,
         optimizer=None,
         learning_rate=None,
-        epochs=30,
+        epochs=15,
         batch_size="auto",
         validation_fraction=None,
         patience="auto",
