@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._backend import import_keras
+from ._bounds import Bounds
 from ._compilation import DEFAULT_LOSS, TrainingLoss, make_optimizer
 from ._guard import Guard
 from ._inference import Predictor
@@ -246,6 +247,7 @@ class _BaseAutoencoder(
                 optimizer_state=None if first else self._optimizer_state,
                 epochs=1,
                 patience=None,
+                widen_bounds=not first,
             )
             before, now = self.history_, result.history
             self.history_ = {
@@ -333,28 +335,35 @@ class _BaseAutoencoder(
         self._run_decoder = Predictor(self.decoder_)
         self.n_components_ = self._networks.n_components
 
-    def _train(self, rows, rows_val, *, patience, **arguments):
+    def _train(self, rows, rows_val, *, patience, widen_bounds=False, **arguments):
         check_reachable(rows.X, self.decoder_, self._training_loss())
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = _default_batch_size(len(rows))
         if patience == "auto":
             patience = _default_patience(len(rows) / batch_size)
-        result = train(
-            self.autoencoder_,
-            rows,
-            rows_val,
-            loss=self._training_loss(),
-            optimizer=make_optimizer(self._optimizer(), self.learning_rate),
-            build_like=lambda: (
-                self.architecture_.build(**self._build_arguments).autoencoder
-            ),
-            batch_size=min(batch_size, len(rows)),
-            patience=patience,
-            rng=self._rng,
-            verbose=self.verbose,
-            **arguments,
-        )
+        bounds = Bounds(self._networks)
+        before = bounds.open()
+        try:
+            result = train(
+                self.autoencoder_,
+                rows,
+                rows_val,
+                loss=self._training_loss(),
+                optimizer=make_optimizer(self._optimizer(), self.learning_rate),
+                build_like=lambda: (
+                    self.architecture_.build(**self._build_arguments).autoencoder
+                ),
+                batch_size=min(batch_size, len(rows)),
+                patience=patience,
+                rng=self._rng,
+                verbose=self.verbose,
+                **arguments,
+            )
+        except BaseException:
+            bounds.restore(before)
+            raise
+        bounds.close(rows, self._run_encoder, widen=before if widen_bounds else None)
         self._optimizer_state = result.optimizer_state
         return result
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._backend import read_values, write_values
+from ._bounds import Bounds
 from ._compilation import DEFAULT_LOSS
 from .architectures import BaseArchitecture
 from .metrics import reconstruction_error, reconstruction_r2_score
@@ -50,7 +51,10 @@ class Guard:
         variance = self.X_val.var(axis=0, dtype=np.float64).sum()
         luck = max(gain.std() / np.sqrt(len(gain)), LEAST_GAIN * variance / len(gain))
         if estimator.best_epoch_ and gain.mean() <= luck:
+            bounds = Bounds(estimator._networks)
+            closed = bounds.open()
             write_values(estimator.autoencoder_.variables, self.values)
+            bounds.restore(closed)
             estimator.best_epoch_, score = 0, self.score
         estimator.held_out_scores_ = {"start": self.score, "end": score}
 

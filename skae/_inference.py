@@ -107,8 +107,9 @@ _ACTIVATIONS = {
 }
 
 
-# A layer of skae's own, whose module imports Keras.
+# Layers of skae's own, whose module imports Keras.
 _TRANSPOSED_DENSE = ("skae.architectures._layers", "TransposedDense")
+_CLIP = ("skae.architectures._layers", "Clip")
 
 
 def _numpy_steps(network):
@@ -155,6 +156,12 @@ def _numpy_step(layer):
     if (kind.__module__, kind.__name__) == _TRANSPOSED_DENSE:
         kernel = layer.tied_to.kernel
         return _dense_step(layer, lambda: view_value(kernel).T, layer.bias)
+    if (kind.__module__, kind.__name__) == _CLIP:
+        return lambda x: np.clip(
+            x,
+            view_value(layer.low).astype(x.dtype, copy=False),
+            view_value(layer.high).astype(x.dtype, copy=False),
+        )
     if kind is keras.layers.Activation:
         activation = _numpy_activation(layer)
         return activation and (lambda x: activation(x.copy()))

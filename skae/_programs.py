@@ -37,6 +37,7 @@ _ROW_WISE_LAYERS = (
     "LayerNormalization",
     "LeakyReLU",
     "MaskingNoise",
+    "Clip",
     "NestedDropout",
     "ReLU",
     "Reshape",

@@ -110,7 +110,7 @@ def custom_objects():
     --------
     >>> from skae.architectures import custom_objects
     >>> sorted(custom_objects())
-    ['skae>Chain', 'skae>ContractivePenalty', 'skae>GaussianNoise',
+    ['skae>Chain', 'skae>Clip', 'skae>ContractivePenalty', 'skae>GaussianNoise',
      'skae>GaussianSampling', 'skae>MaskingNoise', 'skae>NestedDropout',
      'skae>SparsityPenalty', 'skae>TransposedDense']
     """

@@ -56,6 +56,8 @@ class DenseArchitecture(BaseArchitecture):
         output are linear and no weights are tied, else None, which starts from random
         weights. With `partial_fit`, the rows of the first call give the PCA. It sees
         at most 256 MB of rows (8 MB if they are memory-mapped), chosen at random.
+        Once trained, the networks see rows and codes clipped to the ranges of the
+        training rows, so that beyond these the linear maps go on alone.
     tied_weights : bool, default=False
         Whether the layers of the decoder use the transposed kernels of the encoder's.
     normalization : {"batch", "layer"} or None, default=None
@@ -281,6 +283,11 @@ class DenseArchitecture(BaseArchitecture):
         linear = None
         if anchored:
             linear = keras.layers.Dense(end_units, name=f"linear_{end_name}")(outputs)
+            if sizes:
+                from ._layers import Clip
+
+                # What bends goes astray where it was not trained; what is linear, less.
+                outputs = Clip(name="clip")(outputs)
         dense_layers = []
         for i, size in enumerate(sizes, start=1):
             activation = None if self.normalization else self.activation

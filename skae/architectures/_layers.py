@@ -7,6 +7,9 @@ from keras import ops
 # posterior that is of use comes near: the prior's log-variance is 0.
 _LARGEST_LOG_VARIANCE = 10.0
 
+# Beyond all values that a network can deal with, but finite.
+_UNBOUNDED = 1e30
+
 
 @keras.saving.register_keras_serializable("skae")
 class TransposedDense(keras.layers.Layer):
@@ -54,6 +57,42 @@ class TransposedDense(keras.layers.Layer):
             "A network with tied weights cannot be made from a Keras file or "
             "configuration. Pickle the estimator instead."
         )
+
+
+@keras.saving.register_keras_serializable("skae")
+class Clip(keras.layers.Layer):
+    """Clips each value to a range of its own, which lets all by until it is set.
+
+    Parameters
+    ----------
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def build(self, input_shape):
+        """Add the range."""
+        self.low, self.high = (
+            self.add_weight(
+                shape=(input_shape[-1],),
+                initializer=keras.initializers.Constant(bound),
+                trainable=False,
+                name=name,
+            )
+            for name, bound in (("low", -_UNBOUNDED), ("high", _UNBOUNDED))
+        )
+
+    def open(self):
+        """Let all values by."""
+        self.low.assign(ops.full_like(self.low, -_UNBOUNDED))
+        self.high.assign(ops.full_like(self.high, _UNBOUNDED))
+
+    def call(self, inputs):
+        """Apply the layer."""
+        return ops.clip(inputs, self.low, self.high)
+
+    def compute_output_shape(self, input_shape):
+        """Give the shape of what `call` returns."""
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("skae")
