@@ -220,3 +220,60 @@ def test_training_moves_on_from_there_and_pickles():
     assert autoencoder.score(X) > start + 0.1
     again = pickle.loads(pickle.dumps(autoencoder))
     np.testing.assert_array_equal(reconstruct(again, X), reconstruct(autoencoder, X))
+
+
+@pytest.fixture(scope="module")
+def bent():
+    """A fit that has left PCA, on rows within 1."""
+    x = np.random.RandomState(0).uniform(-1, 1, size=(400, 1))
+    X = np.hstack([x, x**2, x**3]) / np.abs(x).max()
+    architecture = DenseArchitecture((16,))
+    autoencoder = AutoencoderTransformer(
+        1, architecture=architecture, epochs=40, random_state=0
+    ).fit(X)
+    assert autoencoder.best_epoch_ > 0
+    return autoencoder, X
+
+
+def bends(function, values):
+    """How far the function is from a straight line over equally spaced rows."""
+    return np.abs(np.diff(function(values), n=2, axis=0)).max()
+
+
+@pytest.mark.parametrize("keras_runs", [False, True])
+def test_beyond_the_training_rows_it_is_linear(bent, keras_runs):
+    autoencoder, X = bent
+    encode, decode = autoencoder.transform, autoencoder.inverse_transform
+    if keras_runs:
+        encode, decode = autoencoder.encoder_, autoencoder.decoder_
+    for function, within in ((encode, X), (decode, autoencoder.transform(X))):
+        low, high = within.min(axis=0), within.max(axis=0)
+        steps = np.array([[0.0], [0.5], [1.0]])
+        assert bends(function, low + steps * (high - low)) > 1e-2
+        beyond = high + (1 + steps) * (high - low)
+        assert bends(function, beyond) < 1e-5
+
+
+def test_partial_fit_widens_what_it_has_seen(bent):
+    autoencoder, X = pickle.loads(pickle.dumps(bent))
+    autoencoder.partial_fit(4 * X[:100])
+    steps = np.array([[1.0], [2.0], [3.0]])
+    assert bends(autoencoder.transform, steps * X.max(axis=0)) > 1e-3
+    autoencoder.partial_fit(X / 10)  # what was seen before stays
+    assert bends(autoencoder.transform, steps * X.max(axis=0)) > 1e-3
+    assert bends(autoencoder.transform, (4 + steps) * X.max(axis=0)) < 1e-5
+
+
+def test_far_rows_do_not_go_astray():
+    """Heavy tails: a few rows that lie far beyond all that were trained on."""
+    X = np.random.RandomState(0).standard_t(1.5, size=(1000, 2)).clip(-300, 300)
+    X = np.hstack([X, X[:, :1] * X[:, 1:], np.abs(X)])
+    far = np.abs(X).max(axis=1) > 10
+    autoencoder = AutoencoderTransformer(2, epochs=60, random_state=0).fit(X[~far])
+    pca = PCA(2).fit(X[~far])
+    error, by_pca = (
+        ((X[far] - reconstruct(estimator, X[far])) ** 2).sum()
+        for estimator in (autoencoder, pca)
+    )
+    assert autoencoder.best_epoch_ > 0
+    assert error < 1.5 * by_pca
