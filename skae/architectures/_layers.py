@@ -7,9 +7,6 @@ from keras import ops
 # posterior that is of use comes near: the prior's log-variance is 0.
 _LARGEST_LOG_VARIANCE = 10.0
 
-# Beyond all values that a network can deal with, but finite.
-_UNBOUNDED = 1e30
-
 
 @keras.saving.register_keras_serializable("skae")
 class TransposedDense(keras.layers.Layer):
@@ -78,13 +75,18 @@ class Clip(keras.layers.Layer):
                 trainable=False,
                 name=name,
             )
-            for name, bound in (("low", -_UNBOUNDED), ("high", _UNBOUNDED))
+            for name, bound in (("low", -self._largest), ("high", self._largest))
         )
 
     def open(self):
         """Let all values by."""
-        self.low.assign(ops.full_like(self.low, -_UNBOUNDED))
-        self.high.assign(ops.full_like(self.high, _UNBOUNDED))
+        self.low.assign(ops.full_like(self.low, -self._largest))
+        self.high.assign(ops.full_like(self.high, self._largest))
+
+    @property
+    def _largest(self):
+        """Beyond all that a network can deal with; infinity would be a divergence."""
+        return 65504.0 if self.variable_dtype == "float16" else 1e30
 
     def call(self, inputs):
         """Apply the layer."""
