@@ -24,9 +24,9 @@ from skae import AutoencoderTransformer
 from skae.inspection import ExplainedVarianceDisplay
 
 rng = np.random.RandomState(0)
-roll, _ = make_swiss_roll(2000, noise=0.1, random_state=0)
+roll, _ = make_swiss_roll(1500, noise=0.1, random_state=0)
 patches = extract_patches_2d(
-    load_sample_image("flower.jpg") / 255, (8, 8), max_patches=3000, random_state=0
+    load_sample_image("flower.jpg") / 255, (8, 8), max_patches=2000, random_state=0
 )
 
 # %%
@@ -42,7 +42,7 @@ data_sets = {
         StandardScaler().fit_transform(load_breast_cancer().data),
         [1, 2, 4, 8],
     ),
-    "Patches of a photograph": (patches.reshape(len(patches), -1), [1, 2, 4, 8, 16]),
+    "Patches of a photograph": (patches.reshape(len(patches), -1), [1, 2, 4, 8]),
 }
 estimators = {
     "PCA": PCA(random_state=0),
