@@ -1,11 +1,12 @@
 """Beyond what it was trained on, an anchored network goes on as a linear map does."""
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from ._backend import leaf_layers, read_values, write_values
 
-# Rows that are encoded at a time.
-CHUNK_ROWS = 16_384
+# Bytes of the rows that are encoded at a time.
+CHUNK_BYTES = 2**24
 
 
 class Bounds:
@@ -64,8 +65,9 @@ class Bounds:
         if not self._variables:
             return
         values = widen
-        for start in range(0, len(rows), CHUNK_ROWS):
-            X = rows.take(rows.indices[start : start + CHUNK_ROWS])
+        indices = np.sort(rows.indices)  # on a disk, neighbours are read together
+        for chunk in gen_batches(len(rows), max(1, CHUNK_BYTES // rows.row_bytes)):
+            X = rows.take(indices[chunk])
             seen = []
             if self._of_samples:
                 seen += _range(X.reshape(len(X), -1))

@@ -28,6 +28,7 @@ MIN_BATCHES_FOR_XLA = 1000
 _ROW_WISE_LAYERS = (
     "Activation",
     "Add",
+    "Clip",
     "Dense",
     "Dropout",
     "Flatten",
@@ -37,7 +38,6 @@ _ROW_WISE_LAYERS = (
     "LayerNormalization",
     "LeakyReLU",
     "MaskingNoise",
-    "Clip",
     "NestedDropout",
     "ReLU",
     "Reshape",
