@@ -24,6 +24,7 @@ from skae.architectures import (
     KerasArchitecture,
 )
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
+from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 
 digits, clothes = fetch_mnist(subset="train"), fetch_fashion_mnist(subset="train")
 digits_test, clothes_test = (
@@ -31,28 +32,6 @@ digits_test, clothes_test = (
     fetch_fashion_mnist(subset="test"),
 )
 n_images = 10_000
-
-
-def show(rows, title, n_shown=10):
-    """Draw rows of pictures; those of codes are 4 high and 8 wide."""
-    heights = [2 if "ode" in label else 4 for label in rows]
-    fig, axes = plt.subplots(
-        len(rows),
-        n_shown,
-        figsize=(9, 0.24 * sum(heights) + 0.4),
-        height_ratios=heights,
-        layout="constrained",
-    )
-    for (label, images), row in zip(rows.items(), axes, strict=True):
-        for image, ax in zip(images, row, strict=False):
-            if "ode" in label:
-                ax.imshow(image.reshape(4, 8), cmap="cividis", vmin=0)
-            else:
-                ax.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[])
-        row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    fig.suptitle(title)
-
 
 # %%
 # Systems D and E: codes as pictures
@@ -76,15 +55,16 @@ def through_32_numbers(X, epochs, **optimizer):
 system_d = through_32_numbers(digits.data, 15, optimizer="adadelta", learning_rate=1.0)
 system_e = through_32_numbers(clothes.data, 6)
 system_e.summary()
-for autoencoder, test, title in (
-    (system_d, digits_test, "System D: digits through 32 numbers and back"),
-    (system_e, clothes_test, "System E: clothes through 32 numbers and back"),
-):
-    X_shown = test.data[:10]
-    codes = autoencoder.transform(X_shown)
-    reconstructions = autoencoder.inverse_transform(codes)
-    rows = {"Original": X_shown, "Code": codes, "Reconstruction": reconstructions}
-    show(rows, title)
+
+# %%
+# Digits first, then clothes:
+
+pictures = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
+ReconstructionDisplay.from_estimator(system_d, digits_test.data, **pictures)
+
+# %%
+
+ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **pictures)
 
 # %%
 # System D: losses of one image
@@ -132,14 +112,15 @@ system_c = AutoencoderTransformer(
     epochs=3,
     random_state=0,
 ).fit(digits.data[:4_000].reshape(-1, 28, 28, 1))
-rows = {}
-for name, test in (("Digit", digits_test), ("Clothing", clothes_test)):
+for name, test in (("Digits", digits_test), ("Clothes", clothes_test)):
     images = test.data[:500].reshape(-1, 28, 28, 1)
     reconstructions = system_c.inverse_transform(system_c.transform(images))
-    rows |= {name: images, f"{name},\nreconstructed": reconstructions}
     error = np.mean((images - reconstructions) ** 2)
-    print(f"System C, mean squared error: {name:8} {error:.4f}")
-show(rows, "System C: it has learnt from digits only")
+    print(f"System C, mean squared error: {name:7} {error:.4f}")
+both = np.concatenate([digits_test.data[:5], clothes_test.data[:5]])
+ReconstructionDisplay.from_estimator(
+    system_c, both.reshape(-1, 28, 28, 1), show_codes=False, cmap="gray_r"
+)
 
 # %%
 # System A: outliers
@@ -178,6 +159,7 @@ is_outlier = np.repeat([False, True], 2_000)
 
 system_a = AutoencoderOutlierDetector(
     architecture=KerasArchitecture(SubclassedAutoencoder()),
+    outlier_score="reconstruction",
     batch_size=32,
     epochs=10,
     random_state=0,
@@ -196,16 +178,10 @@ for name, said in found.items():
     )
     print(f"{name:14}  {next(scores):8.3f}  {next(scores):9.3f}  {next(scores):6.3f}")
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-bins = np.linspace(0, 0.1, 80)
-ax.hist(errors[~is_outlier], bins, label="Clothes", color="0.15", alpha=0.9)
-ax.hist(errors[is_outlier], bins, label="Digits", color="tab:orange", alpha=0.7)
-ax.axvline(threshold, color="black", linestyle="--", label="Mean + 1 deviation")
-ax.axvline(-system_a.offset_ / 784, color="black", linestyle=":", label="predict")
-ax.set(
-    xlabel="Mean squared error of an image",
-    ylabel="Images",
-    title="System A: clothes it has not seen, and digits",
+# %%
+# The tutorials' threshold among the errors, with the sign of a score:
+
+OutlierScoreDisplay.from_predictions(
+    -errors, np.where(is_outlier, -1, 1), threshold=-threshold
 )
-ax.legend()
 plt.show()
