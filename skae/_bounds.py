@@ -51,7 +51,7 @@ class Bounds:
         write_values(self._variables, before)
 
     def close(self, rows, encode, *, widen=None):
-        """Let by the values of some rows and of their codes, and clip all beyond.
+        """Let by the values of some rows, of their codes and 0, and clip all beyond.
 
         Parameters
         ----------
@@ -72,7 +72,9 @@ class Bounds:
             if self._of_samples:
                 seen += _range(X.reshape(len(X), -1))
             if self._of_codes:
-                seen += _range(encode(X))
+                low, high = _range(encode(X))
+                # Codes that are cut are 0.
+                seen += [np.minimum(low, 0), np.maximum(high, 0)]
             values = seen if values is None else _union(values, seen)
         write_values(self._variables, values)
 

@@ -277,3 +277,19 @@ def test_far_rows_do_not_go_astray():
     )
     assert autoencoder.best_epoch_ > 0
     assert error < 1.5 * by_pca
+
+
+def test_a_code_that_is_cut_is_not_clipped():
+    """It is 0 then, also where no row that was trained on has a code near 0."""
+    rows = np.random.RandomState(0).normal(size=(300, 4))
+    autoencoder = AutoencoderTransformer(
+        3, ordered=True, epochs=3, warm_start=True, random_state=0
+    ).fit(rows)
+    codes = autoencoder.fit(rows + 20).transform(rows + 20)
+    assert np.abs(codes).min(axis=0).max() > 1
+    codes[:, 1:] = 0
+    np.testing.assert_allclose(
+        autoencoder.truncate(1).inverse_transform(codes[:, :1]),
+        autoencoder.inverse_transform(codes),
+        rtol=1e-4,
+    )
