@@ -17,23 +17,29 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._backend import import_keras
-from ._bounds import Bounds
-from ._compilation import DEFAULT_LOSS, TrainingLoss, make_optimizer
 from ._guard import Guard
 from ._inference import Predictor
-from ._observers import CallbackSupportMixin, SklearnCallbacks
 from ._random import draw_seed
-from ._ranges import check_floatx, check_reachable
 from ._repr_html import NetworkReprMixin
-from ._rows import Rows
 from ._state import NETWORKS, StateMixin
-from ._training import train
+from ._training import (
+    DEFAULT_LOSS,
+    CallbackSupportMixin,
+    FitData,
+    RowSource,
+    SklearnCallbacks,
+    TrainingLoss,
+    TrainingOptions,
+    make_optimizer,
+    train,
+)
+from ._validation import check_floatx, check_reachable
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._base import describe
+from .architectures._clipping import Bounds
 
 # Rows that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
-MAPPED_INITIAL_BYTES = 2**23
 
 
 class _BaseAutoencoder(
@@ -193,7 +199,7 @@ class _BaseAutoencoder(
                 epochs=self.epochs,
                 patience=self.patience,
                 anneal=self.learning_rate is None and self._optimizer() is None,
-                callbacks=self.callbacks,
+                callbacks=self.callbacks or (),
                 observers=self._epoch_tasks(context, X),
             )
             self.history_ = result.history
@@ -262,6 +268,23 @@ class _BaseAutoencoder(
             raise KeyboardInterrupt
         return self
 
+    def reconstruct(self, X):
+        """Reconstruct X: encode it and decode what comes of it.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples to reconstruct.
+
+        Returns
+        -------
+        ndarray of the shape of X
+            The reconstructions, in the dtype of X.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        return self._reconstruct(X).reshape(len(X), *self._sample_shape)
+
     def summary(self, *, print_fn=print):
         """Print layers, shapes, numbers of parameters and the compression factor.
 
@@ -320,11 +343,7 @@ class _BaseAutoencoder(
 
     def _initial(self, rows):
         """Choose the rows that an architecture may take its first weights from."""
-        size = MAPPED_INITIAL_BYTES if rows.is_memory_mapped else INITIAL_BYTES
-        n_rows = max(1, size // rows.row_bytes)
-        if len(rows) <= n_rows:
-            return rows.indices
-        return self._rng.choice(rows.indices, n_rows, replace=False)
+        return rows.draw(INITIAL_BYTES, self._rng)
 
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
@@ -335,7 +354,9 @@ class _BaseAutoencoder(
         self._run_decoder = Predictor(self.decoder_)
         self.n_components_ = self._networks.n_components
 
-    def _train(self, rows, rows_val, *, patience, widen_bounds=False, **arguments):
+    def _train(
+        self, rows, rows_val, *, patience, observers=(), widen_bounds=False, **options
+    ):
         check_reachable(rows.X, self.decoder_, self._training_loss())
         batch_size = self.batch_size
         if batch_size == "auto":
@@ -346,19 +367,18 @@ class _BaseAutoencoder(
         before = bounds.open()
         try:
             result = train(
-                self.autoencoder_,
-                rows,
-                rows_val,
-                loss=self._training_loss(),
-                optimizer=make_optimizer(self._optimizer(), self.learning_rate),
-                build_like=lambda: (
-                    self.architecture_.build(**self._build_arguments).autoencoder
+                self._networks,
+                FitData(rows, rows_val, None, rows),
+                TrainingOptions(
+                    loss=self._training_loss(),
+                    optimizer=make_optimizer(self._optimizer(), self.learning_rate),
+                    batch_size=min(batch_size, len(rows)),
+                    patience=patience,
+                    verbose=self.verbose,
+                    **options,
                 ),
-                batch_size=min(batch_size, len(rows)),
-                patience=patience,
                 rng=self._rng,
-                verbose=self.verbose,
-                **arguments,
+                observers=observers,
             )
         except BaseException:
             bounds.restore(before)
@@ -378,7 +398,7 @@ class _BaseAutoencoder(
         """Rows of validated X, as the network takes them."""
         floatx = import_keras().config.floatx()
         check_floatx(X, floatx)
-        return Rows(X, self._sample_shape, floatx, indices)
+        return RowSource(X, self._sample_shape, floatx, indices)
 
     def _validate(self, X, *, reset):
         """Check X as scikit-learn does, once; rows of images become flat."""

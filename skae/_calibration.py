@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold, train_test_split
 
+from ._outliers._thresholds import conformal_threshold
 from ._random import draw_seed
-from ._thresholds import auto_threshold, conformal_threshold, share_threshold
 
 
 def hold_out(detector, X, rows_val):
@@ -65,37 +65,3 @@ def _cross_score(detector, X, rows_val):
         fold.fit(samples[training], X_val=X_val)
         scores[held_out] = fold.score_samples(samples[held_out])
     return scores
-
-
-class ReferenceScores:
-    """Scores that others are compared with, and thresholds from them.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_scores,)
-        As `score_samples` gives them.
-    calibrated : bool
-        Whether they are of rows that no part of the detector was fitted on.
-    """
-
-    def __init__(self, scores, calibrated):
-        self.scores = np.sort(scores)
-        self.calibrated = calibrated
-
-    def threshold(self, contamination):
-        """Choose a threshold.
-
-        Parameters
-        ----------
-        contamination : "auto" or float
-            The share of rows below it: of these, or of new normal ones if calibrated.
-
-        Returns
-        -------
-        float
-            Rows that score less are outliers.
-        """
-        if contamination == "auto":
-            return auto_threshold(self.scores)
-        choose = conformal_threshold if self.calibrated else share_threshold
-        return choose(self.scores, contamination)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ._backend import read_values, write_values
-from ._bounds import Bounds
-from ._compilation import DEFAULT_LOSS
+from ._training import DEFAULT_LOSS
 from .architectures import BaseArchitecture
+from .architectures._clipping import Bounds
 from .metrics import reconstruction_error, reconstruction_r2_score
 
 # Held-out rows that are compared at most.

@@ -13,11 +13,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._calibration import ReferenceScores, hold_out
-from ._cuts import CutScores, count_components, frame_like
+from ._calibration import hold_out
+from ._outliers._ensemble import CutScores
+from ._outliers._scores import draw_rows
+from ._outliers._thresholds import ReferenceScores, conformal_pvalues
+from ._pca import count_components
 from ._random import draw_seed
-from ._scores import draw_rows
-from ._thresholds import conformal_pvalues
 
 # Shares of the variance that PCA keeps with as many components as the code has, and
 # with as many as its shorter cut has.
@@ -441,8 +442,32 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if self._scores.count_codes:
             contributions = np.hstack(parts)
             names += [f"code{i}" for i in range(self.n_components_)]
-        contributions = frame_like(X, contributions, names)
+        contributions = _frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
         reconstruction = self._reconstruct(rows).reshape(np.shape(X))
-        return contributions, frame_like(X, reconstruction, getattr(X, "columns", ()))
+        return contributions, _frame_like(X, reconstruction, getattr(X, "columns", ()))
+
+
+def _frame_like(X, values, columns):
+    """Make a DataFrame of values if X is one.
+
+    Parameters
+    ----------
+    X : array-like
+        What a user gave.
+    values : ndarray of shape (n_samples, n_columns)
+        What comes of it.
+    columns : list of str
+        Names of the columns.
+
+    Returns
+    -------
+    ndarray or pandas.DataFrame
+        The values, with the index of X if that has one.
+    """
+    if not hasattr(X, "iloc"):
+        return values
+    import pandas as pd
+
+    return pd.DataFrame(values, columns=columns, index=X.index)

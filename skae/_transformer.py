@@ -11,7 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._ordering import MAX_ROWS, copy_truncated, most_components, variance_kept
+from ._ordered_codes import MAX_ROWS, copy_truncated, variance_kept
+from ._pca import most_components
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
 

@@ -1,17 +1,13 @@
 """How well a reconstruction matches its original."""
 
-import pickle
 import warnings
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_validate
 from sklearn.utils import check_array, column_or_1d
 
 __all__ = [
-    "compare_reconstruction",
     "outlier_roc_auc_scorer",
     "reconstruction_error",
     "reconstruction_r2_score",
@@ -233,114 +229,6 @@ def _permute_columns(X):
     for i in range(flat.shape[1]):
         flat[:, i] = rng.permutation(flat[:, i])
     return permuted
-
-
-def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
-    """Compare how much of X some estimators keep, beside their time and size.
-
-    Parameters
-    ----------
-    estimators : list of estimators, or dict of str to estimator
-        Anything with `transform` and `inverse_transform`: PCA, NMF, KernelPCA with
-        ``fit_inverse_transform=True``, autoencoders, and Pipelines of them, whose
-        scaling is undone before X and its reconstruction are compared.
-    X : array-like of shape (n_samples, n_features)
-        Rows to split into training and test rows.
-    n_components : list, default=None
-        Values of the estimators' parameter of that name; in a Pipeline that of its last
-        step that has one. None leaves the estimators as they are.
-    cv : int, cross-validation generator or iterable, default=None
-        How to split; see :func:`~sklearn.model_selection.cross_validate`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each estimator and number of components:
-
-        - ``estimator`` and ``n_components``, the latter None if none were given;
-        - ``mean_test_score`` and ``std_test_score``, `reconstruction_r2_score` of test
-          rows, over the splits;
-        - ``mean_fit_time`` and ``mean_score_time`` in seconds;
-        - ``mean_size``, the bytes of the pickled estimator.
-
-    Raises
-    ------
-    ImportError
-        If pandas is not installed.
-    ValueError
-        If an estimator has no parameter `n_components`, or two of a list are called
-        alike: these need a dict.
-
-    See Also
-    --------
-    reconstruction_scorer : For GridSearchCV and its like.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.decomposition import PCA, FastICA
-    >>> from skae.metrics import compare_reconstruction
-    >>> X = load_iris().data
-    >>> table = compare_reconstruction([PCA(), FastICA()], X, n_components=[1, 2], cv=3)
-    >>> table[["estimator", "n_components"]].values.tolist()
-    [['PCA', 1], ['PCA', 2], ['FastICA', 1], ['FastICA', 2]]
-    """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "compare_reconstruction gives a pandas.DataFrame: install pandas."
-        ) from error
-    if not isinstance(estimators, dict):
-        names = [_name(estimator) for estimator in estimators]
-        if len(set(names)) < len(names):
-            raise ValueError(f"Two estimators are called alike: {names}. Pass a dict.")
-        estimators = dict(zip(names, estimators, strict=True))
-    rows = []
-    for name, estimator in estimators.items():
-        for number in [None] if n_components is None else n_components:
-            candidate = clone(estimator)
-            if number is not None:
-                candidate.set_params(**{_n_components_of(candidate): number})
-            results = cross_validate(
-                candidate,
-                X,
-                scoring=reconstruction_scorer,
-                cv=cv,
-                return_estimator=True,
-                error_score="raise",
-            )
-            sizes = [len(pickle.dumps(fitted)) for fitted in results["estimator"]]
-            rows.append(
-                {
-                    "estimator": name,
-                    "n_components": number,
-                    "mean_test_score": results["test_score"].mean(),
-                    "std_test_score": results["test_score"].std(),
-                    "mean_fit_time": results["fit_time"].mean(),
-                    "mean_score_time": results["score_time"].mean(),
-                    "mean_size": np.mean(sizes),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _name(estimator):
-    """Name an estimator by its class, a Pipeline by that of its last step."""
-    steps = getattr(estimator, "steps", None)
-    return type(steps[-1][1] if steps else estimator).__name__
-
-
-def _n_components_of(estimator):
-    """Find the parameter `n_components` of an estimator or of a Pipeline's step."""
-    parameters = estimator.get_params()
-    names = ["n_components"]
-    for step, _ in getattr(estimator, "steps", [])[::-1]:
-        names.append(f"{step}__n_components")
-    for name in names:
-        if name in parameters:
-            return name
-    raise ValueError(f"{estimator!r} has no parameter n_components.")
 
 
 def _check_pair(X_true, X_pred):

@@ -19,6 +19,7 @@ MODULES = [
     "skae.datasets",
     "skae.inspection",
     "skae.metrics",
+    "skae.model_selection",
 ]
 
 # Classes and functions have relatives and examples, see below; methods need none.

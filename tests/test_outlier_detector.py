@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector
-from skae._scores import make_score
-from skae._thresholds import auto_threshold
+from skae._outliers._scores import make_score
+from skae._outliers._thresholds import auto_threshold
 from skae.architectures import ConvolutionalArchitecture, DenseArchitecture
 from skae.inspection import OutlierScoreDisplay
 from skae.metrics import outlier_roc_auc_scorer, reconstruction_error

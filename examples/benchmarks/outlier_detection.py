@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from _paired import parse_arguments, write_json
+from skae._scores import make_score
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -32,7 +33,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import AutoencoderOutlierDetector
-from skae._scores import make_score
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.metrics import reconstruction_error
 

@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -28,6 +30,8 @@ class Networks:
         What the architecture wants to be trained with. None leaves it to the estimator.
     optimizer : str or keras.optimizers.Optimizer, default=None
         Likewise.
+    rebuild : callable, default=None
+        Builds networks like these once more. `BaseArchitecture.build` sets it.
 
     See Also
     --------
@@ -48,6 +52,7 @@ class Networks:
     autoencoder: Any
     loss: Any = None
     optimizer: Any = None
+    rebuild: Callable | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_halves(cls, encoder, decoder):
@@ -197,7 +202,15 @@ class BaseArchitecture(BaseEstimator, ABC):
             raise ValueError(
                 f"{task}: its encoder gives {networks.n_components}.{cure}"
             )
-        return networks
+        rebuild = partial(
+            self.build,
+            sample_shape,
+            n_components,
+            output_activation=output_activation,
+            ordered=ordered,
+            random_state=seed,
+        )
+        return replace(networks, rebuild=rebuild)
 
     @abstractmethod
     def build_networks(self, sample_shape, n_components, output_activation):

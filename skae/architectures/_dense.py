@@ -3,11 +3,10 @@
 import math
 from numbers import Integral, Real
 
-import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
+from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -19,10 +18,6 @@ _SHARE = [Interval(Real, 0, 1, closed="left")]
 # Standard deviation of the jitter that measures how much an encoder contracts: small
 # beside data of about unit scale, and large beside the rounding of float32.
 _JITTER = 0.01
-
-# Codes of the anchor have unit variance, but where the deviation along an axis is below
-# this share of the largest: noise would become as loud as what the rows really hold.
-_SMALLEST_DEVIATION = 1e-3
 
 
 class DenseArchitecture(BaseArchitecture):
@@ -243,7 +238,7 @@ class DenseArchitecture(BaseArchitecture):
         names = {layer.name for layer in networks.encoder.layers}
         if "linear_code" not in names:
             return
-        to_code, to_sample = _whitened_pca(X.reshape(len(X), -1), networks.n_components)
+        to_code, to_sample = whitened_pca(X.reshape(len(X), -1), networks.n_components)
         networks.encoder.get_layer("linear_code").set_weights(to_code)
         networks.decoder.get_layer("linear_reconstruction").set_weights(to_sample)
 
@@ -378,26 +373,3 @@ def _check_sizes(name, sizes):
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(f"{name} has to hold positive ints, got {sizes}.")
     return [int(size) for size in sizes]
-
-
-def _whitened_pca(X, n_components):
-    """Fit PCA; kernel and bias of its whitened map, and of the map back.
-
-    Components that X has no axes for stay 0.
-    """
-    n_samples, n_features = X.shape
-    kernel = np.zeros((n_features, n_components))
-    back = np.zeros((n_components, n_features))
-    n_axes = min(n_components, n_features, n_samples)
-    # Squares of uncentered float32 would drown small variances in their rounding.
-    mean = X.mean(axis=0, dtype=np.float64)
-    # The covariance takes less memory than a decomposition of all rows.
-    solver = "covariance_eigh" if n_samples > n_features else "full"
-    with np.errstate(invalid="ignore", divide="ignore"):  # one row, or no variance
-        pca = PCA(n_axes, svd_solver=solver).fit(X - mean)
-    deviation = np.sqrt(np.nan_to_num(pca.explained_variance_))
-    floor = _SMALLEST_DEVIATION * deviation[0] or 1.0
-    scale = np.maximum(deviation, floor)[:, np.newaxis]
-    kernel[:, :n_axes] = (pca.components_ / scale).T
-    back[:n_axes] = pca.components_ * scale
-    return (kernel, -mean @ kernel), (back, mean)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 
-from ._backend import import_keras, read_values
-from ._programs import POOL, Program, may_use_xla, program_key
+from .._backend import import_keras, read_values
+from ._program import Program
+from ._program_cache import POOL, may_use_xla, program_key
 
 # Bytes of the rows that are in work at a time.
 BLOCK_BYTES = 2**24
@@ -20,25 +21,17 @@ SMALL_BLOCK_BYTES = 2**19
 
 
 @contextmanager
-def engine_for(
-    autoencoder, rows, *, loss, optimizer, build_like, batch_size, epochs, callbacks
-):
+def engine_for(networks, rows, options, callbacks):
     """Choose how to train, and have it ready.
 
     Parameters
     ----------
-    autoencoder : keras.Model
-        The network to train.
-    rows : Rows
+    networks : Networks
+        The autoencoder is what is trained.
+    rows : RowSource
         What it will be trained on.
-    loss : TrainingLoss
-        What is minimized.
-    optimizer : keras.optimizers.Optimizer
-        As it shall begin, not yet built.
-    build_like : callable
-        Builds one more network like `autoencoder`.
-    batch_size, epochs : int
-        Rows of a batch, and the most epochs.
+    options : TrainingOptions
+        How to train.
     callbacks : KerasCallbacks or None
         The user's Keras callbacks. They see the network itself; without them, what
         trains is a copy that an earlier fit may have compiled.
@@ -50,13 +43,15 @@ def engine_for(
         own ``train_step``, within a `tf.distribute` strategy, and for backends of
         Keras other than TensorFlow.
     """
+    autoencoder, batch_size = networks.autoencoder, options.batch_size
+    loss, optimizer = options.loss, options.optimizer
     if _needs_keras(autoencoder, callbacks):
         yield KerasEngine(autoencoder, loss, optimizer, batch_size, callbacks)
         return
     n_batches = -(-len(rows) // batch_size)
     block_batches = max(1, BLOCK_BYTES // (rows.row_bytes * batch_size))
     xla_batches = None
-    if may_use_xla(autoencoder, loss, epochs * n_batches):
+    if may_use_xla(autoencoder, loss, options.epochs * n_batches):
         # Data of about the same size share one compilation, and all small data do.
         small_batches = max(1, SMALL_BLOCK_BYTES // (rows.row_bytes * batch_size))
         xla_batches = 1 << (max(n_batches, small_batches) - 1).bit_length()
@@ -67,7 +62,7 @@ def engine_for(
         key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)
         program = POOL.take(key)
     if program is None:
-        network = autoencoder if key is None else build_like()
+        network = autoencoder if key is None else networks.rebuild().autoencoder
         if xla_batches and not POOL.count_xla_program():
             xla_batches = None
         program = Program(network, loss, optimizer, batch_size, xla_batches)

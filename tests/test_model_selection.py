@@ -21,10 +21,10 @@ from sklearn.preprocessing import StandardScaler
 from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 from skae.metrics import (
-    compare_reconstruction,
     reconstruction_r2_score,
     reconstruction_scorer,
 )
+from skae.model_selection import compare_reconstruction
 
 
 @pytest.fixture

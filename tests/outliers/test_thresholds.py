@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skae._thresholds import (
+from skae._outliers._thresholds import (
     auto_threshold,
     conformal_pvalues,
     conformal_threshold,

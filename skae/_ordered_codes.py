@@ -1,32 +1,12 @@
 """Codes in the order of what they add: how many are needed, and what each adds."""
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from ._backend import read_values, view_value, write_values
 from .metrics import reconstruction_r2_score
 
 # Rows from which the share of variance is computed: each cut decodes all of them.
 MAX_ROWS = 5000
-
-
-def most_components(X, share):
-    """Count the components that PCA needs to keep a share of the variance.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Training rows.
-    share : float
-        Within 0 and 1.
-
-    Returns
-    -------
-    int
-        No autoencoder that is at least as good as PCA needs more.
-    """
-    solver = "covariance_eigh" if len(X) > X.shape[1] else "full"
-    return int(PCA(share, svd_solver=solver).fit(X).n_components_)
 
 
 def variance_kept(X, codes, decode):

@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from ._whitening import median_and_deviation
+
 
 def auto_threshold(scores):
     """Choose a threshold from the bulk of the scores.
@@ -38,7 +40,9 @@ def auto_threshold(scores):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae._thresholds import auto_threshold
+
+    from ._whitening import median_and_deviation
+    >>> from skae._outliers._thresholds import auto_threshold
     >>> normal = np.random.RandomState(0).chisquare(6, size=1000)
     >>> outliers = np.full(50, 100.0)
     >>> threshold = auto_threshold(-np.r_[normal, outliers])
@@ -47,31 +51,6 @@ def auto_threshold(scores):
     """
     median, deviation = median_and_deviation(np.cbrt(-np.asarray(scores, np.float64)))
     return float(-((median + 3 * deviation) ** 3))
-
-
-def median_and_deviation(values):
-    """Estimate mean and standard deviation of the bulk of some values.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples,)
-        Values, most of them nearly normally distributed.
-
-    Returns
-    -------
-    median : float
-        Their median.
-    deviation : float
-        Their median absolute deviation, or their mean absolute deviation where more
-        than half of them are the same, in units that make it the standard deviation
-        of a normal distribution.
-    """
-    median = np.median(values)
-    distances = np.abs(values - median)
-    deviation = 1.4826 * np.median(distances)
-    if deviation == 0:
-        deviation = 1.2533 * distances.mean()
-    return float(median), float(deviation)
 
 
 def share_threshold(scores, contamination):
@@ -125,7 +104,9 @@ def conformal_threshold(calibration_scores, contamination):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae._thresholds import conformal_threshold
+
+    from ._whitening import median_and_deviation
+    >>> from skae._outliers._thresholds import conformal_threshold
     >>> conformal_threshold(-np.arange(1.0, 100.0), 0.05)
     -95.0
     """
@@ -168,10 +149,46 @@ def conformal_pvalues(calibration_scores, scores):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae._thresholds import conformal_pvalues
+
+    from ._whitening import median_and_deviation
+    >>> from skae._outliers._thresholds import conformal_pvalues
     >>> conformal_pvalues(np.array([-3.0, -2.0, -1.0, -0.5]), np.array([-5.0, -2.0]))
     array([0.2, 0.6])
     """
     calibration = np.sort(calibration_scores)
     no_higher = np.searchsorted(calibration, scores, side="right")
     return (1 + no_higher) / (1 + len(calibration))
+
+
+class ReferenceScores:
+    """Scores that others are compared with, and thresholds from them.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_scores,)
+        As `score_samples` gives them.
+    calibrated : bool
+        Whether they are of rows that no part of the detector was fitted on.
+    """
+
+    def __init__(self, scores, calibrated):
+        self.scores = np.sort(scores)
+        self.calibrated = calibrated
+
+    def threshold(self, contamination):
+        """Choose a threshold.
+
+        Parameters
+        ----------
+        contamination : "auto" or float
+            The share of rows below it: of these, or of new normal ones if calibrated.
+
+        Returns
+        -------
+        float
+            Rows that score less are outliers.
+        """
+        if contamination == "auto":
+            return auto_threshold(self.scores)
+        choose = conformal_threshold if self.calibrated else share_threshold
+        return choose(self.scores, contamination)

@@ -3,8 +3,6 @@
 import numpy as np
 from sklearn.covariance import ledoit_wolf
 
-from ._thresholds import median_and_deviation
-
 # Columns above which only the variances are used and covariances are not: the matrix
 # would take more than 32 MB, and its eigenvectors more than half a minute.
 MAX_COLUMNS = 2048
@@ -19,6 +17,31 @@ FLOOR = 1e-3
 # at most so many standard deviations from the median.
 REWEIGHTING_ROUNDS = 3
 REWEIGHTING_CUTOFF = 2.5
+
+
+def median_and_deviation(values):
+    """Estimate mean and standard deviation of the bulk of some values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        Values, most of them nearly normally distributed.
+
+    Returns
+    -------
+    median : float
+        Their median.
+    deviation : float
+        Their median absolute deviation, or their mean absolute deviation where more
+        than half of them are the same, in units that make it the standard deviation
+        of a normal distribution.
+    """
+    median = np.median(values)
+    distances = np.abs(values - median)
+    deviation = 1.4826 * np.median(distances)
+    if deviation == 0:
+        deviation = 1.2533 * distances.mean()
+    return float(median), float(deviation)
 
 
 class Whitening:

@@ -5,9 +5,9 @@ import pytest
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 
-from skae import _scores, _whitening
-from skae._scores import draw_rows, make_score
-from skae._whitening import Whitening
+from skae._outliers import _scores, _whitening
+from skae._outliers._scores import draw_rows, make_score
+from skae._outliers._whitening import Whitening
 
 KINDS = ["reconstruction", "residual", "code", "neighbors", "fused"]
 

@@ -11,7 +11,7 @@ import time
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from ._backend import import_keras
+from .._backend import import_keras
 
 try:
     from sklearn.callback import CallbackSupportMixin

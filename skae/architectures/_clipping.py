@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._backend import leaf_layers, read_values, write_values
+from .._backend import leaf_layers, read_values, write_values
 
 # Bytes of the rows that are encoded at a time.
 CHUNK_BYTES = 2**24
@@ -80,7 +80,7 @@ class Bounds:
 
 
 def _clips(half):
-    from .architectures._layers import Clip
+    from ._layers import Clip
 
     return [layer for layer in leaf_layers(half) if isinstance(layer, Clip)]
 

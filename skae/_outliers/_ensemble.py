@@ -3,33 +3,8 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._inference import CHUNK_ROWS
+from .._inference import CHUNK_ROWS
 from ._scores import Contributions, make_score
-
-
-def count_components(X, shares):
-    """Count the components that PCA needs to keep shares of the variance.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Training rows.
-    shares : list of float
-        Within 0 and 1.
-
-    Returns
-    -------
-    list of int
-        A number for each share, at least 1. There are fewer than features, where these
-        are two or more.
-    """
-    X = X.astype(np.float64)
-    X -= X.mean(axis=0)
-    products = X.T @ X if len(X) > X.shape[1] else X @ X.T
-    variances = np.linalg.eigvalsh(products)[::-1].clip(0)
-    kept = np.cumsum(variances)
-    counts = np.searchsorted(kept, np.multiply(shares, kept[-1])) + 1
-    return [max(1, min(int(count), X.shape[1] - 1)) for count in counts]
 
 
 class CutScores:
@@ -127,27 +102,3 @@ class CutScores:
                 kept = Z.copy()
                 kept[:, cut:] = 0
             yield score, (X, decode(kept), Z[:, :cut])
-
-
-def frame_like(X, values, columns):
-    """Make a DataFrame of values if X is one.
-
-    Parameters
-    ----------
-    X : array-like
-        What a user gave.
-    values : ndarray of shape (n_samples, n_columns)
-        What comes of it.
-    columns : list of str
-        Names of the columns.
-
-    Returns
-    -------
-    ndarray or pandas.DataFrame
-        The values, with the index of X if that has one.
-    """
-    if not hasattr(X, "iloc"):
-        return values
-    import pandas as pd
-
-    return pd.DataFrame(values, columns=columns, index=X.index)

@@ -342,7 +342,7 @@ def make_score(kind):
     --------
     >>> import numpy as np
     >>> from sklearn.decomposition import PCA
-    >>> from skae._scores import make_score
+    >>> from skae._outliers._scores import make_score
     >>> rng = np.random.RandomState(0)
     >>> x = rng.normal(size=(300, 1))
     >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(300, 3))

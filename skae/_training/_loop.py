@@ -1,15 +1,17 @@
 """Training as a function: networks and arrays in, a frozen result out."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._backend import read_values, write_values
-from ._compilation import OptimizerState
+from .._backend import read_values, write_values
+from ._callbacks import KerasCallbacks, ProgressLine
 from ._engines import engine_for
-from ._observers import KerasCallbacks, ProgressLine
+from ._optimizers import OptimizerState
 
 # Factor of the learning rate where it is lowered.
 ANNEALING = 0.3
@@ -40,90 +42,86 @@ class TrainingResult:
     optimizer_state: OptimizerState
 
 
-def train(
-    autoencoder,
-    rows,
-    rows_val,
-    *,
-    loss,
-    optimizer,
-    build_like,
-    optimizer_state=None,
-    epochs,
-    batch_size,
-    patience,
-    rng,
-    anneal=False,
-    callbacks=None,
-    observers=(),
-    verbose=0,
-):
-    """Train a network to give back its input.
-
-    The weights of the epoch with the best validation loss stay, or without validation
-    rows those of the last epoch.
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train, with nothing left to be chosen.
 
     Parameters
     ----------
-    autoencoder : keras.Model
-        Trained in place.
-    rows, rows_val : Rows
-        Training and validation rows; the latter may be None.
     loss : TrainingLoss
         What is minimized.
     optimizer : keras.optimizers.Optimizer
         A new one, which the training may use or copy.
-    build_like : callable
-        Builds one more network like `autoencoder`.
-    optimizer_state : OptimizerState, optional
-        From where the optimizer goes on.
     epochs, batch_size : int
-        The most passes over the rows, and the rows of a batch.
+        Maximum number of passes over the samples, and samples of a batch.
     patience : int or None
         Epochs without a better validation loss before stopping.
-    rng : numpy.random.RandomState
-        Shuffles the rows before each epoch.
+    optimizer_state : OptimizerState or None
+        From where the optimizer goes on.
     anneal : bool
         Whether to lower the learning rate after half of the patience.
-    callbacks : list of keras.callbacks.Callback, optional
+    callbacks : sequence of keras.callbacks.Callback
         They are copied.
-    observers : sequence of Observer
-        Further ones who watch.
     verbose : int
-        Whether to print a line an epoch.
+        Whether to show the progress of epochs.
+    """
+
+    loss: Any
+    optimizer: Any
+    epochs: int
+    batch_size: int
+    patience: int | None = None
+    optimizer_state: OptimizerState | None = None
+    anneal: bool = False
+    callbacks: Sequence = ()
+    verbose: int = 0
+
+
+def train(networks, data, options, *, rng, observers=()):
+    """Train an autoencoder to reconstruct its input.
+
+    The weights of the epoch with the best validation loss stay, or without validation
+    samples those of the last epoch.
+
+    Parameters
+    ----------
+    networks : Networks
+        The autoencoder is trained in place.
+    data : FitData
+        Training samples, and validation samples if there are any.
+    options : TrainingOptions
+        How to train.
+    rng : numpy.random.RandomState
+        Shuffles the samples before each epoch.
+    observers : sequence of Observer
+        They are told of each epoch.
 
     Returns
     -------
     TrainingResult
-        Also after Ctrl-C. Any other exception leaves the weights as they were.
+        Also after Ctrl-C.
     """
+    autoencoder = networks.autoencoder
     observers = list(observers)
-    if verbose:
-        observers.append(ProgressLine(epochs))
+    if options.verbose:
+        observers.append(ProgressLine(options.epochs))
     keras_callbacks = None
-    if callbacks:
-        steps = -(-len(rows) // batch_size)
+    if options.callbacks:
         keras_callbacks = KerasCallbacks(
-            callbacks, autoencoder, epochs=epochs, steps=steps
+            options.callbacks,
+            autoencoder,
+            epochs=options.epochs,
+            steps=-(-len(data.train) // options.batch_size),
         )
         observers.append(keras_callbacks)
-    config = optimizer.get_config()
+    config = options.optimizer.get_config()
     start = read_values(autoencoder.variables)
     try:
-        with engine_for(
-            autoencoder,
-            rows,
-            loss=loss,
-            optimizer=optimizer,
-            build_like=build_like,
-            batch_size=batch_size,
-            epochs=epochs,
-            callbacks=keras_callbacks,
-        ) as engine:
-            if optimizer_state is not None:
-                optimizer_state.restore(engine.optimizer, config)
-            run = _Run(engine, autoencoder, rows, rows_val)
-            run.train(epochs, patience, rng, observers, anneal)
+        with engine_for(networks, data.train, options, keras_callbacks) as engine:
+            if options.optimizer_state is not None:
+                options.optimizer_state.restore(engine.optimizer, config)
+            run = _Run(engine, autoencoder, data, options)
+            run.train(rng, observers)
             write_values(autoencoder.variables, run.final_values())
             state = OptimizerState.of(engine.optimizer, config)
         for observer in observers:
@@ -139,26 +137,27 @@ def train(
 class _Run:
     """The epochs of one training, and the best weights so far."""
 
-    def __init__(self, engine, autoencoder, rows, rows_val):
+    def __init__(self, engine, autoencoder, data, options):
         self.engine = engine
         self.autoencoder = autoencoder
-        self.rows = rows
-        self.rows_val = rows_val
-        self.history = {"loss": []} | ({} if rows_val is None else {"val_loss": []})
+        self.data = data
+        self.options = options
+        self.history = {"loss": []} | ({} if data.val is None else {"val_loss": []})
         self.logs = {}
         self.interrupted = False
         self.epoch = self.best_epoch = self.last_annealed = 0
         self.best_loss = np.inf
         self.best_values = read_values(autoencoder.variables)
 
-    def train(self, epochs, patience, rng, observers, anneal):
+    def train(self, rng, observers):
         """Run epochs until one of the reasons to stop."""
+        patience, n_epochs = self.options.patience, self.options.epochs
         try:
-            if self.rows_val is not None:
-                self.best_loss = self.engine.evaluate(self.rows_val)["loss"]
+            if self.data.val is not None:
+                self.best_loss = self.engine.evaluate(self.data.val)["loss"]
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
-            for self.epoch in range(1, epochs + 1):
+            for self.epoch in range(1, n_epochs + 1):
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
                 finite = self._run_epoch(rng)
@@ -167,7 +166,7 @@ class _Run:
                 if not finite:
                     self._warn_of_divergence()
                 waited = self.epoch - self.best_epoch
-                if anneal and patience and waited > 0:
+                if self.options.anneal and patience and waited > 0:
                     self._anneal(patience)
                 if not finite or any(wishes) or (patience and waited >= patience):
                     break
@@ -176,16 +175,16 @@ class _Run:
 
     def _run_epoch(self, rng):
         """Run one epoch and keep its weights if they are better; False after NaN."""
-        logs = self.engine.run_epoch(self.rows, self.rows.shuffled(rng))
-        if self.rows_val is not None:
-            losses_val = self.engine.evaluate(self.rows_val)
+        logs = self.engine.run_epoch(self.data.train, self.data.train.shuffled(rng))
+        if self.data.val is not None:
+            losses_val = self.engine.evaluate(self.data.val)
             logs |= {f"val_{name}": value for name, value in losses_val.items()}
         self.logs = logs
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         if not np.isfinite(list(logs.values())).all():
             return False
-        if self.rows_val is not None:
+        if self.data.val is not None:
             # A start whose loss is NaN is no match for anything finite.
             if not self.best_loss <= logs["val_loss"]:
                 self._keep(logs["val_loss"], self.engine.snapshot())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skae import AutoencoderTransformer
-from skae._programs import MAX_PROGRAMS, MAX_VALUES, ProgramPool
+from skae._training._program_cache import MAX_PROGRAMS, MAX_VALUES, ProgramPool
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
 
 

@@ -1,0 +1,20 @@
+"""Training as a function: networks, data and options in, a frozen result out."""
+
+from ._batches import FitData, RowSource
+from ._callbacks import CallbackSupportMixin, SklearnCallbacks
+from ._loop import TrainingOptions, TrainingResult, train
+from ._losses import DEFAULT_LOSS, TrainingLoss
+from ._optimizers import make_optimizer
+
+__all__ = [
+    "DEFAULT_LOSS",
+    "CallbackSupportMixin",
+    "FitData",
+    "RowSource",
+    "SklearnCallbacks",
+    "TrainingLoss",
+    "TrainingOptions",
+    "TrainingResult",
+    "make_optimizer",
+    "train",
+]

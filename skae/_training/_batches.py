@@ -1,0 +1,173 @@
+"""The samples that a network trains on, handed out block by block."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+# Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
+# and caches. It depends on the shape of X alone, so that a memory-mapped array gives
+# the same model as one in memory.
+SHUFFLED_BYTES = 2**30
+RUN_LENGTH = 64
+# As many runs are mixed with each other at a time.
+MIXED_RUNS = 256
+# Bytes of X that are looked at together.
+CHUNK_BYTES = 2**24
+
+
+class RowSource:
+    """Rows of an array, in the network's shape and dtype once they are taken.
+
+    Nothing is copied before that, so X may be larger than memory (`numpy.memmap`).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        All rows.
+    sample_shape : tuple of int
+        Shape that the network gives one sample.
+    dtype : str
+        The network's dtype.
+    indices : ndarray of int, default=None
+        Which rows of X; None is all of them.
+    """
+
+    def __init__(self, X, sample_shape, dtype, indices=None):
+        self.X = X
+        self.sample_shape = sample_shape
+        self.dtype = dtype
+        self.indices = np.arange(len(X)) if indices is None else indices
+
+    def __len__(self):
+        return len(self.indices)
+
+    def subset(self, indices):
+        """Return the source of other rows of the same array.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Which rows of X.
+
+        Returns
+        -------
+        RowSource
+            The source.
+        """
+        return RowSource(self.X, self.sample_shape, self.dtype, indices)
+
+    @property
+    def row_bytes(self):
+        """Bytes of one row that was taken."""
+        return math.prod(self.sample_shape) * np.dtype(self.dtype).itemsize
+
+    @cached_property
+    def value_range(self):
+        """Smallest and largest value of all rows of X."""
+        size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
+        ranges = [
+            (self.X[rows].min(), self.X[rows].max())
+            for rows in gen_batches(len(self.X), size)
+        ]
+        lows, highs = zip(*ranges, strict=True)
+        return float(min(lows)), float(max(highs))
+
+    def draw(self, max_bytes, rng):
+        """Choose rows at random, if all of them take too many bytes.
+
+        Parameters
+        ----------
+        max_bytes : int
+            Bytes of the rows, as the network takes them.
+        rng : numpy.random.RandomState
+            Chooses them; not used if there are few.
+
+        Returns
+        -------
+        ndarray of int
+            Which rows of X, in ascending order.
+        """
+        n_rows = max(1, max_bytes // self.row_bytes)
+        if len(self) <= n_rows:
+            return np.sort(self.indices)
+        return np.sort(rng.choice(self.indices, n_rows, replace=False))
+
+    def shuffled(self, rng):
+        """Return the indices in a new order.
+
+        Up to 1 GB of samples are shuffled as a whole. Of more, runs of neighbouring
+        rows are shuffled, and then the rows of a few hundred runs at once.
+        """
+        if len(self) * self.row_bytes <= SHUFFLED_BYTES:
+            return rng.permutation(self.indices)
+        ordered = np.sort(self.indices)
+        starts = RUN_LENGTH * rng.permutation(-(-len(ordered) // RUN_LENGTH))
+        runs = [ordered[start : start + RUN_LENGTH] for start in starts]
+        mixed = [
+            rng.permutation(np.concatenate(runs[i : i + MIXED_RUNS]))
+            for i in range(0, len(runs), MIXED_RUNS)
+        ]
+        return np.concatenate(mixed)
+
+    def take(self, indices, size=None):
+        """Copy the rows at some indices into an array for the network.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Which rows of X.
+        size : int, default=None
+            Rows of the array, if there are to be more; zeros fill it up.
+
+        Returns
+        -------
+        ndarray of shape (size, *sample_shape)
+            A copy, of the network's dtype.
+        """
+        if size is None:
+            size = len(indices)
+        taken = np.empty((size, self.X.shape[1]), self.dtype)
+        if self.X.dtype == taken.dtype:
+            # Any mode but "raise" writes straight into the array.
+            self.X.take(indices, axis=0, out=taken[: len(indices)], mode="clip")
+        else:
+            taken[: len(indices)] = self.X.take(indices, axis=0)
+        taken[len(indices) :] = 0
+        return taken.reshape(size, *self.sample_shape)
+
+    def blocks(self):
+        """Yield all rows, block by block, in the order of X.
+
+        Yields
+        ------
+        ndarray of shape (n_rows, *sample_shape)
+            A copy of some rows, of the network's dtype.
+        """
+        indices = np.sort(self.indices)  # on a disk, neighbours are read together
+        for rows in gen_batches(len(self), max(1, CHUNK_BYTES // self.row_bytes)):
+            yield self.take(indices[rows])
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What one fit learns from, and what judges it.
+
+    Parameters
+    ----------
+    train : RowSource
+        What everything is learned from.
+    val : RowSource or None
+        What chooses the best epoch, and whether the start was better.
+    calibration : RowSource or None
+        What an outlier detector chooses its threshold by.
+    learnable : RowSource
+        `train`, and the part of X that was held out for validation.
+    """
+
+    train: RowSource
+    val: RowSource | None
+    calibration: RowSource | None
+    learnable: RowSource

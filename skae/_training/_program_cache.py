@@ -1,0 +1,174 @@
+"""Compiled programs, kept for the next fit of the same network."""
+
+import json
+import threading
+from collections import OrderedDict
+
+from .._backend import import_keras, leaf_layers
+
+# Idle programs that are kept, and numbers that their variables may hold together
+# (200 MB in float32). The least recently used one goes first.
+MAX_PROGRAMS = 64
+MAX_VALUES = 50_000_000
+
+# XLA never gives back the memory of what it compiled, about 5 MB a program. Later
+# programs of a process run as plain TensorFlow graphs.
+MAX_XLA_PROGRAMS = 64
+
+# Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
+MIN_BATCHES_FOR_XLA = 1000
+
+# Layers that treat each row by itself, and whose arithmetic is matrix products: there
+# XLA is faster than TensorFlow's kernels. For convolutions it is slower.
+_ROW_WISE_LAYERS = (
+    "Activation",
+    "Add",
+    "Clip",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "InputLayer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaskingNoise",
+    "NestedDropout",
+    "ReLU",
+    "Reshape",
+    "TransposedDense",
+)
+
+
+class ProgramPool:
+    """Programs that no fit is using, by what they compute.
+
+    A fit takes a program out and puts it back, so threads never share one.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._idle = OrderedDict()  # key -> programs, the last used key last
+        self._n_xla = 0
+
+    def take(self, key):
+        """Take out a program; None if there is no such one."""
+        with self._lock:
+            programs = self._idle.get(key, [])
+            program = programs.pop() if programs else None
+            if not programs:
+                self._idle.pop(key, None)
+            return program
+
+    def put_back(self, key, program):
+        """Keep a program for the next fit, and forget what is too much."""
+        with self._lock:
+            self._idle.setdefault(key, []).append(program)
+            self._idle.move_to_end(key)
+            while self._n_idle() > MAX_PROGRAMS or self._n_values() > MAX_VALUES:
+                oldest = next(iter(self._idle))
+                self._idle[oldest].pop()
+                if not self._idle[oldest]:
+                    del self._idle[oldest]
+
+    def count_xla_program(self):
+        """Count one more program of XLA; False if there have been too many."""
+        with self._lock:
+            if self._n_xla >= MAX_XLA_PROGRAMS:
+                return False
+            self._n_xla += 1
+            return True
+
+    def _n_idle(self):
+        return sum(map(len, self._idle.values()))
+
+    def _n_values(self):
+        return sum(p.n_values for programs in self._idle.values() for p in programs)
+
+
+def may_use_xla(autoencoder, loss, n_batches):
+    """Whether XLA computes the same, and pays."""
+    return (
+        n_batches >= MIN_BATCHES_FOR_XLA
+        and loss.by_row is not None
+        and all(_is_row_wise(layer) for layer in leaf_layers(autoencoder))
+    )
+
+
+def _is_row_wise(layer):
+    return (
+        type(layer).__name__ in _ROW_WISE_LAYERS
+        and _is_known(type(layer).__module__)
+        and getattr(layer, "activity_regularizer", None) is None
+        and layer.compute_dtype in ("float32", "float64")
+    )
+
+
+def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
+    """Describe what a program computes; None if that cannot be told from outside.
+
+    Weights, seeds and a plain learning rate are values that a fit brings along, and
+    names do not matter. Whatever is neither Keras's nor skae's may compute anything.
+    """
+    try:
+        network = autoencoder.get_config()
+    except NotImplementedError:  # a subclassed model
+        return None
+    keras = import_keras()
+    optimizer = keras.optimizers.serialize(optimizer)
+    optimizer["config"].pop("name", None)
+    if isinstance(optimizer["config"].get("learning_rate"), float):
+        del optimizer["config"]["learning_rate"]
+    parts = {
+        "network": network,
+        "optimizer": optimizer,
+        "loss": loss.config,
+        "batch_size": batch_size,
+        "block_batches": block_batches,
+        "floatx": keras.config.floatx(),
+    }
+    if loss.config is None:
+        return None
+    names = {name: f"layer {i}" for i, name in enumerate(_names(network))}
+    try:
+        return json.dumps(_normalized(parts, names), sort_keys=True)
+    except (_Unknown, TypeError):
+        return None
+
+
+class _Unknown(Exception):
+    """Something in a configuration is the user's own."""
+
+
+def _is_known(module):
+    return module.split(".")[0] in ("keras", "skae")
+
+
+# Where a configuration names layers.
+_LINKS = ("name", "keras_history", "input_layers", "output_layers", "tied_to")
+
+
+def _names(config):
+    for layer in config.get("layers", ()):
+        yield layer["config"].get("name", layer.get("name"))
+        yield from _names(layer["config"])
+
+
+def _normalized(part, names, is_link=False):
+    if isinstance(part, dict):
+        own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
+        name = part.get("class_name")
+        if name not in (None, *own) and not _is_known(part.get("module") or ""):
+            raise _Unknown
+        return {
+            key: _normalized(value, names, key in _LINKS)
+            for key, value in part.items()
+            if key != "seed" and not key.endswith("initializer")
+        }
+    if isinstance(part, (list, tuple)):
+        return [_normalized(value, names, is_link) for value in part]
+    # Elsewhere a name is something else: a layer may be called as its activation is.
+    return names.get(part, part) if is_link and isinstance(part, str) else part
+
+
+POOL = ProgramPool()
