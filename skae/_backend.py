@@ -23,10 +23,10 @@ def import_keras():
 
 
 def _limit_tensorflow_threads():
-    """Make TensorFlow listen to ``OMP_NUM_THREADS``, as NumPy's BLAS does.
+    """Apply ``OMP_NUM_THREADS`` to TensorFlow, as NumPy's BLAS does.
 
-    joblib's loky tells each of its worker processes through this variable how many
-    threads are its share; TensorFlow alone would take every core in each of them.
+    joblib's loky sets this variable in each of its worker processes to its number of
+    threads; TensorFlow would use all cores in each of them.
     """
     try:
         n_threads = int(os.environ["OMP_NUM_THREADS"].split(",")[0])
@@ -51,7 +51,7 @@ def leaf_layers(layer):
 
 
 def view_value(variable):
-    """See the value of a Keras variable as an ndarray, which is not to be changed."""
+    """Return a read-only view of the value of a Keras variable as an ndarray."""
     value = variable.value
     # A tensor of TensorFlow shares its memory; `numpy` would copy it.
     return np.asarray(value.value()) if hasattr(value, "value") else variable.numpy()
@@ -63,13 +63,13 @@ def read_values(variables):
 
 
 def write_values(variables, values):
-    """Give Keras variables the values that `read_values` returned."""
+    """Assign to Keras variables the values that `read_values` returned."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 def unpickle_empty(cls):
-    """Make the object into which pickle then puts an estimator's state.
+    """Return the object into which pickle then puts an estimator's state.
 
     The state may hold Keras objects, whose creation starts TensorFlow: a worker has
     to set its threads before that.

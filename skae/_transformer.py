@@ -20,7 +20,7 @@ from .metrics import reconstruction_r2_score
 
 
 def _has_prior(autoencoder):
-    """Whether there are codes to draw; an AttributeError says why not."""
+    """Return True if codes can be drawn, else raise an AttributeError."""
     architecture = getattr(autoencoder, "architecture_", autoencoder.architecture)
     if hasattr(architecture, "sample_codes"):
         return True
@@ -36,116 +36,130 @@ class AutoencoderTransformer(
 ):
     """Dimensionality reduction with an autoencoder.
 
-    A network is trained to give back its input through a code of `n_components`
-    numbers. The code is what `transform` gives: it goes wherever that of
-    :class:`~sklearn.decomposition.PCA` goes, and is not limited to linear maps.
+    A network is trained to reconstruct its input through a latent representation of
+    `n_components` numbers, the code [1]_. `transform` returns the code, which serves as
+    that of :class:`~sklearn.decomposition.PCA` does, without the restriction to linear
+    maps.
 
-    X is taken as it is: put a scaler in front where columns differ in scale.
+    X is not scaled: put a scaler in front where features differ in scale.
+
+    Read more in the :ref:`User Guide <reduce_dimensions>`.
 
     Parameters
     ----------
     n_components : int, float, "auto" or None, default=None
-        Size of the code. None is the one that the architecture brings, as a Keras model
-        of your own does, else 2. A float within 0 and 1 is a share of the variance: the
-        fewest codes that keep it on held-out rows are found from one fit of ordered
-        codes, which starts with as many as PCA needs. "auto" is 0.95.
+        Number of latent components. None takes the number that the architecture brings,
+        as a Keras model of your own does, else 2. A float between 0 and 1 is a share of
+        the variance: a fit of ordered components begins with as many as PCA needs for
+        that share, and keeps the fewest that reach it on validation samples. If none
+        do, all are kept and a ConvergenceWarning is raised. "auto" is 0.95.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
-        The network. None is ``DenseArchitecture()``. Its parameters are reached as
+        The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
     ordered : bool, default=False
-        Whether to train so that the first codes alone reconstruct as well as they can,
-        for any number of them, by nested dropout [2]_. Then
-        ``explained_variance_ratio_`` says what each code adds, and `truncate` gives a
-        transformer with fewer codes. A share of variance as `n_components` implies it.
+        Whether to train by nested dropout [2]_, so that the first components alone
+        reconstruct as well as they can, for any number of them. Then
+        ``explained_variance_ratio_`` holds what each component adds, and `truncate`
+        returns a transformer with fewer components. A share of variance as
+        `n_components` implies it.
     loss : str, callable or keras.losses.Loss, default=None
-        What training minimizes: the name of a Keras loss, or a loss of your own. None
-        is mean squared error. A cross-entropy needs data in [0, 1].
+        Training loss: the name of a Keras loss, or a loss of your own. None is the
+        loss that the architecture brings, else mean squared error. A cross-entropy
+        needs data in [0, 1].
     optimizer : str or keras.optimizers.Optimizer, default=None
-        The name of a Keras optimizer, or an instance, which is copied for each fit.
-        None is Adam.
+        The name of a Keras optimizer, or an instance, of which each fit uses a copy.
+        None is the optimizer that the architecture brings, else Adam.
     learning_rate : float, default=None
-        Learning rate. None is the optimizer's own; that of the default optimizer is
-        lowered to 30 % whenever half of `patience` has passed without a better
-        validation loss.
+        Learning rate. None is the default of the optimizer. If neither `optimizer` nor
+        `learning_rate` is given, it is multiplied by 0.3 whenever half of `patience`
+        has passed without a better validation loss.
     epochs : int, default=200
-        The most passes over the training rows.
+        Maximum number of epochs, that is passes over the training samples.
     batch_size : int or "auto", default="auto"
-        Rows of a batch. "auto" is the largest power of two that is at most a hundredth
-        of the rows, but no less than 32 and no more than 256.
+        Number of samples of a batch. "auto" is the largest power of two that is at most
+        a hundredth of the number of training samples, clipped to [32, 256].
     validation_fraction : float, default=0.1
-        Share of the rows held out, at random, to find the best epoch. None holds out
-        none, and the last epoch's weights are kept.
+        Share of the samples held out, at random, to find the best epoch. None holds out
+        none, and the weights of the last epoch are kept.
     patience : int, "auto" or None, default="auto"
-        Epochs without a better validation loss before training stops. "auto" is those
-        that 1,000 batches make, but no less than 10 and no more than 30: 30 for 1,000
-        rows, 10 from 4,000 on. None runs all epochs; the best one's weights are kept in
-        either case.
+        Number of epochs without a better validation loss after which training stops.
+        "auto" is the number of epochs in 1,000 batches, clipped to [10, 30]. None runs
+        all epochs. The weights of the best epoch are kept in each case.
     callbacks : list of keras.callbacks.Callback, default=None
-        They watch `fit`, and are copied for it.
+        Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with a new optimizer
-        and a new history.
+        Whether `fit` continues with the weights of the previous fit, with a new
+        optimizer and a new history. Parameters that ask for another network than there
+        is raise a ValueError.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, the validation split and the order of batches. Pass
-        an int for the same result each time.
+        an int for reproducible results across multiple calls.
     verbose : int, default=0
-        1 shows epoch, losses and time: in a terminal or a notebook in one line that is
-        written anew, elsewhere in a line an epoch.
+        If 1, show epoch, losses and time: on one line that is updated in a terminal or
+        a notebook, elsewhere on a line per epoch.
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Number of latent components.
     n_features_in_ : int
         Number of features seen during `fit`: of images, pixels times channels.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, where X has feature names that are all
-        strings.
+        Names of features seen during `fit`. Defined only when X has feature names that
+        are all strings.
     architecture_ : BaseArchitecture
         The architecture in use.
     encoder_ : keras.Model
-        From samples to codes.
+        Network from samples to codes.
     decoder_ : keras.Model
-        From codes to samples.
+        Network from codes to samples.
     autoencoder_ : keras.Model
-        From samples to reconstructions. The three share their weights.
+        Network from samples to reconstructions. The three share their weights.
     history_ : dict of str to list of float
-        "loss", and "val_loss" where rows were held out: a value an epoch. `partial_fit`
-        holds out none, and adds NaN there.
+        "loss", and "val_loss" where there are validation samples: one value per epoch.
+        `partial_fit` validates nothing, and appends NaN there.
     n_iter_ : int
-        Epochs run.
-    held_out_scores_ : dict of str to float
-        "start" and "end": the share of the variance of the held-out rows that the first
-        weights keep, and those that stay. Where training starts from PCA, "start" is
-        the score of PCA; the fit goes back there if the rows do not gain more than
-        their standard error and, in all, a tenth of what one row varies. Only with
-        held-out rows, squared error, and an architecture that takes its first weights
-        from the data.
-    explained_variance_ratio_ : ndarray of shape (n_components,)
-        The share of the variance of the training rows that each further code adds,
-        from 5,000 of them at most. Only where codes are ordered.
+        Number of epochs run.
     best_epoch_ : int
-        The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
-        better than the weights that training began with.
+        The epoch whose weights were kept, the first being 1. It is 0 if the weights
+        before the first epoch were kept.
+    validation_score_ : float or None
+        R² of the validation samples, see `score`, by the weights that were kept. None
+        without validation samples, after `partial_fit` and after `truncate`; NaN for a
+        single one.
+    start_validation_score_ : float or None
+        R² of the same samples before training, where training started from the data:
+        with `DenseArchitecture`, the score of PCA. The start is kept unless the squared
+        errors of the validation samples decrease by more than their standard error and,
+        summed over the samples, by more than a tenth of the variance of one; it is then
+        fitted again to all samples. None where training did not start from the data, or
+        where fewer components were kept than it started with.
+    explained_variance_ratio_ : ndarray of shape (n_components,) or None
+        The share of the variance of X that each further component adds, computed from
+        at most 5,000 samples. None where components are not ordered.
 
     See Also
     --------
-    AutoencoderOutlierDetector : Finds rows that an autoencoder cannot reconstruct.
-    sklearn.decomposition.PCA : The best linear map.
+    AutoencoderOutlierDetector : Outlier detection with an autoencoder.
+    sklearn.decomposition.PCA : Linear dimensionality reduction.
 
     Notes
     -----
-    There is no ``sample_weight``: training in batches cannot honour scikit-learn's rule
-    that a weight of 2 equals a repeated row. Repeat or resample rows instead.
+    There is no ``sample_weight``: training in batches cannot satisfy scikit-learn's
+    rule that a weight of 2 equals a repeated sample. Repeat or resample samples
+    instead.
 
     Each epoch runs as compiled code, which is kept for later fits of the same network,
-    optimizer, loss and batch size: 64 such programs, as long as their weights and
-    optimizers hold fewer than 50 million numbers. Rows are copied to the network in
-    blocks of 16 MB at most, and codes are computed for 1,024 rows at a time, so X may
-    be a :class:`numpy.memmap` that is larger than memory. Its rows are then shuffled
-    run by run, not all at once. Keras itself runs each batch where callbacks want to
-    see batches, where a network has its own ``train_step``, within a ``tf.distribute``
-    strategy, and on backends of Keras other than TensorFlow.
+    optimizer, loss and batch size: at most 64 such programs, as long as their weights
+    and optimizers hold fewer than 50 million numbers. Samples are copied to the network
+    in blocks of at most 16 MB, and codes are computed for 1,024 samples at a time, so X
+    may be a :class:`numpy.memmap` that is larger than memory. Above 1 GB, samples are
+    shuffled in runs of neighbours instead of individually. Keras itself runs each batch
+    where callbacks have batch hooks, where a network has its own ``train_step``, within
+    a ``tf.distribute`` strategy, and on Keras backends other than TensorFlow.
+
+    The result for one sample can depend, in the last bits, on which samples are passed
+    with it, since matrix products of other sizes round differently.
 
     References
     ----------
@@ -296,12 +310,12 @@ class AutoencoderTransformer(
         return self.n_components_
 
     def transform(self, X):
-        """Encode X.
+        """Encode X into its latent representation.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to encode.
+            Samples to encode.
 
         Returns
         -------
@@ -312,35 +326,35 @@ class AutoencoderTransformer(
         return self._encode(self._validate(X, reset=False))
 
     def inverse_transform(self, X):
-        """Decode codes.
+        """Decode codes into samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Codes, as `transform` gives them.
+            Codes, as `transform` returns them.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features) or of the shape of the images fitted
-            What they stand for, in the dtype of X.
+            The decoded samples, in the dtype of X.
 
         Raises
         ------
         ValueError
-            If X has another number of columns than n_components.
+            If the number of columns of X is not `n_components_`.
         """
         check_is_fitted(self)
         X = check_array(X, dtype=[np.float64, np.float32])
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but codes of this "
-                f"{type(self).__name__} have {self.n_components_}."
+                f"{type(self).__name__} have {self.n_components_} components."
             )
         return self._decode(X).reshape(len(X), *self._sample_shape)
 
     @available_if(_has_prior)
     def sample(self, n_samples=1, random_state=None):
-        """Draw new rows: decode codes drawn from the prior.
+        """Draw new samples: decode codes drawn from the prior.
 
         Available if the architecture has a prior over codes, as
         :class:`~skae.architectures.VariationalArchitecture` does, or any that has its
@@ -349,16 +363,16 @@ class AutoencoderTransformer(
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of samples.
         random_state : int, RandomState instance or None, default=None
-            Determines the codes. Pass an int for the same rows each time.
+            Determines the codes. Pass an int for reproducible results.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
                 of float64
-            What the decoder makes of the codes: each feature's expected value, without
-            the noise that the loss stands for.
+            The decoded codes: the expected value of each feature, without the noise
+            that the loss implies.
 
         Raises
         ------
@@ -375,29 +389,29 @@ class AutoencoderTransformer(
         return self._decode(codes).reshape(n_samples, *self._sample_shape)
 
     def truncate(self, n_components):
-        """Give a fitted transformer of the first few codes, without training.
+        """Return a fitted transformer with the first few components, without training.
 
         Parameters
         ----------
         n_components : int
-            Number of codes to keep.
+            Number of components to keep.
 
         Returns
         -------
         AutoencoderTransformer
-            A new one. Its codes are the first ones of this one's, and its
-            reconstructions are what this one makes of them if the rest is 0.
+            A new transformer. Its codes are the first components of this one's codes;
+            it reconstructs as this transformer does with the remaining components set
+            to zero.
 
         Raises
         ------
         ValueError
-            If codes are not ordered, or there are not so many of them.
+            If components are not ordered, or there are fewer than `n_components`.
         """
         check_is_fitted(self)
         if not self._codes_are_ordered:
             raise ValueError(
-                "truncate needs codes in the order of their importance. Fit with "
-                "ordered=True."
+                "truncate needs ordered components. Fit with ordered=True."
             )
         check_scalar(
             n_components,
@@ -417,12 +431,12 @@ class AutoencoderTransformer(
         return truncated
 
     def score(self, X, y=None):
-        """Give the share of the variance of X that the reconstruction keeps (R²).
+        """Return the share of the variance of X that the reconstruction keeps (R²).
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to reconstruct.
+            Samples to reconstruct.
         y : None
             Ignored.
 

@@ -1,4 +1,4 @@
-"""Networks: what an autoencoder is made of, apart from data and training."""
+"""Architectures: from the shape of samples to the networks of an autoencoder."""
 
 from ._base import BaseArchitecture, Networks
 from ._building import custom_objects

@@ -27,9 +27,9 @@ class Networks:
     autoencoder : keras.Model
         From samples to reconstructions. This is what is trained.
     loss : str, callable or keras.losses.Loss, default=None
-        What the architecture wants to be trained with. None leaves it to the estimator.
+        The training loss that the architecture brings. None leaves it to the estimator.
     optimizer : str or keras.optimizers.Optimizer, default=None
-        Likewise.
+        The optimizer that the architecture brings. None leaves it to the estimator.
     rebuild : callable, default=None
         Builds networks like these once more. `BaseArchitecture.build` sets it.
 
@@ -82,7 +82,7 @@ class Networks:
 
     @property
     def n_components(self):
-        """Numbers in one code."""
+        """Number of latent components: the size of one code."""
         return math.prod(self.code_shape)
 
 
@@ -91,20 +91,23 @@ class BaseArchitecture(BaseEstimator, ABC):
 
     An architecture is an estimator without `fit`: it has parameters, so it is cloned
     and searched as part of the estimator that it is given to
-    (``architecture__hidden_layer_sizes`` in a grid), and it knows nothing of data,
-    losses or training. A subclass stores its parameters in `__init__` and implements
-    `build_networks`.
+    (``architecture__hidden_layer_sizes`` in a grid). It maps the shape of a sample and
+    a number of components to networks. A subclass stores its parameters in `__init__`
+    and implements `build_networks`; it may override `initialize` and `finalize`, which
+    are given training samples.
+
+    Read more in the :ref:`User Guide <choose_architecture>`.
 
     Attributes
     ----------
     brings_n_components : bool
-        Whether the architecture decides on the size of the code where the estimator's
-        `n_components` is None. Otherwise the estimator does. False unless a subclass
-        says True.
+        Whether the architecture determines the number of components where the
+        estimator's `n_components` is None. Otherwise the estimator does. False by
+        default.
     orders_codes : bool
-        Whether `build_networks` takes an argument `ordered`. If it is True, training
-        drops the last few codes at random, so that the first ones learn to do without
-        them. False unless a subclass says True.
+        Whether `build_networks` has a parameter `ordered`. If that is True, training
+        drops the last components of codes at random, so that the first ones learn to
+        reconstruct without them. False by default.
 
     See Also
     --------
@@ -150,14 +153,14 @@ class BaseArchitecture(BaseEstimator, ABC):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int, default=None
-            Size of the code. None is for an architecture that brings its own.
+            Number of components. None is for an architecture that brings its own.
         output_activation : str, default="linear"
-            Activation of the last layer for an architecture that leaves the choice
-            to its caller.
+            Activation of the last layer, for an architecture that does not determine
+            it.
         ordered : bool, default=False
-            Whether training orders the codes, most important first.
+            Whether training orders the components, most important first.
         random_state : int, RandomState instance or None, default=None
-            Where the initial weights come from. Two builds with one int agree.
+            Determines the initial weights. Pass an int for reproducible results.
 
         Returns
         -------
@@ -176,7 +179,9 @@ class BaseArchitecture(BaseEstimator, ABC):
         elif not self.brings_n_components:
             raise ValueError(f"{self!r} needs n_components, got None.")
         if ordered and not self.orders_codes:
-            raise ValueError(f"{self!r} cannot order its codes; DenseArchitecture can.")
+            raise ValueError(
+                f"{self!r} cannot order components; DenseArchitecture can."
+            )
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
@@ -196,11 +201,11 @@ class BaseArchitecture(BaseEstimator, ABC):
             raise ValueError(f"{task}: {error}") from error
         output_shape = tuple(networks.decoder.output_shape[1:])
         if output_shape != sample_shape:
-            raise ValueError(f"{task}: its decoder gives back shape {output_shape}.")
+            raise ValueError(f"{task}: its decoder returns shape {output_shape}.")
         if n_components not in (None, networks.n_components):
             cure = " Leave n_components at None." if self.brings_n_components else ""
             raise ValueError(
-                f"{task}: its encoder gives {networks.n_components}.{cure}"
+                f"{task}: its encoder returns {networks.n_components}.{cure}"
             )
         rebuild = partial(
             self.build,
@@ -214,17 +219,17 @@ class BaseArchitecture(BaseEstimator, ABC):
 
     @abstractmethod
     def build_networks(self, sample_shape, n_components, output_activation):
-        """Build the networks; this is what a subclass implements.
+        """Build the networks; a subclass implements this.
 
-        It is called with valid parameters and with seeded global generators, so
-        layers and initializers need no seeds of their own.
+        It is called with valid parameters. Layers and initializers need no seeds: they
+        are determined by the `random_state` of `build`.
 
         Parameters
         ----------
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int or None
-            Size of the code; None only where `brings_n_components` is True.
+            Number of components; None only where `brings_n_components` is True.
         output_activation : str
             Activation of the last layer, unless the architecture has its own.
 
@@ -280,9 +285,10 @@ class BaseArchitecture(BaseEstimator, ABC):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int, default=None
-            Size of the code. None is the one that the architecture brings, else 2.
+            Number of components. None is the number that the architecture brings,
+            else 2.
         print_fn : callable, default=print
-            Is given the text.
+            It is called with the text.
         """
         if n_components is None and not self.brings_n_components:
             n_components = 2
@@ -290,12 +296,12 @@ class BaseArchitecture(BaseEstimator, ABC):
 
 
 def describe(networks):
-    """Write the summary of some networks.
+    """Describe networks as text.
 
     Parameters
     ----------
     networks : Networks
-        Built ones.
+        The networks.
 
     Returns
     -------
@@ -319,7 +325,7 @@ def describe(networks):
     n_values = math.prod(networks.encoder.input_shape[1:])
     factor = n_values / networks.n_components
     lines.append(
-        f"code: {networks.n_components:,} numbers for {n_values:,}, "
+        f"code: {networks.n_components:,} components for {n_values:,} values, "
         f"compression factor {factor:.3g}"
     )
     return "\n".join(line.rstrip() for line in lines)

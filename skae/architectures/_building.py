@@ -1,4 +1,4 @@
-"""What several architectures need while they build."""
+"""Functions that several architectures build networks with."""
 
 import math
 from numbers import Integral
@@ -30,8 +30,8 @@ def stack(input_shape, layers, name):
     return keras.Model(inputs, outputs, name=name)
 
 
-def positive_ints(name, value):
-    """Give the value of a parameter that is a positive int or some of them.
+def positive_ints(name, value, least=1):
+    """Check a parameter that is a positive int or a sequence of them.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ def positive_ints(name, value):
         Name of the parameter.
     value : int or array-like of int
         Its value.
+    least : int, default=1
+        How many there have to be.
 
     Returns
     -------
@@ -48,23 +50,25 @@ def positive_ints(name, value):
     Raises
     ------
     ValueError
-        If there is none, or something else among them.
+        If there are fewer, or anything else among them.
     """
     values = [value] if isinstance(value, Integral) else list(value)
-    if not values or not all(isinstance(v, Integral) and v > 0 for v in values):
-        raise ValueError(f"{name} has to hold one positive int or more, got {value!r}.")
+    valid = all(isinstance(v, Integral) and v > 0 for v in values)
+    if len(values) < least or not valid:
+        number = "at least one positive int" if least else "positive ints only"
+        raise ValueError(f"{name} has to hold {number}, got {value!r}.")
     return tuple(map(int, values))
 
 
 def unflattened_shape(sample_shape, input_shape):
-    """Find the shape in which a network sees samples.
+    """Return the shape in which a network takes samples.
 
     Parameters
     ----------
     sample_shape : tuple of int
-        Shape of one sample, as it is given.
+        Shape of one sample, as the estimator takes it.
     input_shape : array-like of int or None
-        Shape to give to flat samples.
+        Shape to which flat samples are reshaped.
 
     Returns
     -------
@@ -74,27 +78,27 @@ def unflattened_shape(sample_shape, input_shape):
     Raises
     ------
     ValueError
-        If samples of the one shape cannot be seen in the other.
+        If samples of the one shape cannot be reshaped to the other.
     """
     if input_shape is None:
         return sample_shape
     shape = positive_ints("input_shape", input_shape)
     if len(sample_shape) == 1 and math.prod(shape) != sample_shape[0]:
         raise ValueError(
-            f"input_shape={shape} is for rows of {math.prod(shape)} features, but "
-            f"these have {sample_shape[0]}. Give the shape that each row has before "
+            f"input_shape={shape} is for samples of {math.prod(shape)} features, but "
+            f"these have {sample_shape[0]}. Give the shape that each sample has before "
             "it is flattened."
         )
     if len(sample_shape) > 1 and shape != sample_shape:
         raise ValueError(
-            f"input_shape={shape} is for flat rows, but these samples have shape "
+            f"input_shape={shape} is for flat samples, but these samples have shape "
             f"{sample_shape} already. Leave input_shape out."
         )
     return shape
 
 
 def custom_objects():
-    """Give the layers of skae's own, which Keras needs to load a saved network.
+    """Return the layers of skae, which Keras needs to load a saved network.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def custom_objects():
 
     See Also
     --------
-    VariationalArchitecture : Has a layer that draws codes.
+    VariationalArchitecture : Has a layer that draws codes at random.
 
     Examples
     --------

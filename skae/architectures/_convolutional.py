@@ -13,17 +13,19 @@ _CHANNELS_LAST = {"data_format": "channels_last"}  # Keras's configuration may d
 
 
 class ConvolutionalArchitecture(BaseArchitecture):
-    """Convolutions for images and signals, the decoder mirroring the encoder.
+    """Convolutional layers for images and signals, mirrored in the decoder [1]_.
 
     Each encoder stage is a convolution that halves the sides of the feature map, by
     pooling or by its strides; each decoder stage is one that doubles them. A last
-    convolution gives back the channels. Sides that are odd are rounded up, and
-    the decoder crops what it doubled, so samples come back in exactly their size.
+    convolution restores the channels. Odd sides are rounded up, and the decoder crops
+    what it doubled, so that reconstructions have exactly the size of the samples.
+
+    Read more in the :ref:`User Guide <choose_architecture>`.
 
     Parameters
     ----------
     filters : int or array-like of int, default=(32, 64)
-        Filters of the encoder's convolutions, from the data to the code: a stage each.
+        Filters of the encoder's convolutions, from the data to the code, one per stage.
         The decoder has them in reverse.
     kernel_size : int or array-like of int, default=3
         Sides of the kernels, in pixels or time steps: one for all axes or one for each.
@@ -38,31 +40,32 @@ class ConvolutionalArchitecture(BaseArchitecture):
         cross-entropy loss, and "linear" otherwise.
     downsampling : {"max_pooling", "average_pooling", "strides"}, \
             default="max_pooling"
-        What halves the sides: the pooling after a convolution, or strides of 2 of the
-        convolution itself, which computes a quarter as much in images.
+        How sides are halved: by pooling after a convolution, or by strides of 2 of the
+        convolution itself, which takes a quarter of the computation for images.
     upsampling : {"nearest", "transposed"}, default="nearest"
-        What doubles the sides: repeating each pixel after a convolution, or a
-        transposed convolution with strides of 2.
+        How sides are doubled: by repeating each pixel after a convolution, or by a
+        transposed convolution with strides of 2 [2]_.
     rank : {1, 2}, default=2
         Number of axes along which the kernels move: 2 for images of shape (height,
         width) or (height, width, channels), 1 for signals of shape (length,) or
         (length, channels).
     input_shape : array-like of int, default=None
-        Shape that flat rows have as samples, in one of the forms of `rank`. They are
-        reshaped to it, and given back flat, so scalers can go in front.
+        Shape of samples that are passed flat, in one of the forms of `rank`. They are
+        reshaped to it, and reconstructions are flat again, so that scalers can be put
+        in front.
 
     See Also
     --------
     DenseArchitecture : Fully connected layers.
-    RecurrentArchitecture : Reads windows of time series step by step.
+    RecurrentArchitecture : Recurrent layers for windows of time series.
 
     Notes
     -----
-    With ``n_components=None`` the encoder's last feature map is the code. It keeps
-    where things are in the sample, and its size follows from `filters`: 7 x 7 x 64
-    numbers from images of 28 x 28, by default, which is more than these have. Few
-    filters in the last stage make it small. For few components, give `n_components`
-    instead: a dense layer then makes the code from the map, and many filters help.
+    With ``n_components=None`` the encoder's last feature map is the code. It preserves
+    positions within the sample, and its size follows from `filters`: by default 7 x 7 x
+    64 components for images of 28 x 28, which is more than these have pixels. Few
+    filters in the last stage make it small. For few components, set `n_components`
+    instead: a dense layer then computes the code from the map, and many filters help.
 
     References
     ----------
@@ -81,7 +84,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
     >>> networks.autoencoder.count_params()
     10756
 
-    Rows of 64 pixels that were scaled one by one:
+    Flat samples of 64 pixels behind a scaler:
 
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.pipeline import make_pipeline
@@ -138,7 +141,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int or None
-            Size of the code. None: the last feature map is the code.
+            Number of components. None: the last feature map is the code.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
 
@@ -150,7 +153,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         Raises
         ------
         ValueError
-            If samples are no images or signals, are too small for the stages or the
+            If samples are not images or signals, are too small for the stages or the
             kernels, or do not have `input_shape`; or if an activation is unknown to
             Keras.
         """
@@ -196,7 +199,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         )
 
     def _with_channels(self, sample_shape):
-        """Shape of a sample with an axis of channels."""
+        """Return the shape of a sample with an axis of channels."""
         shape = unflattened_shape(sample_shape, self.input_shape)
         if len(shape) == self.rank:
             return (*shape, 1)
@@ -208,12 +211,12 @@ class ConvolutionalArchitecture(BaseArchitecture):
         }[self.rank]
         raise ValueError(
             f"rank={self.rank} is for {what} of shape {axes}, but these samples have "
-            f"shape {shape}. Give flat rows an input_shape of that form; rank=1 is for "
-            "signals and rank=2 for images."
+            f"shape {shape}. For flat samples, set input_shape to that form; rank=1 is "
+            "for signals and rank=2 for images."
         )
 
     def _kernel(self):
-        """Sides of the kernels, one an axis."""
+        """Return the sides of the kernels, one per axis."""
         kernel = positive_ints("kernel_size", self.kernel_size)
         if isinstance(self.kernel_size, Integral):
             kernel *= self.rank
@@ -225,7 +228,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         return kernel
 
     def _sides(self, sides, n_stages):
-        """Sides of the feature maps: of the sample, and after each encoder stage."""
+        """Return the sides of the sample, and after each encoder stage."""
         kernel = self._kernel()
         if any(k > side for k, side in zip(kernel, sides, strict=True)):
             raise ValueError(
@@ -234,8 +237,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
             )
         if min(sides) == 1:
             raise ValueError(
-                f"samples of shape {tuple(sides)} cannot be halved. Signals take "
-                "rank=1 and the shape (length, channels); for the rest there is "
+                f"samples of shape {tuple(sides)} cannot be halved. Signals need "
+                "rank=1 and the shape (length, channels); other samples need "
                 "DenseArchitecture."
             )
         maps = [tuple(sides)]
@@ -250,7 +253,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         return maps
 
     def _down(self, stage, filters, activation):
-        """Layers of an encoder stage."""
+        """Return the layers of an encoder stage."""
         name = f"conv_{stage}"
         if self.downsampling == "strides":
             return [self._convolution(name, filters, activation, strides=2)]
@@ -263,7 +266,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         ]
 
     def _up(self, stage, filters, sides, target):
-        """Layers of a decoder stage, which doubles `sides` and crops to `target`."""
+        """Return the layers of a decoder stage, from `sides` doubled to `target`."""
         name = f"conv_{stage}"
         images = _CHANNELS_LAST if self.rank == 2 else {}
         if self.upsampling == "transposed":

@@ -8,10 +8,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._backend import import_keras
 from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
+from ._building import positive_ints
 from ._clipping import fit_clipping
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
-# Hidden layers where "auto" has to choose: the larger ones from so many columns on.
+# Hidden layers for "auto": the wide ones from so many features on.
 _NARROW, _WIDE, _WIDE_FROM = (256, 128), (512, 256), 256
 _WEIGHT = [Interval(Real, 0, None, closed="left")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
@@ -24,16 +25,18 @@ _JITTER = 0.01
 class DenseArchitecture(BaseArchitecture):
     """Fully connected layers, the decoder mirroring the encoder.
 
-    With 784 columns and 2 components the layers have 784 - 512 - 256 - 2 - 256 - 512 -
-    784 units. Samples of more than one axis (images) are flattened first, and given
-    their shape back last.
+    With 784 features and 2 components the layers have 784 - 512 - 256 - 2 - 256 - 512 -
+    784 units. Samples of more than one axis (images) are flattened by the first layer,
+    and reshaped by the last.
+
+    Read more in the :ref:`User Guide <choose_architecture>`.
 
     Parameters
     ----------
     hidden_layer_sizes : int, array-like of int or "auto", default="auto"
         Units of the hidden layers of the encoder, from the data to the code. ``()``
-        leaves the code as the only hidden layer. "auto" is (256, 128), and (512, 256)
-        for 256 columns or more.
+        makes the code the only hidden layer [1]_. "auto" is (256, 128), and (512, 256)
+        for 256 features or more.
     activation : str, default="silu"
         Name of the Keras activation of the hidden layers [6]_.
     latent_activation : str, default="linear"
@@ -45,43 +48,44 @@ class DenseArchitecture(BaseArchitecture):
         Units of the hidden layers of the decoder, from the code to the data. None
         mirrors the encoder.
     anchor : {"auto", "pca"} or None, default="auto"
-        "pca" starts training from a PCA of the training rows [2]_: encoder and decoder
-        are the whitened linear map of PCA plus a network whose last layer starts at
-        zero, so the first reconstruction is that of PCA. Without hidden layers there
-        is no such network: the map alone is trained. "auto" is "pca" where code and
-        output are linear and no weights are tied, else None, which starts from random
-        weights. With `partial_fit`, the rows of the first call give the PCA. It sees
-        at most 256 MB of rows (8 MB if they are memory-mapped), chosen at random.
-        Once trained, the networks see rows and codes clipped to the ranges of the
-        training rows, so that beyond these the linear maps go on alone.
+        "pca" starts training from a PCA of the training samples [2]_: encoder and
+        decoder are the whitened linear map of PCA plus a network whose last layer
+        starts at zero, so the first reconstruction is that of PCA. Without hidden
+        layers there is no such network: only the map is trained. "auto" is "pca" where
+        code and output are linear and no weights are tied, else None, which starts from
+        random weights. With `partial_fit`, PCA is fitted to the samples of the first
+        call. It is fitted to at most 256 MB of samples, chosen at random.
+        After training, the input of hidden layers is clipped to the range of the
+        training samples and of their codes, so that networks extrapolate linearly.
     tied_weights : bool, default=False
         Whether the layers of the decoder use the transposed kernels of the encoder's.
     normalization : {"batch", "layer"} or None, default=None
         Normalization between each hidden layer and its activation.
     dropout : float, default=0.0
-        Share of the units of each hidden layer that are dropped in training [3]_.
+        Share of the units of each hidden layer that are set to zero in training [3]_.
     kernel_l1, kernel_l2 : float, default=0.0
-        Factors of the sum of absolute and of squared weights in the loss. Biases and
-        the linear map of the anchor do not count, and tied weights count once.
+        L1 and L2 penalties on the kernels in the loss. Biases and the linear map of
+        PCA are not penalized, and tied weights are penalized once.
     code_l1 : float, default=0.0
-        Factor of the sum of absolute values of the code in the loss, averaged over the
-        rows: a sparse autoencoder.
+        L1 penalty on the code in the loss, averaged over the samples: a sparse
+        autoencoder.
     noise : float, default=0.0
         Standard deviation of the normal noise on the input in training, in the units
-        of X. The clean input stays the target: a denoising autoencoder [4]_.
+        of X. The clean input is the target: a denoising autoencoder [4]_.
     masking : float, default=0.0
-        Share of the input that is set to 0 in training, likewise.
+        Share of the input that is set to 0 in training; the clean input is the target.
     contractive : float, default=0.0
         Factor of the squared Frobenius norm of the encoder's Jacobian in the loss,
-        averaged over the rows: a contractive autoencoder [5]_. The norm is estimated
-        from one random direction for each row, in training only: the validation loss
-        is without it. Steps of 0.01 estimate it, so X should be of about unit scale.
+        averaged over the samples: a contractive autoencoder [5]_. The norm is estimated
+        from one random direction for each sample, by steps of 0.01, so X should be of
+        about unit scale. It is part of the training loss only, not of the validation
+        loss.
 
     See Also
     --------
     BaseArchitecture : Base class for architectures of your own.
     ConvolutionalArchitecture : For images and signals.
-    VariationalArchitecture : Dense layers around a random code.
+    VariationalArchitecture : Dense layers with a random code.
 
     References
     ----------
@@ -174,11 +178,11 @@ class DenseArchitecture(BaseArchitecture):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int
-            Size of the code.
+            Number of components.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
         ordered : bool, default=False
-            Whether nested dropout on the code orders it.
+            Whether to order the components by nested dropout on the code.
 
         Returns
         -------
@@ -197,11 +201,12 @@ class DenseArchitecture(BaseArchitecture):
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
             sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
-        sizes = _sizes_of("hidden_layer_sizes", sizes)
+        sizes = list(positive_ints("hidden_layer_sizes", sizes, least=0))
         decoder_sizes = sizes[::-1]
         if self.decoder_hidden_layer_sizes is not None:
-            decoder_sizes = _sizes_of(
-                "decoder_hidden_layer_sizes", self.decoder_hidden_layer_sizes
+            given = self.decoder_hidden_layer_sizes
+            decoder_sizes = list(
+                positive_ints("decoder_hidden_layer_sizes", given, least=0)
             )
         self._check_combination(sizes, decoder_sizes)
         layers = import_keras().layers
@@ -278,19 +283,20 @@ class DenseArchitecture(BaseArchitecture):
         if self.tied_weights and decoder_sizes != sizes[::-1]:
             raise ValueError(
                 f"tied_weights=True makes the decoder mirror hidden_layer_sizes={sizes}"
-                f", but decoder_hidden_layer_sizes={decoder_sizes}. Leave that at None."
+                f", but decoder_hidden_layer_sizes={decoder_sizes}. Use None instead."
             )
         if self.contractive and (self.dropout or self.normalization == "batch"):
             raise ValueError(
                 "contractive compares two runs of the encoder, which dropout and batch "
                 f"normalization make random: got dropout={self.dropout}, "
-                f"normalization={self.normalization!r}. Leave those out."
+                f"normalization={self.normalization!r}. Set dropout=0 and "
+                "normalization=None, or contractive=0."
             )
 
     def _half(
         self, name, shape, first, sizes, end, *, last=(), anchored=False, tied_to=None
     ):
-        """Build encoder or decoder; also its dense layers."""
+        """Build encoder or decoder; return it and its dense layers."""
         keras = import_keras()
         end_name, end_units, end_activation = end
         inputs = outputs = keras.Input(shape, name=f"{name}_input")
@@ -359,7 +365,7 @@ class DenseArchitecture(BaseArchitecture):
             yield layers.Dropout(self.dropout, name=f"dropout_{i}")
 
     def _autoencoder(self, encoder, decoder, ordered):
-        """Chain the halves, with what happens in training only."""
+        """Chain the halves, with the layers that act in training only."""
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
         if self.noise:
@@ -387,10 +393,3 @@ class DenseArchitecture(BaseArchitecture):
             code = NestedDropout(name="nested_dropout")(code)
         autoencoder = keras.Model(inputs, decoder(code), name="autoencoder")
         return Networks(encoder, decoder, autoencoder)
-
-
-def _sizes_of(name, sizes):
-    sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(f"{name} has to hold positive ints, got {sizes}.")
-    return [int(size) for size in sizes]

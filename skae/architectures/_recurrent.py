@@ -12,9 +12,11 @@ from ._building import positive_ints, stack, unflattened_shape
 class RecurrentArchitecture(BaseArchitecture):
     """Recurrent layers for windows of time series, the decoder mirroring the encoder.
 
-    The encoder reads a window step by step, and a dense layer makes the code from its
-    last state. The decoder is given the code at each step; a dense layer, the same one
-    at each step, makes the features from its states.
+    The encoder processes a window step by step, and a dense layer computes the code
+    from its last state. The decoder receives the code at each step, and a dense layer,
+    shared by all steps, computes the features from its states, as in [1]_ and [2]_.
+
+    Read more in the :ref:`User Guide <choose_architecture>`.
 
     Parameters
     ----------
@@ -29,12 +31,12 @@ class RecurrentArchitecture(BaseArchitecture):
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
         cross-entropy loss, and "linear" otherwise.
     input_shape : array-like of int, default=None
-        Shape (time, features) that flat rows have as windows. They are reshaped to it,
-        and given back flat, so scalers can go in front.
+        Shape (time, features) of windows that are passed flat. They are reshaped to it,
+        and reconstructions are flat again, so that scalers can be put in front.
 
     See Also
     --------
-    ConvolutionalArchitecture : With ``rank=1`` for signals, and faster.
+    ConvolutionalArchitecture : Convolutions for signals (``rank=1``), which are faster.
     DenseArchitecture : Fully connected layers.
 
     References
@@ -93,7 +95,7 @@ class RecurrentArchitecture(BaseArchitecture):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int
-            Size of the code.
+            Number of components.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
 
@@ -105,8 +107,8 @@ class RecurrentArchitecture(BaseArchitecture):
         Raises
         ------
         ValueError
-            If samples are no windows of shape (time, features) and do not have
-            `input_shape`, or an activation is unknown to Keras.
+            If samples do not have the shape (time, features) or `input_shape`, or if an
+            activation is unknown to Keras.
         """
         layers = import_keras().layers
         units = positive_ints("units", self.units)
@@ -131,13 +133,13 @@ class RecurrentArchitecture(BaseArchitecture):
         )
 
     def _window(self, sample_shape):
-        """Time steps and features of a sample."""
+        """Return the numbers of time steps and features of a sample."""
         shape = unflattened_shape(sample_shape, self.input_shape)
         if len(shape) != 2:
             raise ValueError(
                 "recurrent layers take windows of shape (time, features), but these "
                 f"samples have shape {shape}. Reshape X to (n_samples, time, "
-                "features), or give flat rows input_shape=(time, features)."
+                "features), or set input_shape=(time, features) for flat samples."
             )
         return shape
 

@@ -12,63 +12,65 @@ from ._dense import DenseArchitecture
 
 
 class VariationalArchitecture(BaseArchitecture):
-    """Fully connected variational autoencoder.
+    """Fully connected variational autoencoder [1]_.
 
-    The encoder gives each sample a normal distribution over codes: a mean and a
-    log-variance for each of the `n_components`. Training decodes a code drawn from it,
-    and adds to the loss how far it is from a standard normal distribution, the prior
-    over codes. So codes fill space without gaps, and the decoder makes new samples from
-    codes drawn from the prior: :meth:`skae.AutoencoderTransformer.sample`.
+    The encoder maps each sample to a normal distribution over codes: a mean and a
+    log-variance for each of the `n_components`. In training, a code drawn from this
+    distribution is decoded, and the Kullback-Leibler divergence from the prior over
+    codes, a standard normal distribution, is added to the loss. New samples can then be
+    decoded from codes drawn from the prior:
+    :meth:`skae.AutoencoderTransformer.sample`.
 
-    Outside training nothing is random: the code of a sample is its mean, for
-    `transform`, for reconstructions and for the validation loss.
+    Outside training nothing is random: the code of a sample is the mean, in
+    `transform`, in reconstructions and in the validation loss.
+
+    Read more in the :ref:`User Guide <choose_architecture>`.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(256, 128)
         Units of the hidden layers of the encoder, from the data to the code. The
-        decoder mirrors them. ``()`` leaves the code as the only hidden layer.
+        decoder mirrors them. ``()`` makes the code the only hidden layer.
     activation : str, default="relu"
         Name of the Keras activation of the hidden layers.
     output_activation : str, default="auto"
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
         cross-entropy loss, and "linear" otherwise.
     beta : float, default=1.0
-        Weight of the distance from the prior, as in [2]_. More of it gives codes that
-        are closer to the prior and to independence, and reconstructions that are
-        worse. 0 leaves noise, and nothing to keep the codes near the prior. Notes
-        tell the scale.
+        Weight of the divergence, as in [2]_. Larger values move the posterior towards
+        the prior, at the cost of reconstruction; see Notes for the scale. With 0, codes
+        are drawn at random without any constraint by the prior.
     warmup_steps : int, default=0
-        Training batches over which the weight rises linearly from 0 to `beta`, which
-        keeps components from being switched off early [3]_, [4]_. It goes on being
-        `beta` after that, through warm starts and `partial_fit` too. 0 is none.
+        Number of training batches over which the weight increases linearly from 0 to
+        `beta`, which prevents components from becoming unused early [3]_, [4]_. It
+        stays `beta` afterwards, in warm starts and `partial_fit` too.
 
     See Also
     --------
     DenseArchitecture : The same layers without noise and prior.
-    skae.AutoencoderTransformer.sample : Draws new rows.
+    skae.AutoencoderTransformer.sample : Draw new samples.
 
     Notes
     -----
-    The distance is the Kullback-Leibler divergence from the prior, summed over the
-    components, averaged over rows and divided by the number of features, since losses
-    of Keras are means over features too, where the evidence lower bound (ELBO) has
-    sums. That is "kl_loss", and the loss is "reconstruction_loss" plus `beta` times
-    "kl_loss", once the warm-up is over. While it lasts, the weight is lower in
-    training; the validation loss always has the whole `beta`, so that epochs compare.
+    The divergence is summed over the components, averaged over the samples and divided
+    by the number of features, since losses of Keras are means over features, where the
+    evidence lower bound (ELBO) has sums. It is reported as "kl_loss"; the loss is
+    "reconstruction_loss" plus `beta` times "kl_loss" after the warm-up. During the
+    warm-up, the weight is lower in training; the validation loss always has the full
+    `beta`, so that epochs are comparable.
 
     With ``loss="binary_crossentropy"`` and ``beta=1`` the training loss is the negative
     ELBO of [1]_ divided by the number of features. With mean squared error it is so, up
     to a constant and a factor, for normal noise of variance ``beta / 2`` on each
-    feature. Where features have a variance below that, codes lose what they hold
-    (posterior collapse): scale the data or lower `beta`, to 0.02 for noise with a
+    feature. Where features have a smaller variance, codes become uninformative
+    (posterior collapse): scale the data or decrease `beta`, to 0.02 for noise with a
     standard deviation of 0.1.
 
-    Log-variances above 10 stand for a variance that grows linearly, so that it cannot
-    overflow while its gradient does not vanish, as it does where values are clipped.
+    Above a log-variance of 10 the variance increases linearly, so that it cannot
+    overflow and its gradient does not vanish, as it would if values were clipped.
 
-    Keras loads a saved ``autoencoder_`` in any process that has built a variational
-    network before. In others it needs what `custom_objects` gives.
+    Keras loads a saved ``autoencoder_`` in a process that has built a variational
+    network before. Otherwise it needs what `custom_objects` returns.
     ``encoder_`` and ``decoder_`` are plain dense networks.
 
     References
@@ -132,15 +134,15 @@ class VariationalArchitecture(BaseArchitecture):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int
-            Size of the code.
+            Number of components.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
 
         Returns
         -------
         Networks
-            An encoder to the means, the decoder, and an autoencoder that has the
-            sampling between them.
+            An encoder to the means, the decoder, and an autoencoder with the sampling
+            between them.
 
         Raises
         ------
@@ -180,9 +182,9 @@ class VariationalArchitecture(BaseArchitecture):
         n_samples : int
             Number of codes.
         n_components : int
-            Size of a code.
+            Number of components.
         random_state : int, RandomState instance or None, default=None
-            Where they come from. An int gives the same codes each time.
+            Determines the codes. Pass an int for reproducible results.
 
         Returns
         -------
