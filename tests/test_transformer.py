@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -47,12 +49,10 @@ def test_inverse_transform_is_what_the_decoder_gives(transformer):
 
 
 def test_score_is_the_share_of_variance(transformer, X):
-    varying = X.std(axis=0) > 0
     reconstruction = transformer.inverse_transform(transformer.transform(X))
     residual = ((X - reconstruction) ** 2).sum()
     expected = 1 - residual / ((X - X.mean(axis=0)) ** 2).sum()
     assert transformer.score(X) == pytest.approx(expected)
-    assert varying.any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -82,7 +82,7 @@ def test_images_keep_their_shape(X, small, sample_shape):
     assert autoencoder.score(images) == pytest.approx(flat.score(X))
     assert autoencoder.autoencoder_.input_shape == (None, *sample_shape)
     with pytest.raises(
-        ValueError, match=r"\(16, 4\).*fitted on.*" + str(sample_shape)[1]
+        ValueError, match=r"\(16, 4\).*fitted on.*" + re.escape(str(sample_shape))
     ):
         autoencoder.transform(X.reshape(-1, 16, 4))
 

@@ -1,0 +1,74 @@
+"""Imports go down only: a room imports those on lower floors, or itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skae
+
+PACKAGE = Path(skae.__file__).parent
+FLOORS = [
+    ["_backend", "_keras_layers", "_pca", "_random", "_validation", "metrics"],
+    ["_outliers", "_training", "architectures", "datasets"],
+    ["_inference", "_ordered_codes", "_state"],
+    ["_base"],
+    ["_outlier_detector", "_transformer"],
+    ["inspection", "model_selection"],
+    ["__init__"],
+]
+ROOMS = {name for rooms in FLOORS for name in rooms}
+# Rooms without an underscore are public, and so is what the package itself exports.
+PUBLIC = {"architectures", "datasets", "inspection", "metrics", "model_selection"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def floor(name):
+    return next(i for i, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def imported_rooms(path):
+    """Yield the rooms that a module imports, and the names it takes from each."""
+    package = path.relative_to(PACKAGE.parent).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        parts = list(package[: len(package) - node.level + 1]) if node.level else []
+        parts += node.module.split(".") if node.module else []
+        if parts[:1] != ["skae"]:
+            continue
+        names = [alias.name for alias in node.names]
+        if len(parts) > 1:
+            yield parts[1], parts, names
+        else:
+            for name in names:
+                yield (name if name in ROOMS else "__init__"), parts, [name]
+
+
+def test_every_room_has_a_floor():
+    assert {room(path) for path in MODULES} == ROOMS
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_imports_go_down(path):
+    own = room(path)
+    for other, parts, _ in imported_rooms(path):
+        assert other == own or floor(other) < floor(own), ".".join(parts)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((PACKAGE / "inspection").glob("*.py")),
+    ids=lambda path: path.name,
+)
+def test_displays_use_public_names_only(path):
+    for other, parts, names in imported_rooms(path):
+        if other != "inspection":
+            assert other in PUBLIC | {"__init__"}
+            assert not any(name.startswith("_") for name in [*parts[1:], *names])
