@@ -6,6 +6,7 @@ from functools import cache
 import keras
 import numpy as np
 import pytest
+from _helpers import EachBatch
 from scikeras.wrappers import KerasRegressor
 from sklearn.base import clone
 
@@ -182,13 +183,6 @@ def build_networks(name, sample_shape, random_state=0):
 
 def values(networks):
     return [v.numpy() for v in networks.autoencoder.variables]
-
-
-class EachBatch(keras.callbacks.Callback):
-    """Sends training through Keras, batch by batch."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        pass
 
 
 def fit(name, X, **parameters):

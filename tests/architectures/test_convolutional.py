@@ -1,14 +1,8 @@
-import copy
-import pickle
-
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import ConvolutionalArchitecture
@@ -262,32 +256,6 @@ def test_invalid_parameters(parameters):
         build((8, 8), **parameters)
 
 
-def test_two_builds_with_one_seed_agree():
-    builds = [
-        ConvolutionalArchitecture((4, 4)).build((8, 8), 4, random_state=seed)
-        for seed in (0, 0, 1)
-    ]
-    first, same, other = (
-        [v.numpy() for v in networks.autoencoder.variables] for networks in builds
-    )
-    for a, b in zip(first, same, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
-
-
-@pytest.mark.parametrize("n_components", [None, 2])
-def test_halves_share_weights_with_the_autoencoder(n_components):
-    networks = build((8, 8), n_components)
-    halves = networks.encoder.variables + networks.decoder.variables
-    assert {id(v) for v in halves} == {id(v) for v in networks.autoencoder.variables}
-
-
-def test_clone_and_repr():
-    architecture = ConvolutionalArchitecture((8, 4), rank=1)
-    assert repr(clone(architecture)) == repr(architecture)
-    assert repr(ConvolutionalArchitecture()) == "ConvolutionalArchitecture()"
-
-
 def test_it_learns(fitted, images):
     assert fitted.score(images) > 0.6
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0] / 2
@@ -320,42 +288,6 @@ def test_outliers_stand_out(images):
         *detector.score_samples(shuffled.reshape(-1, 8, 8)),
     ]
     assert roc_auc_score([1] * 100 + [0] * 100, scores) > 0.9
-
-
-def test_flat_rows_behind_a_scaler(X):
-    pipeline = make_pipeline(
-        StandardScaler(),
-        AutoencoderTransformer(
-            4,
-            architecture=ConvolutionalArchitecture(4, input_shape=(8, 8)),
-            epochs=1,
-            random_state=0,
-        ),
-    ).fit(X)
-    assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
-
-
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
-)
-def test_copies_predict_the_same(fitted, images, copied):
-    again = copied(fitted)
-    np.testing.assert_array_equal(again.transform(images), fitted.transform(images))
-    again.partial_fit(images)
-    assert again.n_iter_ == fitted.n_iter_ + 1
-
-
-def test_grid_search(images):
-    search = GridSearchCV(
-        AutoencoderTransformer(
-            4, architecture=ConvolutionalArchitecture(), epochs=2, random_state=0
-        ),
-        {"architecture__filters": [2, (8, 4)]},
-        cv=2,
-    ).fit(images)
-    assert len(set(search.cv_results_["mean_test_score"])) == 2
-    best = search.best_params_["architecture__filters"]
-    assert search.best_estimator_.architecture_.filters == best
 
 
 def test_n_components_is_taken_over(images):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from skae.architectures import DenseArchitecture
 
@@ -52,30 +51,7 @@ def test_images_are_flattened_and_given_back():
     assert count == flat.autoencoder.count_params()
 
 
-def test_two_builds_with_one_seed_agree():
-    builds = [
-        DenseArchitecture((7,)).build((10,), 3, random_state=seed).autoencoder
-        for seed in (0, 0, 1)
-    ]
-    first, same, other = ([v.numpy() for v in build.variables] for build in builds)
-    for a, b in zip(first, same, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
-
-
 def test_layers_of_one_network_differ():
     networks = DenseArchitecture((8, 8, 8), anchor=None).build((8,), 8)
     kernels = [v.numpy() for v in networks.autoencoder.variables if len(v.shape) == 2]
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 8
-
-
-def test_halves_share_weights_with_the_autoencoder():
-    networks = DenseArchitecture((7,)).build((10,), 3)
-    halves = networks.encoder.variables + networks.decoder.variables
-    assert {id(v) for v in halves} == {id(v) for v in networks.autoencoder.variables}
-
-
-def test_clone_and_repr():
-    architecture = DenseArchitecture((7, 4), activation="elu")
-    assert repr(clone(architecture)) == repr(architecture)
-    assert repr(DenseArchitecture()) == "DenseArchitecture()"

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from _helpers import EachBatch
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderTransformer
@@ -100,16 +101,10 @@ def test_tied_weights_of_images_survive_copies():
 @pytest.mark.parametrize("tied_weights", [False, True])
 @pytest.mark.parametrize("by_keras", [False, True], ids=["compiled", "keras"])
 def test_kernel_penalties(tied_weights, by_keras):
-    import keras
-
-    class SeesBatches(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.model.stop_training = False
-
     l1, l2 = 0.02, 0.3
     autoencoder = make(
         kernel_l1=l1, kernel_l2=l2, tied_weights=tied_weights, **AT_REST
-    ).set_params(callbacks=[SeesBatches()] if by_keras else None)
+    ).set_params(callbacks=[EachBatch()] if by_keras else None)
     autoencoder.fit(ROWS, X_val=ROWS[:100])
     expected = sum(l1 * abs(w).sum() + l2 * (w**2).sum() for w in kernels(autoencoder))
     assert len(kernels(autoencoder)) == (2 if tied_weights else 4)

@@ -1,13 +1,6 @@
-import copy
-import pickle
-
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import RecurrentArchitecture
@@ -132,32 +125,6 @@ def test_invalid_parameters(parameters):
         build((6, 5), **parameters)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_two_builds_with_one_seed_agree(cell):
-    builds = [
-        RecurrentArchitecture((4, 4), cell=cell).build((6, 2), 2, random_state=seed)
-        for seed in (0, 0, 1)
-    ]
-    first, same, other = (
-        [v.numpy() for v in networks.autoencoder.variables] for networks in builds
-    )
-    for a, b in zip(first, same, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
-
-
-def test_halves_share_weights_with_the_autoencoder():
-    networks = build((6, 2))
-    halves = networks.encoder.variables + networks.decoder.variables
-    assert {id(v) for v in halves} == {id(v) for v in networks.autoencoder.variables}
-
-
-def test_clone_and_repr():
-    architecture = RecurrentArchitecture((8, 4), cell="gru")
-    assert repr(clone(architecture)) == repr(architecture)
-    assert repr(RecurrentArchitecture()) == "RecurrentArchitecture()"
-
-
 def test_it_learns(fitted, windows):
     assert fitted.score(windows) > 0.8
     codes = fitted.transform(windows)
@@ -180,40 +147,3 @@ def test_outliers_stand_out(windows):
         *detector.score_samples(windows[120:, ::-1]),
     ]
     assert roc_auc_score([1] * 40 + [0] * 40, scores) > 0.9
-
-
-def test_flat_rows_behind_a_scaler(windows):
-    X = windows.reshape(len(windows), 24)
-    pipeline = make_pipeline(
-        StandardScaler(),
-        AutoencoderTransformer(
-            2,
-            architecture=RecurrentArchitecture(3, input_shape=(12, 2)),
-            epochs=1,
-            random_state=0,
-        ),
-    ).fit(X)
-    assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
-
-
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
-)
-def test_copies_predict_the_same(fitted, windows, copied):
-    again = copied(fitted)
-    np.testing.assert_array_equal(again.transform(windows), fitted.transform(windows))
-    again.partial_fit(windows)
-    assert again.n_iter_ == fitted.n_iter_ + 1
-
-
-def test_grid_search(windows):
-    search = GridSearchCV(
-        AutoencoderTransformer(
-            2, architecture=RecurrentArchitecture(), epochs=2, random_state=0
-        ),
-        {"architecture__units": [2, 6], "architecture__cell": ["gru"]},
-        cv=2,
-    ).fit(windows)
-    assert len(set(search.cv_results_["mean_test_score"])) == 2
-    best = search.best_params_["architecture__units"]
-    assert search.best_estimator_.architecture_.units == best

@@ -1,0 +1,21 @@
+"""What several test modules need."""
+
+import keras
+
+
+class EachBatch(keras.callbacks.Callback):
+    """Sends training through Keras, batch by batch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def weights(estimator):
+    """Copy the values of an estimator's variables."""
+    return [variable.numpy() for variable in estimator.autoencoder_.variables]
+
+
+def outputs(estimator, X):
+    """Return what an estimator computes of X."""
+    method = "transform" if hasattr(estimator, "transform") else "score_samples"
+    return getattr(estimator, method)(X)
