@@ -1,6 +1,5 @@
 """The state of an estimator: what is copied, pickled, and kept on errors."""
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,7 +48,8 @@ class StateMixin:
     def _restored_on_error(self):
         """Put attributes and weights back as they were, should a fit fail."""
         before = vars(self).copy()
-        rng = copy.deepcopy(before.get("_rng"))
+        rng = before.get("_rng")
+        rng_state = None if rng is None else rng.get_state()
         variables = self.autoencoder_.variables if "autoencoder_" in before else []
         values = read_values(variables)
         try:
@@ -58,7 +58,7 @@ class StateMixin:
             vars(self).clear()
             vars(self).update(before)
             if rng is not None:
-                self._rng = rng
+                rng.set_state(rng_state)
             write_values(variables, values)
             raise
 

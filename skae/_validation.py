@@ -65,7 +65,7 @@ def check_floatx(value_range, dtype, floatx, name):
     if np.finfo(dtype).max <= np.finfo(floatx).max:
         return
     largest = max(value_range[1], -value_range[0])
-    if largest > np.finfo(floatx).max:
+    if largest > float(np.finfo(floatx).max):
         raise ValueError(
             f"{name} holds {largest:.3g}, which is too large for the network's dtype "
             f"{floatx}. Put a scaler in front, such as StandardScaler."

@@ -120,11 +120,11 @@ class WrongCode(BaseArchitecture):
         (Narrow(), r"Narrow\(\) cannot build .*shape \(64,\) and 3 components: .*100"),
         (
             WrongOutput(),
-            r"\(64,\) and 3 components: its decoder gives back shape \(7,\)",
+            r"\(64,\) and 3 components: its decoder returns shape \(7,\)",
         ),
-        (WrongCode(), r"\(64,\) and 3 components: its encoder gives 7"),
-        (DenseArchitecture((8, 0)), r"positive ints, got \[8, 0\]"),
-        (DenseArchitecture((8, 1.5)), r"positive ints, got \[8, 1.5\]"),
+        (WrongCode(), r"\(64,\) and 3 components: its encoder returns 7"),
+        (DenseArchitecture((8, 0)), r"positive ints only, got \(8, 0\)"),
+        (DenseArchitecture((8, 1.5)), r"positive ints only, got \(8, 1.5\)"),
         (DenseArchitecture(activation="rule"), "activation.*rule"),
     ],
 )

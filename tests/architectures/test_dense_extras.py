@@ -309,15 +309,15 @@ def test_everything_at_once_is_reproducible_and_pickles():
         ),
         (
             {"contractive": 0.1, "dropout": 0.2},
-            r"contractive .*dropout=0.2, normalization=None. Leave those out",
+            r"contractive .*dropout=0.2, normalization=None. Set dropout=0",
         ),
         (
             {"contractive": 0.1, "normalization": "batch"},
-            r"contractive .*dropout=0.0, normalization='batch'. Leave those out",
+            r"contractive .*dropout=0.0, normalization='batch'. Set dropout=0",
         ),
         (
             {"decoder_hidden_layer_sizes": (4, 0)},
-            r"decoder_hidden_layer_sizes has to hold positive ints, got \[4, 0\]",
+            r"decoder_hidden_layer_sizes has to hold positive ints only, got \(4, 0\)",
         ),
     ],
 )
