@@ -87,7 +87,7 @@ def test_a_second_call_is_none():
 
 
 def test_other_output_and_errors_pass():
-    code = f"""
+    code = """
 import os
 from skae import _tensorflow_logs
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
