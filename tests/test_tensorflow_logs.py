@@ -29,9 +29,9 @@ def run(code, level=None):
 
 
 def shown(stderr):
-    """Lines on standard error but for those that TensorFlow 2.18 cannot hide."""
+    """Lines on standard error but for those that old TensorFlow never hides."""
     lines = stderr.splitlines()
-    if _tensorflow_version() < (2, 19):
+    if _tensorflow_version() < (2, 21):
         xla = ("absl::InitializeLog", "service.cc:", "device_compiler.h:")
         lines = [line for line in lines if not any(name in line for name in xla)]
     return lines
