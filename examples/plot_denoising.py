@@ -37,8 +37,8 @@ def denoise(estimator):
 
 
 # %%
-# It is compared with PCA, which removes the noise outside of the principal subspace, and
-# with the same autoencoder trained without noise.
+# It is compared with PCA, which removes the noise outside of the principal subspace,
+# and with the same autoencoder trained without noise.
 
 denoised = {"PCA": [denoise(PCA(32).fit(X_train))]}
 for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)):

@@ -35,8 +35,8 @@ print(f"{np.mean(detector.predict(X_test) == -1):.1%} of new images are outliers
 OutlierScoreDisplay.from_estimator(detector, X_test)
 
 # %%
-# The five most and the five least anomalous images, with the error of each pixel. Errors
-# are large at prints, holes and straps.
+# The five most and the five least anomalous images, with the error of each pixel.
+# Errors are large at prints, holes and straps.
 
 order = np.argsort(scores)
 shown = np.r_[order[:5], order[-5:]]

@@ -2,9 +2,10 @@
 Explained variance on four data sets
 ====================================
 
-A dense autoencoder is initialized with PCA, and training adds a nonlinear part. How much
-this increases the explained variance of held-out samples depends on how nonlinear the
-structure of the data is. Four data sets of scikit-learn, with the default autoencoder.
+A dense autoencoder is initialized with PCA, and training adds a nonlinear part. How
+much this increases the explained variance of held-out samples depends on how nonlinear
+the structure of the data is. Four data sets of scikit-learn, with the default
+autoencoder.
 """
 
 import matplotlib.pyplot as plt

@@ -27,9 +27,9 @@ X_train, X_test = train_test_split(load_digits().data, random_state=0)
 # %%
 # A Sequential
 # ------------
-# The code is the output of the layer with the smallest output; ``code_layer="bottleneck"``
-# names it explicitly. The model determines the number of latent components, so
-# `n_components` remains None.
+# The code is the output of the layer with the smallest output;
+# ``code_layer="bottleneck"`` names it explicitly. The model determines the number of
+# latent components, so `n_components` remains None.
 
 sequential = keras.Sequential(
     [

@@ -63,8 +63,8 @@ print(f"ROC AUC    {roc_auc_score(y_test, scores):.4f}")
 OutlierScoreDisplay.from_estimator(detector, X_test, y_test, xscale="log")
 
 # %%
-# Compare the ROC AUC with that of a convolutional detector, here trained with fewer images
-# and epochs, and of PCA with the same number of components.
+# Compare the ROC AUC with that of a convolutional detector, here trained with fewer
+# images and epochs, and of PCA with the same number of components.
 
 convolutional = AutoencoderOutlierDetector(
     n_components=32,

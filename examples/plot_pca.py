@@ -3,8 +3,8 @@ Compare PCA and an autoencoder
 ==============================
 
 PCA is the best linear dimensionality reduction; an autoencoder is nonlinear. Both are
-fitted to scikit-learn's digits in the same pipeline, and compared by the same score, the
-fraction of the variance of held-out samples that the reconstruction explains (R²).
+fitted to scikit-learn's digits in the same pipeline, and compared by the same score,
+the fraction of the variance of held-out samples that the reconstruction explains (R²).
 """
 
 import matplotlib.pyplot as plt
@@ -50,7 +50,8 @@ ExplainedVarianceDisplay.from_estimator(
 # %%
 # Latent space
 # ------------
-# The codes of held-out samples, coloured by digit. The labels were not used in training.
+# The codes of held-out samples, coloured by digit. The labels were not used in
+# training.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
 for ax, (name, pipeline) in zip(axes, pipelines.items(), strict=True):

@@ -30,8 +30,8 @@ pipelines = {
 }
 
 # %%
-# The first fit in a process imports TensorFlow, which takes some seconds. The times below
-# do not include it.
+# The first fit in a process imports TensorFlow, which takes some seconds. The times
+# below do not include it.
 
 start = time.perf_counter()
 hide_tensorflow_logs()

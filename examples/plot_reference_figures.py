@@ -3,8 +3,8 @@ Figures of well-known tutorials
 ===============================
 
 Well-known tutorials plot codes as images, compute losses by hand, classify
-reconstructions, reconstruct images of another data set, and detect outliers. This example
-does the same with skae. The systems are those of :ref:`another example
+reconstructions, reconstruct images of another data set, and detect outliers. This
+example does the same with skae. The systems are those of :ref:`another example
 <sphx_glr_auto_examples_plot_reference_systems.py>`, which compares their losses.
 """
 
@@ -41,7 +41,8 @@ n_images = 10_000
 # Systems D and E: codes as images
 # --------------------------------
 # 784 pixels are compressed to 32 numbers, a compression factor of 24.5. The codes are
-# plotted as images of 8 x 4 pixels. Here the networks are trained for a few epochs only.
+# plotted as images of 8 x 4 pixels. Here the networks are trained for a few epochs
+# only.
 
 
 def through_32_numbers(X, epochs, **optimizer):
@@ -106,8 +107,8 @@ for name, X in (("originals", X_test), ("reconstructions", reconstructions)):
 # %%
 # System C: clothes, reconstructed by a network for digits
 # --------------------------------------------------------
-# The convolutional network is trained on digits only. Its code is a large feature map, so
-# that clothes are reconstructed as well, with a larger error.
+# The convolutional network is trained on digits only. Its code is a large feature map,
+# so that clothes are reconstructed as well, with a larger error.
 
 system_c = AutoencoderTransformer(
     architecture=ConvolutionalArchitecture(filters=(30, 15)),
@@ -129,9 +130,9 @@ ReconstructionDisplay.from_estimator(
 # %%
 # System A: outliers
 # ------------------
-# A detector with a subclass of ``keras.Model`` is fitted to clothes. Half of the test images
-# are digits. The threshold of the tutorials is the mean error of the training images plus
-# one standard deviation; that of `predict` is `offset_`.
+# A detector with a subclass of ``keras.Model`` is fitted to clothes. Half of the test
+# images are digits. The threshold of the tutorials is the mean error of the training
+# images plus one standard deviation; that of `predict` is `offset_`.
 
 
 class SubclassedAutoencoder(keras.Model):

@@ -45,7 +45,8 @@ n_val = 10_000 if full else 500
 # %%
 # The networks in Keras
 # ---------------------
-# System A is a subclass of ``keras.Model``, C is convolutional, and the others are dense.
+# System A is a subclass of ``keras.Model``, C is convolutional, and the others are
+# dense.
 
 
 class SubclassedAutoencoder(keras.Model):
@@ -97,9 +98,9 @@ def dense(*units):
 # %%
 # The same in skae
 # ----------------
-# A uses the class. The code of C is its last feature map, 7 x 7 x 15. The others are given
-# by the sizes of their hidden layers. With "binary_crossentropy" the output layer has a
-# sigmoid activation.
+# A uses the class. The code of C is its last feature map, 7 x 7 x 15. The others are
+# given by the sizes of their hidden layers. With "binary_crossentropy" the output layer
+# has a sigmoid activation.
 
 
 def dense_system(fetch, n_components, hidden=(), **others):

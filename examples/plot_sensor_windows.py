@@ -2,10 +2,10 @@
 Detect faults in windows of time series
 =======================================
 
-Each sample is a window of 30 readings of three sensors on a rotating machine. A recurrent
-autoencoder is fitted to windows without faults, and tested on windows with three kinds of
-faults. Each single reading of the faulty windows is within the usual range; only their
-course in time differs.
+Each sample is a window of 30 readings of three sensors on a rotating machine. A
+recurrent autoencoder is fitted to windows without faults, and tested on windows with
+three kinds of faults. Each single reading of the faulty windows is within the usual
+range; only their course in time differs.
 """
 
 import matplotlib.pyplot as plt

@@ -3,9 +3,9 @@ Computing time compared with Keras
 ==================================
 
 The same network trained by skae and by Keras: 64 - 32 - 64 units on scikit-learn's
-digits, 50 epochs with batches of 32. skae runs an epoch in one call of compiled code, and
-uses the compiled program again for the next fit of the same network. It runs dense layers
-in NumPy, without the overhead of TensorFlow.
+digits, 50 epochs with batches of 32. skae runs an epoch in one call of compiled code,
+and uses the compiled program again for the next fit of the same network. It runs dense
+layers in NumPy, without the overhead of TensorFlow.
 
 The scripts in ``examples/benchmarks`` compare more, with repeats.
 """

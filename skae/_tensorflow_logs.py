@@ -50,8 +50,8 @@ def hide_tensorflow_logs():
     If the variable is 1 or more, skae therefore collects what is written to the
     standard error of the process during this import, and then writes it there without
     the lines that the variable hides. The variable can also be set without this
-    function, in the shell for example. Before TensorFlow 2.21 it does not hide the lines
-    that are logged when XLA first compiles a network.
+    function, in the shell for example. Before TensorFlow 2.21 it does not hide the
+    lines that are logged when XLA first compiles a network.
 
     Examples
     --------
