@@ -64,18 +64,18 @@ system_e.summary()
 # %%
 # Digits and clothes:
 
-pictures = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
-ReconstructionDisplay.from_estimator(system_d, digits_test.data, **pictures)
+options = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
+ReconstructionDisplay.from_estimator(system_d, digits_test.data, **options)
 
 # %%
 
-ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **pictures)
+ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **options)
 
 # %%
 # System D: losses of one image
 # -----------------------------
 # The cross-entropy is a mean over pixels, and the Kullback-Leibler divergence is a sum.
-# Keras keeps probabilities a ten-millionth away from 0 and 1.
+# Keras clips probabilities to [1e-7, 1 - 1e-7].
 
 x = digits_test.data[:1]
 reconstruction = system_d.inverse_transform(system_d.transform(x))

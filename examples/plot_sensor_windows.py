@@ -81,9 +81,7 @@ fig, axes = plt.subplots(
     sharey=True,
     layout="constrained",
 )
-for column, (i, window) in zip(
-    axes.T, zip(shown, reconstructions, strict=True), strict=True
-):
+for column, i, window in zip(axes.T, shown, reconstructions, strict=True):
     column[0].set_title(kinds[i])
     for ax, readings, course in zip(column, X_test[i].T, window.T, strict=True):
         ax.plot(readings, color="black", label="measured")

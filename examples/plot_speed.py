@@ -69,10 +69,10 @@ measured["Later fits"] = (
     seconds(fit_keras),
 )
 autoencoder, encoder = fit_skae(), fit_keras()
-for label, rows in (("Encode 1 row", X[:1]), ("Encode 1,797 rows", X)):
+for label, samples in (("Encode 1 sample", X[:1]), ("Encode 1,797 samples", X)):
     measured[label] = (
-        seconds(lambda rows=rows: autoencoder.transform(rows), 20),
-        seconds(lambda rows=rows: encoder.predict(rows, verbose=0), 5),
+        seconds(lambda X=samples: autoencoder.transform(X), 20),
+        seconds(lambda X=samples: encoder.predict(X, verbose=0), 5),
     )
 
 for label, (skae, by_keras) in measured.items():
