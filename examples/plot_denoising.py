@@ -1,21 +1,22 @@
 """
-Taking noise out of images
-==========================
+Denoise images
+==============
 
-A denoising autoencoder sees noisy digits in training, and has to give back the clean
-ones. So it learns what digits look like, and what is left of the noise at the end is
-little, on digits that it has not seen.
+A denoising autoencoder is trained to reconstruct digits from noisy copies of them, and
+then reduces the noise of digits that were held out.
 
-The input noise is a parameter of the architecture: X itself is clean.
+The noise is a parameter of the architecture: X itself is without noise.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.decomposition import PCA
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import DenseArchitecture
 from skae.datasets import fetch_mnist
+
+hide_tensorflow_logs()
 
 NOISE = 0.3  # standard deviation; pixels are in [0, 1]
 N_SEEDS = 3
@@ -27,7 +28,7 @@ X_noisy = X_noisy.astype("float32")
 
 
 def mean_squared_error(X):
-    """Compare with the clean images."""
+    """Compute the error with respect to the clean images."""
     return np.mean((X - X_test) ** 2)
 
 
@@ -36,8 +37,8 @@ def denoise(estimator):
 
 
 # %%
-# Beside it stand PCA, which leaves out the noise along all axes but its own, and the
-# same autoencoder trained without noise.
+# It is compared with PCA, which removes the noise outside of the principal subspace,
+# and with the same autoencoder trained without noise.
 
 denoised = {"PCA": [denoise(PCA(32).fit(X_train))]}
 for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)):
@@ -55,7 +56,7 @@ for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)
         for seed in range(N_SEEDS)
     ]
 
-print("Mean squared error against the clean image, of 1,000 digits not seen before")
+print("Mean squared error against the clean image, of 1,000 held-out digits")
 print(f"{'Noisy input':22} {mean_squared_error(X_noisy):.4f}")
 for name, runs in denoised.items():
     errors = [mean_squared_error(run) for run in runs]

@@ -1,9 +1,9 @@
 """
-Unusual clothes in Fashion-MNIST
-================================
+Outliers in Fashion-MNIST
+=========================
 
-Nobody has said which articles of clothing are odd. A detector that has learnt what most
-look like finds those that it cannot draw.
+A detector is fitted to images of clothing without labels, and detects those that differ
+from most others.
 """
 
 import matplotlib.pyplot as plt
@@ -11,9 +11,11 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from skae import AutoencoderOutlierDetector
+from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae.datasets import fetch_fashion_mnist
 from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
+
+hide_tensorflow_logs()
 
 X_train, y_train = fetch_fashion_mnist(subset="train", return_X_y=True, as_images=True)
 test = fetch_fashion_mnist(subset="test", as_images=True)
@@ -22,7 +24,7 @@ X_test, y_test = test.data[:3_000], test.target[:3_000]
 # %%
 # Without labels
 # --------------
-# One in a hundred training images may be taken for an outlier.
+# The decision threshold is set such that 1 % of the training images are outliers.
 
 detector = AutoencoderOutlierDetector(
     n_components=32, contamination=0.01, epochs=10, random_state=0
@@ -33,8 +35,8 @@ print(f"{np.mean(detector.predict(X_test) == -1):.1%} of new images are outliers
 OutlierScoreDisplay.from_estimator(detector, X_test)
 
 # %%
-# The five strangest, and beside them the five most ordinary, with the error of each
-# pixel: loud prints, holes and straps are what it cannot draw.
+# The five most and the five least anomalous images, with the error of each pixel.
+# Errors are large at prints, holes and straps.
 
 order = np.argsort(scores)
 shown = np.r_[order[:5], order[-5:]]
@@ -44,10 +46,10 @@ ReconstructionDisplay.from_estimator(
 )
 
 # %%
-# One kind against all others
-# ---------------------------
-# With labels one can measure. Here all that is known is trousers: everything else is an
-# outlier.
+# One class as inliers
+# --------------------
+# With labels, detectors can be evaluated. Here trousers are the inliers, and all other
+# classes are outliers.
 
 is_trouser = np.where(y_test == 1, 1, -1)
 trousers = X_train[y_train == 1][:2_000]

@@ -1,10 +1,11 @@
 """
-What each component keeps, on four data sets
-============================================
+Explained variance on four data sets
+====================================
 
-An autoencoder starts training where PCA ends, so it should keep at least as much of
-rows that neither has seen. How much more depends on how much the data bend: here are
-four kinds, all of which come with scikit-learn, each with the default autoencoder.
+A dense autoencoder is initialized with PCA, and training adds a nonlinear part. How
+much this increases the explained variance of held-out samples depends on how nonlinear
+the structure of the data is. Four data sets of scikit-learn, with the default
+autoencoder.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +21,10 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.inspection import ExplainedVarianceDisplay
+
+hide_tensorflow_logs()
 
 rng = np.random.RandomState(0)
 roll, _ = make_swiss_roll(1500, noise=0.1, random_state=0)
@@ -30,13 +33,13 @@ patches = extract_patches_2d(
 )
 
 # %%
-# A roll of paper needs two numbers once it is unrolled, which no plane can do. It is
-# hidden here in 20 columns by a random rotation. Digits are drawn by one hand movement
-# each; measurements of cells are nearly linear; patches of a photograph are smooth, so
-# a few linear maps hold most of them already.
+# The Swiss roll is a two-dimensional manifold, here embedded in 20 features by a random
+# linear map; no plane approximates it well. The structure of the breast cancer data is
+# nearly linear. Patches of a photograph are smooth, so that a few linear components
+# explain most of their variance.
 
 data_sets = {
-    "Swiss roll in 20 columns": (roll @ rng.standard_normal((3, 20)), [1, 2, 3]),
+    "Swiss roll in 20 features": (roll @ rng.standard_normal((3, 20)), [1, 2, 3]),
     "Handwritten digits": (load_digits().data / 16, [1, 2, 4, 8, 16]),
     "Breast cancer, standardized": (
         StandardScaler().fit_transform(load_breast_cancer().data),
@@ -50,8 +53,8 @@ estimators = {
 }
 
 # %%
-# The display fits a clone for each number of components, and scores it on the quarter
-# of the rows that is held out.
+# The display fits a clone for each number of components, and scores it on a held-out
+# quarter of the samples.
 
 fig, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
 for ax, (name, (X, n_components)) in zip(axes.flat, data_sets.items(), strict=True):
@@ -63,5 +66,5 @@ for ax, (name, (X, n_components)) in zip(axes.flat, data_sets.items(), strict=Tr
         ax=ax,
     )
     ax.set_title(name)
-fig.suptitle("Share of the variance of held-out rows that is kept (R²)")
+fig.suptitle("Explained variance of held-out samples (R²)")
 plt.show()

@@ -2,9 +2,10 @@
 Tune an autoencoder with GridSearchCV
 =====================================
 
-The architecture is an estimator, so its parameters are searched like any others, as
-``architecture__hidden_layer_sizes``. What compiled for one network is kept for the next
-fit of the same one, so a search compiles each network once, not once for each fold.
+The architecture is an estimator with parameters, which a search sets as
+``architecture__hidden_layer_sizes`` and so on. A compiled program is used again by the
+next fit of the same network, so that a search compiles each network once, not once for
+each fold.
 """
 
 import matplotlib.pyplot as plt
@@ -16,18 +17,20 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import DenseArchitecture
 from skae.inspection import ReconstructionDisplay, TrainingHistoryDisplay
+
+hide_tensorflow_logs()
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 # %%
-# By the variance that is kept
-# ----------------------------
-# No labels are needed: `score` is the share of the variance (R²) that the
-# reconstruction of the rows left out keeps.
+# By explained variance
+# ---------------------
+# No labels are needed: `score` is the fraction of the variance of the test samples that
+# the reconstruction explains (R²).
 
 autoencoder = AutoencoderTransformer(
     4, architecture=DenseArchitecture(), epochs=40, random_state=0
@@ -51,22 +54,22 @@ print(
 )
 
 # %%
-# The best one was fitted once more on all training rows.
+# The best estimator was refitted on all training samples.
 
 TrainingHistoryDisplay.from_estimator(search, yscale="log")
 
 # %%
-# It has not seen these digits.
+# Held-out digits and their reconstructions:
 
 ReconstructionDisplay.from_estimator(
     search.best_estimator_, X_test, image_shape=(8, 8), show_errors=True
 )
 
 # %%
-# By what the codes are for
-# -------------------------
-# Where a classifier follows, its accuracy may choose, between PCA and an autoencoder
-# too: a step of a pipeline is a parameter like others.
+# By a downstream task
+# --------------------
+# If a classifier follows, its accuracy can select the number of components, and between
+# PCA and an autoencoder: a step of a pipeline is a parameter like others.
 
 pipeline = Pipeline(
     [

@@ -1,11 +1,15 @@
 """
-Your own Keras model
-====================
+Use a Keras model
+=================
 
-A Keras model that is at hand, from a tutorial or a paper, goes into an estimator as it
-is: as a subclass of ``keras.Model`` with encoder and decoder, as a Sequential that is
-cut at its narrowest layer, or as a pair of models. The estimator trains a copy.
+An estimator accepts a Keras model: a subclass of ``keras.Model`` with encoder and
+decoder, a Sequential or functional model, which is split at its narrowest layer, or a
+pair of models. It trains a copy of the model.
 """
+
+from skae import hide_tensorflow_logs
+
+hide_tensorflow_logs()
 
 import keras
 import matplotlib.pyplot as plt
@@ -23,9 +27,9 @@ X_train, X_test = train_test_split(load_digits().data, random_state=0)
 # %%
 # A Sequential
 # ------------
-# The code is what the layer with the smallest output gives; ``code_layer="bottleneck"``
-# would say so where that is not clear. Its size is the model's, so `n_components` stays
-# None.
+# The code is the output of the layer with the smallest output;
+# ``code_layer="bottleneck"`` names it explicitly. The model determines the number of
+# latent components, so `n_components` remains None.
 
 sequential = keras.Sequential(
     [
@@ -40,9 +44,9 @@ sequential = keras.Sequential(
 # %%
 # A subclass
 # ----------
-# As Keras's own guides write autoencoders: `encoder` and `decoder` are attributes. It
-# takes images, (8, 8, 1), as its Input says: flat rows of as many pixels are reshaped
-# on their way in and out, so a scaler can go in front.
+# In Keras's guides, autoencoders are subclasses with the attributes `encoder` and
+# `decoder`. The input of this one has shape (8, 8, 1). X of shape (n_samples, 64) is
+# reshaped for it, so that a scaler can precede it.
 
 
 class ImageAutoencoder(keras.Model):
@@ -98,18 +102,17 @@ for name, pipeline in pipelines.items():
     print(f"{name:14} R² on held-out digits: {pipeline.score(X_test):.3f}")
 
 # %%
-# The histories, each with its best epoch, whose weights are kept.
+# The histories with the best epochs, whose weights are kept.
 
 TrainingHistoryDisplay.from_estimator(pipelines, yscale="log")
 
 # %%
-# What becomes of digits that neither has seen.
+# Held-out digits and their reconstructions.
 
 ReconstructionDisplay.from_estimator(pipelines, X_test, image_shape=(8, 8))
 
 # %%
-# The trained networks are Keras models, with Keras's methods; the model that was given
-# is as it was.
+# The trained networks are Keras models; the model that was passed is unchanged.
 
 encoder = pipelines["Sequential"][-1].encoder_
 print(type(encoder).__name__, encoder.input_shape, encoder.output_shape)

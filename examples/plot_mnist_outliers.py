@@ -1,9 +1,9 @@
 """
-Clothes among digits
-====================
+Detect Fashion-MNIST among MNIST
+================================
 
-A detector that has only seen MNIST's digits is shown Fashion-MNIST's clothes. Whatever
-it cannot reconstruct as a digit, it takes for an outlier.
+A detector is fitted to the digits of MNIST, and tested on digits and on the clothes of
+Fashion-MNIST, which are outliers.
 """
 
 import matplotlib.pyplot as plt
@@ -16,11 +16,13 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from skae import AutoencoderOutlierDetector
+from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae.architectures import ConvolutionalArchitecture
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 from skae.metrics import reconstruction_error
+
+hide_tensorflow_logs()
 
 digits = fetch_mnist(subset="train").data[:10_000]
 X_test = np.concatenate(
@@ -32,10 +34,10 @@ X_test = np.concatenate(
 y_test = np.repeat([1, -1], 2_000)
 
 # %%
-# A cross-entropy makes the output a sigmoid, which suits pixels in [0, 1]. The score is
-# that of the well-known tutorials, the plain reconstruction error. Of new digits,
-# one in a hundred may be taken for an outlier: a tenth of those given is kept aside to
-# find that line.
+# With a cross-entropy as the loss, the output has a sigmoid activation, for pixels in
+# [0, 1]. The score is the squared reconstruction error, as in many tutorials. The
+# expected false-positive rate is 1 %: the threshold is estimated from a tenth of the
+# digits, which are held out from training.
 
 detector = AutoencoderOutlierDetector(
     n_components=32,
@@ -55,14 +57,14 @@ print(f"Recall     {recall_score(y_test, y_pred, pos_label=-1):.4f}")
 print(f"ROC AUC    {roc_auc_score(y_test, scores):.4f}")
 
 # %%
-# The scores of the digits it has not seen, the inliers, and those of the clothes hardly
-# overlap; the line is at `offset_`.
+# The scores of held-out digits, the inliers, and of the clothes hardly overlap. The
+# decision threshold is `offset_`.
 
 OutlierScoreDisplay.from_estimator(detector, X_test, y_test, xscale="log")
 
 # %%
-# Beside it, a detector that is convolutional and PCA with as many components, by the
-# area under the ROC curve. The convolutional one has fewer images and epochs here.
+# Compare the ROC AUC with that of a convolutional detector, here trained with fewer
+# images and epochs, and of PCA with the same number of components.
 
 convolutional = AutoencoderOutlierDetector(
     n_components=32,
@@ -82,7 +84,7 @@ for name, scores_of in (
     print(f"ROC AUC, {name:14} {roc_auc_score(y_test, scores_of):.4f}")
 
 # %%
-# What the detector sees: clothes come back as something made of strokes.
+# Clothes are reconstructed from the strokes of digits.
 
 shown = np.r_[0:5, 2_000:2_005]
 ReconstructionDisplay.from_estimator(

@@ -1,10 +1,10 @@
 """
-PCA and an autoencoder side by side
-===================================
+Compare PCA and an autoencoder
+==============================
 
-PCA is the best linear map to a few numbers. An autoencoder may bend. How much does that
-gain, and for how many components? Both are asked on scikit-learn's digits, in the same
-pipeline, with the same score: the share of the variance of held-out rows that is kept.
+PCA is the best linear dimensionality reduction; an autoencoder is nonlinear. Both are
+fitted to scikit-learn's digits in the same pipeline, and compared by the same score,
+the fraction of the variance of held-out samples that the reconstruction explains (R²).
 """
 
 import matplotlib.pyplot as plt
@@ -15,12 +15,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.inspection import (
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
     ReconstructionDisplay,
 )
+
+hide_tensorflow_logs()
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
@@ -33,10 +35,10 @@ pipelines = {
 }
 
 # %%
-# How much is kept
-# ----------------
-# The display fits a clone for each number of components, and scores it on rows held
-# out. The gain is largest where components are few.
+# Explained variance
+# ------------------
+# The display fits a clone for each number of components, and scores it on held-out
+# samples. The gain over PCA is largest for few components.
 
 ExplainedVarianceDisplay.from_estimator(
     pipelines,
@@ -46,9 +48,10 @@ ExplainedVarianceDisplay.from_estimator(
 )
 
 # %%
-# What two numbers say
-# --------------------
-# The codes of rows that neither has seen, by digit. Neither was told the digits.
+# Latent space
+# ------------
+# The codes of held-out samples, coloured by digit. The labels were not used in
+# training.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
 for ax, (name, pipeline) in zip(axes, pipelines.items(), strict=True):
@@ -57,14 +60,14 @@ for ax, (name, pipeline) in zip(axes, pipelines.items(), strict=True):
     LatentSpaceDisplay.from_estimator(pipeline, X_test, y_test, ax=ax)
     neighbors = KNeighborsClassifier().fit(pipeline.transform(X_train), y_train)
     accuracy = neighbors.score(pipeline.transform(X_test), y_test)
-    ax.set_title(f"{name}: nearest neighbours get {accuracy:.0%} right")
+    ax.set_title(f"{name}: {accuracy:.0%} accuracy of nearest neighbours")
     ax.get_legend().remove()
 fig.legend(*ax.get_legend_handles_labels(), loc="outside right center")
 
 # %%
-# What is lost
-# ------------
-# Through two numbers and back.
+# Reconstructions
+# ---------------
+# Held-out digits, reconstructed from two components.
 
 ReconstructionDisplay.from_estimator(
     pipelines, X_test, image_shape=(8, 8), show_codes=False

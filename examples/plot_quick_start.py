@@ -3,8 +3,8 @@ An autoencoder in place of PCA
 ==============================
 
 Compress scikit-learn's digits, 64 pixels each, to 8 numbers: with PCA, and with an
-autoencoder in the same place of the same pipeline. The score is the share of the
-variance (R²) that each keeps of digits that neither has seen.
+autoencoder in place of PCA in the same pipeline. The score is the fraction of the
+variance of held-out digits that the reconstruction explains (R²).
 """
 
 import time
@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.inspection import ReconstructionDisplay
 from skae.metrics import reconstruction_scorer
 
@@ -30,9 +30,11 @@ pipelines = {
 }
 
 # %%
-# TensorFlow takes seconds to start, once in a process. That is not counted below.
+# The first fit in a process imports TensorFlow, which takes some seconds. The times
+# below do not include it.
 
 start = time.perf_counter()
+hide_tensorflow_logs()
 AutoencoderTransformer(epochs=1).fit(X_train[:32])
 print(f"TensorFlow started in {time.perf_counter() - start:.1f} s\n")
 
@@ -50,8 +52,7 @@ for name, pipeline in pipelines.items():
     )
 
 # %%
-# Digits that neither has seen, their codes as pictures of 2 x 4 numbers, and what
-# becomes of them.
+# Held-out digits, their codes as images of 2 x 4 pixels, and their reconstructions.
 
 display = ReconstructionDisplay.from_estimator(
     pipelines, X_test, image_shape=(8, 8), code_shape=(2, 4)

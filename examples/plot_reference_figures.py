@@ -1,12 +1,16 @@
 """
-What tutorials do with their autoencoders
-=========================================
+Figures of well-known tutorials
+===============================
 
-Well-known tutorials draw codes as pictures, compute losses by hand, ask a classifier
-what it makes of reconstructions, show a network what it has never seen, and find
-outliers. Each is a few lines here. The systems are those of :ref:`another example
+Well-known tutorials plot codes as images, compute losses by hand, classify
+reconstructions, reconstruct images of another data set, and detect outliers. This
+example does the same with skae. The systems are those of :ref:`another example
 <sphx_glr_auto_examples_plot_reference_systems.py>`, which compares their losses.
 """
+
+from skae import hide_tensorflow_logs
+
+hide_tensorflow_logs()
 
 import math
 
@@ -34,10 +38,11 @@ digits_test, clothes_test = (
 n_images = 10_000
 
 # %%
-# Systems D and E: codes as pictures
-# ----------------------------------
-# 784 pixels become 32 numbers, a compression factor of 24.5. The codes come out of a
-# ReLU, and are drawn as pictures of 8 x 4. A few epochs will do here.
+# Systems D and E: codes as images
+# --------------------------------
+# 784 pixels are compressed to 32 numbers, a compression factor of 24.5. The codes are
+# plotted as images of 8 x 4 pixels. Here the networks are trained for a few epochs
+# only.
 
 
 def through_32_numbers(X, epochs, **optimizer):
@@ -57,20 +62,20 @@ system_e = through_32_numbers(clothes.data, 6)
 system_e.summary()
 
 # %%
-# Digits first, then clothes:
+# Digits and clothes:
 
-pictures = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
-ReconstructionDisplay.from_estimator(system_d, digits_test.data, **pictures)
+options = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
+ReconstructionDisplay.from_estimator(system_d, digits_test.data, **options)
 
 # %%
 
-ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **pictures)
+ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **options)
 
 # %%
 # System D: losses of one image
 # -----------------------------
 # The cross-entropy is a mean over pixels, and the Kullback-Leibler divergence is a sum.
-# Keras keeps probabilities a ten-millionth away from 0 and 1.
+# Keras clips probabilities to [1e-7, 1 - 1e-7].
 
 x = digits_test.data[:1]
 reconstruction = system_d.inverse_transform(system_d.transform(x))
@@ -87,9 +92,9 @@ for name, expected in by_hand.items():
     assert np.isclose(by_keras, expected, rtol=1e-3)
 
 # %%
-# System D: is it still the same digit?
-# -------------------------------------
-# A classifier that has learnt from originals says what it sees in reconstructions.
+# System D: classification of reconstructions
+# -------------------------------------------
+# A classifier that was fitted to originals is tested on reconstructions.
 
 classifier = MLPClassifier((64,), early_stopping=True, random_state=0)
 classifier.fit(digits.data[:n_images], digits.target[:n_images])
@@ -100,10 +105,10 @@ for name, X in (("originals", X_test), ("reconstructions", reconstructions)):
     print(f"Accuracy of the classifier on {name:15} {accuracy:.3f}")
 
 # %%
-# System C: a network of digits is shown clothes
-# ----------------------------------------------
-# The convolutional network has only seen digits. Its code is a large feature map, so
-# clothes come back too, though not as well.
+# System C: clothes, reconstructed by a network for digits
+# --------------------------------------------------------
+# The convolutional network is trained on digits only. Its code is a large feature map,
+# so that clothes are reconstructed as well, with a larger error.
 
 system_c = AutoencoderTransformer(
     architecture=ConvolutionalArchitecture(filters=(30, 15)),
@@ -125,9 +130,9 @@ ReconstructionDisplay.from_estimator(
 # %%
 # System A: outliers
 # ------------------
-# A subclass of ``keras.Model`` as a detector. It learns from clothes; then half of what
-# it sees are digits. The tutorials' threshold is the mean error of the training images
-# plus one standard deviation; `predict` has one of its own.
+# A detector with a subclass of ``keras.Model`` is fitted to clothes. Half of the test
+# images are digits. The threshold of the tutorials is the mean error of the training
+# images plus one standard deviation; that of `predict` is `offset_`.
 
 
 class SubclassedAutoencoder(keras.Model):
@@ -179,7 +184,7 @@ for name, said in found.items():
     print(f"{name:14}  {next(scores):8.3f}  {next(scores):9.3f}  {next(scores):6.3f}")
 
 # %%
-# The tutorials' threshold among the errors, with the sign of a score:
+# The threshold of the tutorials, with the sign of a score:
 
 OutlierScoreDisplay.from_predictions(
     -errors, np.where(is_outlier, -1, 1), threshold=-threshold

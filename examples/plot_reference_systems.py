@@ -2,18 +2,22 @@
 Autoencoders of well-known tutorials
 ====================================
 
-Six autoencoders that public tutorials train with Keras, each as one estimator: the
-same network, the same hyperparameters and exactly as many parameters. Beside each runs
-``keras.Model.fit`` on the same network, written by hand.
+Six autoencoders that public tutorials train with Keras, each as one estimator with the
+same network, hyperparameters and number of parameters. They are compared with
+``keras.Model.fit`` of the same network.
 
 This page uses 2,000 images and a fifth of the epochs. For the numbers on all 60,000
 images, with three seeds each (about half an hour, most of it for system C)::
 
     python examples/plot_reference_systems.py --full
 
-What the tutorials do with their networks is in :ref:`another example
-<sphx_glr_auto_examples_plot_reference_figures.py>`.
+:ref:`Another example <sphx_glr_auto_examples_plot_reference_figures.py>` reproduces the
+figures of the tutorials.
 """
+
+from skae import hide_tensorflow_logs
+
+hide_tensorflow_logs()
 
 import argparse
 import math
@@ -41,8 +45,8 @@ n_val = 10_000 if full else 500
 # %%
 # The networks in Keras
 # ---------------------
-# System A is a subclass of ``keras.Model``, and C is made of convolutions. The others
-# are dense layers around a code.
+# System A is a subclass of ``keras.Model``, C is convolutional, and the others are
+# dense.
 
 
 class SubclassedAutoencoder(keras.Model):
@@ -94,9 +98,9 @@ def dense(*units):
 # %%
 # The same in skae
 # ----------------
-# A takes the class as it is. C has no dense code: its last feature map of 7 x 7 x 15
-# is the code. The others tell of hidden layers beside the code. "binary_crossentropy"
-# makes the output layer a sigmoid.
+# A uses the class. The code of C is its last feature map, 7 x 7 x 15. The others are
+# given by the sizes of their hidden layers. With "binary_crossentropy" the output layer
+# has a sigmoid activation.
 
 
 def dense_system(fetch, n_components, hidden=(), **others):
@@ -237,7 +241,7 @@ print(
 print(*table, sep="\n")
 
 # %%
-# Both learn alike, epoch for epoch.
+# The validation losses of both, epoch by epoch.
 
 fig, axes = plt.subplots(2, 3, figsize=(9, 5), layout="constrained")
 for (name, peers), ax in zip(curves.items(), axes.flat, strict=True):
@@ -250,5 +254,5 @@ for (name, peers), ax in zip(curves.items(), axes.flat, strict=True):
 for ax in axes[:, 0]:
     ax.set_ylabel("Validation loss")
 axes[0, 0].legend()
-fig.suptitle("The same network by skae and by keras.Model.fit")
+fig.suptitle("The same network trained by skae and by keras.Model.fit")
 plt.show()

@@ -1,11 +1,15 @@
 """
-A SciKeras model
-================
+Use a SciKeras wrapper
+======================
 
 SciKeras wraps functions that build Keras models, and routes parameters to them. Such a
-wrapper is an architecture as it stands: its optimizer and its loss train the
-autoencoder, and a search reaches its parameters.
+wrapper can be passed as architecture: the autoencoder is trained with its optimizer and
+loss, and a search can set its parameters.
 """
+
+from skae import hide_tensorflow_logs
+
+hide_tensorflow_logs()
 
 import keras
 import matplotlib.pyplot as plt
@@ -22,8 +26,8 @@ X_train, X_test = train_test_split(load_digits().data / 16, random_state=0)
 
 
 # %%
-# The function that builds the model. `meta` is SciKeras's: it says how many features
-# there are.
+# The function that builds the model. SciKeras passes `meta`, which has the number of
+# features.
 
 
 def build(meta, latent_dim=8, activation="relu"):
@@ -75,11 +79,12 @@ print(
 print(f"R² on held-out digits: {search.score(X_test):.3f}")
 
 # %%
-# The best one, fitted once more on all training rows.
+# The best estimator was refitted on all training samples.
 
 TrainingHistoryDisplay.from_estimator(search, yscale="log")
 
 # %%
+# Held-out digits and their reconstructions.
 
 ReconstructionDisplay.from_estimator(search.best_estimator_, X_test, image_shape=(8, 8))
 # sphinx_gallery_thumbnail_number = 2

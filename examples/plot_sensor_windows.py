@@ -1,20 +1,22 @@
 """
-Faults in windows of sensor readings
-====================================
+Detect faults in windows of time series
+=======================================
 
-Three sensors on a rotating machine are read 30 times for each window. A recurrent
-autoencoder learns how they move together, from windows without faults, and is shown
-windows with three kinds of fault. In each of those every single reading is within the
-usual range: only the course of the window is wrong.
+Each sample is a window of 30 readings of three sensors on a rotating machine. A
+recurrent autoencoder is fitted to windows without faults, and tested on windows with
+three kinds of faults. Each single reading of the faulty windows is within the usual
+range; only their course in time differs.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from skae import AutoencoderOutlierDetector
+from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae.architectures import RecurrentArchitecture
 from skae.inspection import OutlierScoreDisplay, TrainingHistoryDisplay
+
+hide_tensorflow_logs()
 
 rng = np.random.RandomState(0)
 n_steps = 30
@@ -38,8 +40,9 @@ faults["phase shift"][:, :, 1] *= -1
 faults["swapped in time"][:, 10:20] = faults["swapped in time"][:, 10:20][:, ::-1]
 
 # %%
-# The code has three numbers, as many as the windows have: sine and cosine of the
-# phase, and the load. One in a hundred windows without a fault may raise an alarm.
+# Three latent components are enough for the three parameters of a window: the sine and
+# cosine of its phase, and its load. The threshold is set such that 1 % of the training
+# windows are outliers.
 
 detector = AutoencoderOutlierDetector(
     n_components=3,
@@ -53,24 +56,23 @@ detector = AutoencoderOutlierDetector(
 TrainingHistoryDisplay.from_estimator(detector, yscale="log")
 
 # %%
-# New windows without a fault, beside those with one.
+# Test on new windows without and with faults.
 
 X_test = np.concatenate([windows(300), *faults.values()])
 y_test = np.repeat([1, -1], 300)
 kinds = np.repeat(["no fault", *faults], [300, 100, 100, 100])
 alarms = detector.predict(X_test) == -1
 for kind in ["no fault", *faults]:
-    print(f"{kind:16} {alarms[kinds == kind].mean():6.1%} raise an alarm")
+    print(f"{kind:16} {alarms[kinds == kind].mean():6.1%} predicted as outliers")
 print(f"ROC AUC {roc_auc_score(y_test, detector.score_samples(X_test)):.3f}")
 
 OutlierScoreDisplay.from_estimator(detector, X_test, y_test)
 
 # %%
-# One window of each kind, and what the detector expected in its place. Where they part
-# is where the fault is.
+# One window of each kind and its reconstruction. They differ where the fault is.
 
 shown = [int(np.flatnonzero(kinds == kind)[0]) for kind in ["no fault", *faults]]
-expected = detector.autoencoder_.predict(X_test[shown], verbose=0)
+reconstructions = detector.reconstruct(X_test[shown])
 fig, axes = plt.subplots(
     len(sensors),
     len(shown),
@@ -79,11 +81,11 @@ fig, axes = plt.subplots(
     sharey=True,
     layout="constrained",
 )
-for column, (i, window) in zip(axes.T, zip(shown, expected, strict=True), strict=True):
+for column, i, window in zip(axes.T, shown, reconstructions, strict=True):
     column[0].set_title(kinds[i])
     for ax, readings, course in zip(column, X_test[i].T, window.T, strict=True):
         ax.plot(readings, color="black", label="measured")
-        ax.plot(course, "--", color="tab:orange", linewidth=2, label="expected")
+        ax.plot(course, "--", color="tab:orange", linewidth=2, label="reconstructed")
 for ax, sensor in zip(axes[:, 0], sensors, strict=True):
     ax.set_ylabel(sensor)
 fig.supxlabel("Reading within the window")

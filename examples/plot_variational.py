@@ -1,26 +1,27 @@
 """
-Drawing new digits
-==================
+Sample digits from a variational autoencoder
+============================================
 
-A variational autoencoder learns codes that look as if they came from a standard normal
-distribution. So codes drawn from that distribution are codes of digits as well, and the
-decoder draws digits that nobody wrote.
+The latent representation of a variational autoencoder is trained to follow a standard
+normal distribution. Codes that are drawn from this distribution decode to new digits.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import VariationalArchitecture
 from skae.datasets import fetch_mnist
+
+hide_tensorflow_logs()
 
 mnist = fetch_mnist(subset="train")
 X, y = mnist.data[:10_000], mnist.target[:10_000]
 
 
 def fit(n_components, epochs):
-    """A cross-entropy gives the network a sigmoid output, for pixels in [0, 1]."""
+    """Fit with a cross-entropy, and so with a sigmoid output, for pixels in [0, 1]."""
     return AutoencoderTransformer(
         n_components,
         architecture=VariationalArchitecture(),
@@ -32,7 +33,7 @@ def fit(n_components, epochs):
 
 
 def tiled(images, n_columns):
-    """One picture of many, side by side."""
+    """Arrange images in one large image."""
     images = images.reshape(-1, n_columns, 28, 28)
     return images.swapaxes(1, 2).reshape(-1, n_columns * 28)
 
@@ -40,7 +41,7 @@ def tiled(images, n_columns):
 # %%
 # Samples
 # -------
-# With 16 numbers a code, digits are varied.
+# With 16 latent components.
 
 autoencoder = fit(16, epochs=30)
 history = autoencoder.history_
@@ -52,13 +53,13 @@ fig, ax = plt.subplots(figsize=(6, 6), layout="constrained")
 samples = autoencoder.sample(100, random_state=0)
 ax.imshow(tiled(samples, 10), cmap="gray_r", vmin=0, vmax=1)
 ax.set_axis_off()
-ax.set_title("Digits that nobody wrote")
+ax.set_title("Samples")
 
 # %%
-# The plane of codes
-# ------------------
-# Two numbers a code can be seen at once: where training images lie, and what the
-# decoder makes of the quantiles of the normal distribution.
+# Two latent components
+# ---------------------
+# The codes of training images, and the reconstructions from a grid of quantiles of the
+# normal distribution.
 
 planar = fit(2, epochs=20)
 quantiles = norm.ppf(np.linspace(0.03, 0.97, 15))
@@ -67,11 +68,9 @@ grid = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)
 fig, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
 codes = planar.transform(X[:5_000])
 points = axes[0].scatter(*codes.T, c=y[:5_000].astype(int), cmap="tab10", s=3)
-axes[0].set(
-    xlabel="First number", ylabel="Second number", title="Codes", aspect="equal"
-)
+axes[0].set(xlabel="Component 1", ylabel="Component 2", title="Codes", aspect="equal")
 axes[0].legend(*points.legend_elements(), title="Digit", ncols=2, fontsize="small")
 axes[1].imshow(tiled(planar.inverse_transform(grid), 15), cmap="gray_r")
 axes[1].set_axis_off()
-axes[1].set_title("What codes between them stand for")
+axes[1].set_title("Decoded grid of codes")
 plt.show()

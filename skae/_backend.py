@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from ._tensorflow_logs import hold_to_log_level
+
 
 @functools.cache
 def import_keras():
@@ -15,7 +17,8 @@ def import_keras():
     module
         The ``keras`` package.
     """
-    import keras
+    with hold_to_log_level():
+        import keras
 
     if keras.backend.backend() == "tensorflow":
         _limit_tensorflow_threads()

@@ -4,6 +4,8 @@ from pathlib import Path
 # scikit-learn runs its array API check only where SciPy is told so before its import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Doctests print what they say, without TensorFlow's logs. Only before its import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 from sklearn.datasets import load_digits

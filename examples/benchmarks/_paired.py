@@ -1,4 +1,4 @@
-"""What the benchmarks share: alternating repeats, medians, and their printing."""
+"""Alternating repeats, medians and their output."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ def parse_arguments(description):
 
 
 def alternate(works, repeats):
-    """Time each of some works in turn, several times; medians of seconds by name."""
+    """Time functions in alternation, and return the median seconds by name."""
     seconds = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
@@ -27,14 +27,14 @@ def alternate(works, repeats):
 
 
 def in_fresh_process(file, *arguments):
-    """Run a script; what it prints on its last line, as a float."""
+    """Run a script, and return the number that it prints last."""
     command = [sys.executable, file, *map(str, arguments)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(ran.stdout.split()[-1])
 
 
 def report(title, medians, unit="s", scale=1):
-    """Print medians, and how many times more than skae each peer takes."""
+    """Print medians and their ratios to that of skae."""
     own = medians["skae"]
     print(f"\n{title}")
     for name, value in medians.items():

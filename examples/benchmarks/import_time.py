@@ -1,7 +1,7 @@
-"""Time of ``import skae`` beside that of ``import sklearn.decomposition``.
+"""Time of ``import skae`` compared with ``import sklearn.decomposition``.
 
 Each import runs in a fresh interpreter, alternating; the medians and their ratio are
-printed. An empty interpreter's time is taken off both.
+printed. The time of an empty interpreter is subtracted.
 """
 
 import argparse

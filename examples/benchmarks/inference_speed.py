@@ -1,4 +1,4 @@
-"""Time of `transform` and `score_samples` beside `predict` of Keras and PCA."""
+"""Time of `transform` and `score_samples` compared with Keras and PCA."""
 
 import numpy as np
 from _paired import alternate, parse_arguments, report, write_json

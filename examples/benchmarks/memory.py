@@ -1,7 +1,8 @@
-"""Memory of training beside Keras, and over many fits in one process.
+"""Memory of training compared with Keras, and over many fits in one process.
 
-First the peak of resident memory of ten epochs on 60,000 rows of 784 columns, each in a
-fresh process; then resident memory over fits of varying numbers of rows and layers.
+First the peak of resident memory of ten epochs on 60,000 samples of 784 features, each
+in a new process; then resident memory over fits of varying numbers of samples and
+layers.
 """
 
 import gc
@@ -28,7 +29,7 @@ def fit(X, n_components=32, hidden=(), epochs=2, batch_size=256):
 
 
 def peak(library, n_rows):
-    """Peak of resident memory in MB; the rows themselves are counted."""
+    """Measure the peak of resident memory in MB, with that of the data."""
     X = np.random.default_rng(0).random((n_rows, 784), dtype="f4")
     if library == "skae":
         fit(X, 32, (), 10)  # so many batches that XLA compiles them

@@ -1,14 +1,14 @@
-"""Outlier detection on the classical sets of ADBench, beside its peers.
+"""Outlier detection on the classical data sets of ADBench, compared with peers.
 
-"semi": fitted on a random half of the normal rows, tested on the rest and on all
-outliers. "unsup": fitted and tested on all rows. At most 3,000 rows are fitted on. One
-default recipe for every set; whatever was chosen was chosen on the first half of the
-sets, and the second half says what the choice is worth.
+"semi": fitted on a random half of the inliers, tested on the other samples. "unsup":
+fitted and tested on all samples. At most 3,000 samples are used for fitting. The
+defaults are the same for all data sets. They were chosen on the first half of the data
+sets, so that the second half gives an unbiased estimate.
 
-``--images`` takes pictures in place of tables: 10,000 digits of MNIST against as many
+``--images`` uses images in place of tables: 10,000 digits of MNIST against as many
 clothes of Fashion-MNIST, and each class of Fashion-MNIST against the other nine.
 
-The sets are read from the folder adbench of the folder that SKAE_DATA names: the npz
+The data sets are read from the folder adbench in the folder named by SKAE_DATA: the npz
 files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical).
 """
 
@@ -18,11 +18,8 @@ import time
 import warnings
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 from _paired import parse_arguments, write_json
-from skae._scores import make_score
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -32,7 +29,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skae import AutoencoderOutlierDetector
+from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
+from skae._outliers._scores import make_score
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.metrics import reconstruction_error
 
@@ -40,6 +38,8 @@ try:
     from pyod.models.auto_encoder import AutoEncoder
 except ImportError:
     AutoEncoder = None
+
+hide_tensorflow_logs()
 
 # Every other set in the order of their numbers.
 CHOSEN_ON = [
@@ -76,7 +76,7 @@ MAX_TRAIN = 3000
 
 
 class PCADetector(OutlierMixin, BaseEstimator):
-    """The detector's scores on two PCAs: what is left is what the networks earn."""
+    """The detector with two PCAs in place of its networks."""
 
     def fit(self, X, y=None):
         self.members_ = []
@@ -111,7 +111,7 @@ class PCAError(OutlierMixin, BaseEstimator):
 
 
 class NeighborsDetector(OutlierMixin, BaseEstimator):
-    """Distance to the fifth neighbour; a training row is no neighbour of its own."""
+    """Distance to the fifth neighbour, without the sample itself."""
 
     def fit(self, X, y=None):
         self.index_ = NearestNeighbors(n_neighbors=6).fit(X)
@@ -144,7 +144,7 @@ class PyODDetector(OutlierMixin, BaseEstimator):
 
 
 def squashed(detector):
-    """Put scalers in front that draw in what is far out."""
+    """Put scalers before a detector, with arcsinh for heavy tails."""
     squash = FunctionTransformer(np.arcsinh)
     return make_pipeline(StandardScaler(), squash, StandardScaler(), detector)
 
@@ -167,7 +167,7 @@ DETECTORS = {
 
 
 def split(y, setting, seed):
-    """Indices of the rows to fit on and of those to test on."""
+    """Choose the indices of training and test samples."""
     rng = np.random.RandomState(seed)
     if setting == "unsup":
         return rng.permutation(len(y))[:MAX_TRAIN], np.arange(len(y))

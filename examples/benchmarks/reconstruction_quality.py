@@ -1,14 +1,14 @@
-"""Reconstruction of held-out rows beside PCA's, defaults only, several seeds.
+"""Reconstruction of held-out samples compared with PCA, defaults only, several seeds.
 
-First tables: scikit-learn's and, where ``SKAE_DATA`` names a folder that has them,
-ADBench's, standardized, at most 10,000 training rows. Those of the first half were
-looked at while defaults were chosen. Those of the second were not, but that networks
-are linear beyond their training rows came of one of them, shuttle.
+First tables: those of scikit-learn and, if ``SKAE_DATA`` names a folder that has them,
+of ADBench, standardized, with at most 10,000 training samples. The first half was used
+to choose the defaults. The second half was not, except that clipping was added after a
+failure on one of them, shuttle.
 
-``--quick`` takes two small tables and one seed; ``--images`` takes MNIST and
-Fashion-MNIST in full in place of tables, one seed, which takes hours: several sizes of
-code, the network of Hinton and Salakhutdinov (Science 313 (2006), 504-507), and ordered
-codes that are cut.
+``--quick`` uses two small tables and one seed; ``--images`` uses MNIST and
+Fashion-MNIST in full in place of tables, with one seed, which takes hours: several
+numbers of components, the network of Hinton and Salakhutdinov (Science 313 (2006),
+504-507), and truncated ordered components.
 """
 
 import os
@@ -29,7 +29,7 @@ from skae.metrics import reconstruction_error, reconstruction_scorer
 
 TRAINING_ROWS, TEST_ROWS = 10_000, 20_000
 
-# Looked at while defaults were chosen.
+# Used to choose the defaults.
 FIRST_HALF = (
     "iris",
     "wine",
@@ -62,7 +62,7 @@ def tables(quick):
 
 
 def gains(X, n_components, n_seeds):
-    """R² on test rows of PCA, and of the autoencoder minus that, by seed."""
+    """R² of PCA on test samples, and the gain of the autoencoder, by seed."""
     by_pca, by_skae = [], []
     for seed in range(n_seeds):
         X_train, X_test = train_test_split(X, test_size=0.25, random_state=seed)
@@ -131,7 +131,7 @@ def fit_images(X, with_ordered):
 
 
 def compare_images():
-    """Squared error of a test image beside PCA's."""
+    """Squared error of a test image divided by that of PCA."""
     figures = []
     print("squared error of a test image: PCA, autoencoder, and its share")
     for data, fetch in (("MNIST", fetch_mnist), ("Fashion", fetch_fashion_mnist)):

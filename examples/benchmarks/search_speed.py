@@ -1,4 +1,4 @@
-"""Time of a grid search over autoencoders beside the same search through SciKeras.
+"""Time of a grid search over autoencoders compared with that through SciKeras.
 
 Three values of n_components, ten folds, twenty epochs, refit, on scikit-learn's digits.
 """
@@ -19,7 +19,7 @@ from skae.architectures import DenseArchitecture
 
 
 class SciKerasAutoencoder(TransformerMixin, BaseWrapper):
-    """An autoencoder through SciKeras's wrapper, in the way of its documentation."""
+    """An autoencoder through SciKeras's wrapper, as in its documentation."""
 
     def _keras_build_fn(self, n_components):
         n_features = self.n_features_in_

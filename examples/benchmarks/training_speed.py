@@ -1,7 +1,7 @@
-"""Time of training beside that of Keras, PyOD, scikit-learn and plain NumPy.
+"""Time of training compared with Keras, PyOD, scikit-learn and NumPy.
 
-First the 50 epochs on scikit-learn's digits that a process begins with, then later
-fits, then epochs on Fashion-MNIST. Peers that are not installed are left out.
+First 50 epochs on scikit-learn's digits in a new process, then later fits, then epochs
+on Fashion-MNIST. Peers that are not installed are left out.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ FIRST_FITS = {
 
 
 def first_fit(which, epochs):
-    """Run in a fresh process: imports are not counted, compilation is."""
+    """Run in a new process, with compilation but without imports."""
     X = (load_digits().data / 16).astype("f4")
     keras.ops.ones(1)  # TensorFlow's own start
     start = time.perf_counter()
@@ -118,7 +118,7 @@ def first_fit(which, epochs):
 
 
 def first_fits(names, epochs, repeats):
-    """Median seconds of each, in fresh processes that take turns."""
+    """Median seconds of each, in new processes, in alternation."""
     seconds = {name: [] for name in names}
     for _ in range(repeats):
         for name in names:
@@ -148,7 +148,7 @@ def digits(quick):
 
 
 def defaults(quick):
-    """A whole fit with defaults, until it stops, beside 20 epochs of Keras."""
+    """A fit with defaults and early stopping, compared with 20 epochs of Keras."""
     epochs, repeats = (2, 1) if quick else (20, 5)
     names = ("skae, defaults", "keras.Model.fit, as wide")
     title = f"digits, first fit: skae with defaults, Keras for {epochs} epochs"
@@ -229,7 +229,7 @@ def convolutional(quick):
 
 
 def growing_rows(quick):
-    """Seconds of one more epoch for each 10,000 rows, as rows grow."""
+    """Seconds of a further epoch for each 10,000 samples, by the number of samples."""
     rng = np.random.default_rng(0)
     sizes = (1_000, 3_000) if quick else (1_000, 10_000, 100_000, 1_000_000)
     figures = {}
@@ -250,7 +250,7 @@ def growing_rows(quick):
 
 
 def progress_line(quick):
-    """The share of a fit that `verbose=1` takes."""
+    """The fraction of the time of a fit that `verbose=1` takes."""
     X = (load_digits().data / 16).astype("f4")
     epochs, repeats = (2, 1) if quick else (200, 11)
     works = {
