@@ -9,7 +9,10 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_backend", "_keras_layers", "_pca", "_random", "_validation", "metrics"],
+    ["_pca", "_random", "_tensorflow_logs", "metrics"],
+    ["_backend"],
+    ["_keras_layers"],
+    ["_validation"],
     ["_outliers", "_training", "architectures", "datasets"],
     ["_inference", "_ordered_codes", "_state"],
     ["_base"],
