@@ -357,7 +357,9 @@ class _BaseAutoencoder(
     def _train(
         self, rows, rows_val, *, patience, observers=(), widen_bounds=False, **options
     ):
-        check_reachable(rows.X, self.decoder_, self._training_loss())
+        check_reachable(
+            (rows.X.min(), rows.X.max()), self.decoder_, self._training_loss()
+        )
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = _default_batch_size(len(rows))
@@ -397,7 +399,7 @@ class _BaseAutoencoder(
     def _rows(self, X, indices=None):
         """Rows of validated X, as the network takes them."""
         floatx = import_keras().config.floatx()
-        check_floatx(X, floatx)
+        check_floatx((X.min(), X.max()), X.dtype, floatx)
         return RowSource(X, self._sample_shape, floatx, indices)
 
     def _validate(self, X, *, reset):

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ._backend import read_values, unpickle_empty, write_values
+from ._backend import read_values, unpickle_empty, write_network
 
 NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *NETWORKS)
@@ -82,4 +82,4 @@ class StateMixin:
             return
         super().__setstate__(state)
         self._rebuild()
-        write_values(self.autoencoder_.variables, values)
+        write_network(self.autoencoder_, values)
