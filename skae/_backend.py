@@ -93,19 +93,21 @@ def overrides(model, name):
 
 
 def has_own_step(model):
-    """Check whether only Keras's own engine trains a model as its class says.
-
-    That is so if it overrides a step or its loss. Keras's steps also run a model whose
-    `call` has no argument ``training`` as outside training.
-    """
+    """Check whether the class of a model overrides how Keras trains or tests it."""
     steps = ("train_step", "test_step", "compute_loss")
-    return any(overrides(model, name) for name in steps) or (
-        overrides(model, "call") and not takes_training(model)
-    )
+    return any(overrides(model, name) for name in steps)
+
+
+def ignores_training(model):
+    """Check whether Keras trains a model as it runs outside training.
+
+    It does so for a class whose `call` has no argument ``training``.
+    """
+    return overrides(model, "call") and not takes_training(model)
 
 
 def takes_training(model):
-    """Check whether a model is told that it is in training, by an argument."""
+    """Check whether `call` of a model has an argument ``training``."""
     return "training" in inspect.signature(type(model).call).parameters
 
 

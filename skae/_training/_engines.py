@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 
-from .._backend import has_own_step, import_keras, read_values
+from .._backend import has_own_step, ignores_training, import_keras, read_values
 from ._program import Program
 from ._program_cache import POOL, may_use_xla, program_key
 
@@ -82,6 +82,7 @@ def _needs_keras(autoencoder, callbacks):
 
     return (
         has_own_step(autoencoder)
+        or ignores_training(autoencoder)
         or tf.distribute.has_strategy()
         or (callbacks is not None and callbacks.any_batch_hook())
     )

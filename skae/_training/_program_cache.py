@@ -85,7 +85,7 @@ def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
         return None
     try:
         network = autoencoder.get_config()
-    except NotImplementedError:  # a subclassed model
+    except (NotImplementedError, TypeError):  # a subclass, or what has no config
         return None
     keras = import_keras()
     optimizer = keras.optimizers.serialize(optimizer)
@@ -132,6 +132,8 @@ def _normalized(part, names, is_link=False):
         own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
         name = part.get("class_name")
         if name not in (None, *own) and not _is_known(part.get("module") or ""):
+            raise _Unknown
+        if part.keys() == {"value"}:  # code of a lambda, without its globals
             raise _Unknown
         return {
             key: _normalized(value, names, key in _LINKS)
