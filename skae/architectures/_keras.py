@@ -271,6 +271,8 @@ class KerasArchitecture(BaseArchitecture):
 
     def _whole_graph(self, model, sample_shape, is_new):
         """Build networks of a subclass that does more in training than its halves."""
+        if model.built:
+            check_runs_its_halves(model, *halves(model, None), sample_shape)
         try:
             networks = self._whole(model, sample_shape, is_new)
         except ValueError as error:
@@ -278,7 +280,9 @@ class KerasArchitecture(BaseArchitecture):
                 f"{type(model).__name__} does more than run its encoder and then its "
                 f"decoder, so it is trained as it is: {error}"
             ) from error
-        check_runs_its_halves(networks.autoencoder, networks.encoder, networks.decoder)
+        check_runs_its_halves(
+            networks.autoencoder, networks.encoder, networks.decoder, sample_shape
+        )
         if ignores_training(model):
             return networks
         autoencoder = as_graph(networks.autoencoder, sample_shape, "autoencoder")

@@ -133,17 +133,26 @@ def _acts_in_training(encoder, decoder):
     return not _agree((run, True), (run, False), encoder.input_shape[1:])
 
 
-def check_runs_its_halves(model, encoder, decoder):
+def check_runs_its_halves(model, encoder, decoder, sample_shape):
     """Refuse a model that, outside training, does more than run both halves."""
 
     def run(x):
         return decoder(encoder(x))
 
-    if not _agree((model, False), (run, False), encoder.input_shape[1:], losses=False):
+    name = type(model).__name__
+    cure = "Give it a train_step of its own, or pass the pair (encoder, decoder)."
+    of_halves = {id(v) for half in (encoder, decoder) for v in half.trainable_weights}
+    more = [v.name for v in model.trainable_weights if id(v) not in of_halves]
+    if more:
         raise ValueError(
-            f"{type(model).__name__} gives something else than its decoder makes of "
-            "what its encoder gives. Give it a train_step of its own, or pass the pair "
-            "(encoder, decoder)."
+            f"{name} has weights that are neither in its encoder nor in its decoder "
+            f"({', '.join(more)}), so these two would not give what it gives. {cure}"
+        )
+    shape = (getattr(encoder, "input_shape", None) or (None, *sample_shape))[1:]
+    if not _agree((model, False), (run, False), shape, losses=False):
+        raise ValueError(
+            f"{name} gives something else than its decoder makes of what its encoder "
+            f"gives. {cure}"
         )
 
 
@@ -591,8 +600,9 @@ class PickledModel:
         if is_subclass(model) and not has_own_step(model) and is_chain(model):
             described = chain(model)
         check_nothing_shared(described)
-        for part in [type(described), *own_objects(described)]:
-            _check_is_registered(part)
+        for part in [*leaf_layers(described), described]:
+            for own in own_objects(part):
+                _check_is_registered(own, part)
         config = keras.saving.serialize_keras_object(described)
         config.pop("compile_config", None)
         loss = optimizer = None
@@ -634,7 +644,7 @@ def _registered_names(config):
             yield from _registered_names(part)
 
 
-def _check_is_registered(own):
+def _check_is_registered(own, layer):
     """Refuse a class or function that Keras could not find when it is loaded."""
     keras = import_keras()
     name, module = own.__name__, own.__module__.split(".")[0]
@@ -645,11 +655,11 @@ def _check_is_registered(own):
     )
     if known or keras.saving.get_registered_name(own) != name:
         return
-    above = "def" if kind == "function" else "class"
+    given = f"is a {name}" if own is type(layer) else f"holds the {kind} {name}"
     raise PicklingError(
-        f"the {kind} {name} is not registered with Keras, so what is pickled could not "
-        "be loaded. Put the decorator "
-        f"@keras.saving.register_keras_serializable() above {above} {name}."
+        f"{layer.name!r} {given}, which is not registered with Keras, so what is "
+        "pickled could not be loaded. Put the decorator "
+        f"@keras.saving.register_keras_serializable() above {kind} {name}."
     )
 
 
