@@ -1,6 +1,7 @@
 """Keras, imported when a network is needed and not before."""
 
 import functools
+import inspect
 import os
 
 import numpy as np
@@ -69,6 +70,48 @@ def write_values(variables, values):
     """Assign to Keras variables the values that `read_values` returned."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+def write_network(network, values):
+    """Give a network the values that `read_values` returned for its variables."""
+    write_values(network.variables, values)
+    for layer in leaf_layers(network):
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def derives_constants(network):
+    """Check whether layers compute with constants that are derived from variables.
+
+    An adapted `keras.layers.Normalization` does.
+    """
+    return any(hasattr(layer, "finalize_state") for layer in leaf_layers(network))
+
+
+def overrides(model, name):
+    """Check whether a class that is not one of Keras defines a method of a model."""
+    kinds = (kind for kind in type(model).__mro__ if name in vars(kind))
+    definer = next(kinds, None)
+    return definer is not None and definer.__module__.split(".")[0] != "keras"
+
+
+def has_own_step(model):
+    """Check whether the class of a model overrides how Keras trains or tests it."""
+    steps = ("train_step", "test_step", "compute_loss")
+    return any(overrides(model, name) for name in steps)
+
+
+def ignores_training(model):
+    """Check whether Keras trains a model as it runs outside training.
+
+    It does so for a class whose `call` has no argument ``training``.
+    """
+    return overrides(model, "call") and not takes_training(model)
+
+
+def takes_training(model):
+    """Check whether `call` of a model has an argument ``training``."""
+    return "training" in inspect.signature(type(model).call).parameters
 
 
 def unpickle_empty(cls):

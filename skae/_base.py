@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._backend import import_keras, read_values, write_values
+from ._backend import import_keras, read_values, write_network
 from ._inference import Predictor
 from ._random import draw_seed
 from ._state import NETWORKS, StateMixin
@@ -443,7 +443,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _return_to(self, start, data, result):
         """Put the start back, learned from all samples: none has to judge any more."""
-        write_values(self.autoencoder_.variables, start.values)
+        write_network(self.autoencoder_, start.values)
         if data.learnable is not data.train:
             self._initialize(data.learnable)
         self._finalize(data.learnable)

@@ -1,25 +1,26 @@
-"""Running a fitted network on any number of rows, in bounded memory."""
+"""Run a fitted network on any number of samples, in bounded memory."""
 
 from functools import cached_property
 
 import numpy as np
-from scipy import special
 from sklearn.utils import gen_batches
 
-from ._backend import import_keras, view_value
+from ._backend import import_keras
+from ._keras_layers import numpy_call
 
-# Rows that are in work at a time. What a layer of 1,000 units gives for so many takes
-# 4 MB in float32, which processors keep in their caches.
+# Samples that are processed at a time. The outputs of a layer of 1,000 units for so
+# many take 4 MB in float32, which fit into the caches of processors.
 CHUNK_ROWS = 1024
-# Numbers of those rows: of large images there are fewer.
+# Values of those samples: large images are processed fewer at a time.
 CHUNK_VALUES = 2**20
 
 
 class Predictor:
-    """Gives a network's output for any number of rows.
+    """Compute a network's output for any number of samples.
 
-    A network of dense layers runs in NumPy, which saves TensorFlow's overhead on one
-    row and keeps float64 all the way; any other runs compiled, in Keras's floatx.
+    A network of layers that have a NumPy form runs in NumPy, which saves TensorFlow's
+    overhead on one sample and keeps float64 throughout; any other network runs
+    compiled, in Keras's floatx.
 
     Parameters
     ----------
@@ -37,16 +38,19 @@ class Predictor:
         Parameters
         ----------
         X : ndarray of shape (n_samples, *input_shape), of float32 or float64
-            The rows.
+            The samples.
 
         Returns
         -------
         ndarray of shape (n_samples, *output_shape), of the dtype of X
-            The outputs.
+            The outputs, which share no memory with X.
         """
         chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES * len(X) // max(X.size, 1)))
         if len(X) <= chunk_rows:
-            return self._forward(X).astype(X.dtype, copy=False)
+            output = self._forward(X)
+            # Layers that only reshape give a view.
+            shared = np.may_share_memory(output, X)
+            return output.astype(X.dtype, copy=shared)
         output = None
         for rows in gen_batches(len(X), chunk_rows):
             chunk = self._forward(X[rows])
@@ -81,39 +85,8 @@ class Predictor:
         return lambda x: forward(tf.constant(x, floatx)).numpy()
 
 
-def _relu(x):
-    return np.maximum(x, 0, out=x)
-
-
-def _elu(x, alpha=1):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def _selu(x):
-    # The constants of Klambauer et al., "Self-normalizing neural networks" (2017)
-    return x.dtype.type(1.0507009873554805) * _elu(x, x.dtype.type(1.6732632423543772))
-
-
-# What Keras's activations do, by the name under which Keras serializes them.
-_ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": _relu,
-    "sigmoid": lambda x: special.expit(x, out=x),
-    "tanh": lambda x: np.tanh(x, out=x),
-    "elu": _elu,
-    "selu": _selu,
-    "softplus": lambda x: np.logaddexp(x, 0, out=x),
-    "silu": lambda x: x * special.expit(x),
-}
-
-
-# Layers of skae's own, whose module imports Keras.
-_TRANSPOSED_DENSE = ("skae.architectures._layers", "TransposedDense")
-_CLIP = ("skae.architectures._layers", "Clip")
-
-
 def _numpy_steps(network):
-    """Translate a network of plain layers to NumPy; None if it has any other layer.
+    """Translate a network to NumPy; None if it has any layer without translation.
 
     Each step is a function, the keys of what it takes and that of what it gives.
     """
@@ -122,7 +95,7 @@ def _numpy_steps(network):
         for layer in network.layers:
             if isinstance(layer, import_keras().layers.InputLayer):
                 continue
-            step = _numpy_step(layer)
+            step = numpy_call(layer)
             if step is None:
                 return None
             inputs = layer.input if isinstance(layer.input, list) else [layer.input]
@@ -135,57 +108,3 @@ def _numpy_steps(network):
     except (AttributeError, IndexError):  # subclassed, or a shared layer
         return None
     return steps if id(network.outputs[0]) in known else None
-
-
-def _numpy_step(layer):
-    keras = import_keras()
-    # Exact types: a subclass may compute anything.
-    kind = type(layer)
-    if kind in (
-        keras.layers.Dropout,
-        keras.layers.GaussianNoise,
-        keras.layers.GaussianDropout,
-        keras.layers.ActivityRegularization,
-    ):
-        return lambda x: x  # these do nothing outside training
-    if kind in (keras.layers.Flatten, keras.layers.Reshape):
-        shape = layer.output.shape[1:]
-        return lambda x: x.reshape(len(x), *shape)
-    if kind is keras.layers.Add:
-        return lambda *terms: sum(terms[1:], start=terms[0])
-    if (kind.__module__, kind.__name__) == _TRANSPOSED_DENSE:
-        kernel = layer.tied_to.kernel
-        return _dense_step(layer, lambda: view_value(kernel).T, layer.bias)
-    if (kind.__module__, kind.__name__) == _CLIP:
-        return lambda x: np.clip(
-            x,
-            view_value(layer.low).astype(x.dtype, copy=False),
-            view_value(layer.high).astype(x.dtype, copy=False),
-        )
-    if kind is keras.layers.Activation:
-        activation = _numpy_activation(layer)
-        return activation and (lambda x: activation(x.copy()))
-    if kind is keras.layers.Dense and not layer.quantization_mode:
-        bias = layer.bias if layer.use_bias else None
-        return _dense_step(layer, lambda: view_value(layer.kernel), bias)
-    return None
-
-
-def _dense_step(layer, kernel, bias):
-    activation = _numpy_activation(layer)
-    if activation is None or layer.compute_dtype not in ("float32", "float64"):
-        return None
-
-    def dense(x):
-        x = x @ kernel().astype(x.dtype, copy=False)
-        if bias is not None:
-            x += view_value(bias).astype(x.dtype, copy=False)
-        return activation(x)
-
-    return dense
-
-
-def _numpy_activation(layer):
-    name = getattr(layer.activation, "__name__", None)
-    is_keras = layer.activation is getattr(import_keras().activations, name or "", None)
-    return _ACTIVATIONS.get(name) if is_keras else None

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ._backend import read_values, unpickle_empty, write_values
+from ._backend import read_values, unpickle_empty, write_network
 
 NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *NETWORKS)
@@ -50,8 +50,8 @@ class StateMixin:
         before = vars(self).copy()
         rng = before.get("_rng")
         rng_state = None if rng is None else rng.get_state()
-        variables = self.autoencoder_.variables if "autoencoder_" in before else []
-        values = read_values(variables)
+        network = before.get("autoencoder_")
+        values = None if network is None else read_values(network.variables)
         try:
             yield
         except BaseException:
@@ -59,7 +59,8 @@ class StateMixin:
             vars(self).update(before)
             if rng is not None:
                 rng.set_state(rng_state)
-            write_values(variables, values)
+            if network is not None:
+                write_network(network, values)
             raise
 
     def __reduce__(self):
@@ -85,4 +86,4 @@ class StateMixin:
             return
         super().__setstate__(state)
         self._rebuild()
-        write_values(self.autoencoder_.variables, values)
+        write_network(self.autoencoder_, values)

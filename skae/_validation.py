@@ -1,10 +1,13 @@
-"""Values that a network cannot take or cannot give."""
+"""Checks of values that a network cannot take or cannot give."""
 
 import warnings
 
 import numpy as np
 
-# What the last layer can give at all, by the name of its activation.
+from ._backend import import_keras
+from ._keras_layers import passes_values
+
+# Values that an output layer can give, by the name of its activation.
 _OUTPUT_RANGES = {
     "sigmoid": (0, 1),
     "hard_sigmoid": (0, 1),
@@ -48,23 +51,29 @@ def check_scale(X, floatx, name):
         )
 
 
-def check_floatx(value_range, dtype, floatx, name):
-    """Refuse values beyond the range of the network's dtype.
+def check_floatx(value_range, dtype, floatx, name="X"):
+    """Check that values fit into the network's dtype.
 
     Parameters
     ----------
     value_range : tuple of float
-        Smallest and largest value of the samples.
+        Smallest and largest value of the data.
     dtype : dtype
-        Their dtype.
+        The dtype of the data.
     floatx : str
-        The network's dtype.
-    name : str
-        What the samples are called.
+        The dtype of the network.
+    name : str, default="X"
+        What the data is called in the error message.
+
+    Raises
+    ------
+    ValueError
+        If the network's dtype cannot hold the values.
     """
     if np.finfo(dtype).max <= np.finfo(floatx).max:
         return
-    largest = max(value_range[1], -value_range[0])
+    low, high = value_range
+    largest = max(high, -low)
     if largest > float(np.finfo(floatx).max):
         raise ValueError(
             f"{name} holds {largest:.3g}, which is too large for the network's dtype "
@@ -72,43 +81,59 @@ def check_floatx(value_range, dtype, floatx, name):
         )
 
 
-def check_reachable(value_range, decoder, loss, name):
-    """Refuse data that the output layer or the loss cannot deal with.
+def check_reachable(value_range, decoder, loss, name="X"):
+    """Check that the output layer can give the data, and that the loss can take it.
 
     Parameters
     ----------
     value_range : tuple of float
-        Smallest and largest value of the samples.
+        Smallest and largest value of the data.
     decoder : keras.Model
-        Its last layer says which values it can give.
+        Its output layer bounds the values that it can give.
     loss : TrainingLoss
         What training minimizes.
-    name : str
-        What the samples are called.
+    name : str, default="X"
+        What the data is called in the error message.
+
+    Raises
+    ------
+    ValueError
+        If the data goes beyond what the output layer or the loss allows.
     """
-    activation = next(
-        (
-            layer.activation.__name__
-            for layer in reversed(decoder.layers)
-            if hasattr(layer, "activation")
-        ),
-        "linear",
-    )
-    low, high = _OUTPUT_RANGES.get(
-        activation, (0, 1) if loss.is_cross_entropy() else (-np.inf, np.inf)
-    )
-    # A scaler's rounding is no reason to refuse.
+    activation = _output_activation(decoder)
+    limits = []
+    if activation in _OUTPUT_RANGES:
+        cause = f"The output activation {activation!r}"
+        limits.append((cause, *_OUTPUT_RANGES[activation]))
+    if loss.is_cross_entropy():
+        limits.append(("A cross-entropy loss", 0, 1))
     smallest, largest = value_range
-    if smallest >= low - 1e-6 and largest <= high + 1e-6:
-        return
-    cause = (
-        f"The output activation {activation!r}"
-        if activation in _OUTPUT_RANGES
-        else "A cross-entropy loss"
-    )
-    scaler = "MinMaxScaler()" if low == 0 else "MinMaxScaler(feature_range=(-1, 1))"
-    raise ValueError(
-        f"{cause} needs data in [{low}, {high}], but {name} goes from "
-        f"{smallest:.6g} to {largest:.6g}. Put {scaler} of sklearn.preprocessing in "
-        "front."
-    )
+    for cause, low, high in limits:
+        # A scaler's rounding is no reason to refuse.
+        if smallest >= low - 1e-6 and largest <= high + 1e-6:
+            continue
+        scaler = "MinMaxScaler()" if low == 0 else "MinMaxScaler(feature_range=(-1, 1))"
+        raise ValueError(
+            f"{cause} needs data in [{low}, {high}], but {name} goes from "
+            f"{smallest:.6g} to {largest:.6g}. Put {scaler} of sklearn.preprocessing "
+            "in front."
+        )
+
+
+def _output_activation(layer):
+    """Find the name of the activation that a layer or model ends with; None if none."""
+    keras = import_keras()
+    if hasattr(layer, "layers"):
+        if getattr(layer, "outputs", None) is None:
+            return None  # a subclass, whose layers are in no known order
+        computing = (part for part in reversed(layer.layers) if not passes_values(part))
+        last = next(computing, None)
+        return None if last is None else _output_activation(last)
+    if isinstance(layer, keras.layers.Wrapper):  # as TimeDistributed is
+        return _output_activation(layer.layer)
+    if type(layer) is keras.layers.Softmax:
+        return "softmax"
+    activation = getattr(layer, "activation", None)
+    if isinstance(activation, keras.layers.Layer):
+        return _output_activation(activation)
+    return getattr(activation, "__name__", None)

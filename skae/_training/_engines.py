@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 
-from .._backend import import_keras, read_values
+from .._backend import has_own_step, ignores_training, import_keras, read_values
 from ._program import Program
 from ._program_cache import POOL, may_use_xla, program_key
 
@@ -81,14 +81,11 @@ def _needs_keras(autoencoder, callbacks):
     import tensorflow as tf
 
     return (
-        _has_own_step(autoencoder)
+        has_own_step(autoencoder)
+        or ignores_training(autoencoder)
         or tf.distribute.has_strategy()
         or (callbacks is not None and callbacks.any_batch_hook())
     )
-
-
-def _has_own_step(autoencoder):
-    return type(autoencoder).train_step is not import_keras().Model.train_step
 
 
 class CompiledEngine:
@@ -191,7 +188,7 @@ class KerasEngine:
     def _on_batch(self, phase, x):
         """Train or test on a batch; logs by name."""
         model = self.autoencoder
-        if import_keras().backend.backend() != "tensorflow" or not _has_own_step(model):
+        if import_keras().backend.backend() != "tensorflow" or not has_own_step(model):
             return getattr(model, f"{phase}_on_batch")(x, x, return_dict=True)
         # Keras's own would add a third value, which `x, y = data` has no place for.
         getattr(model, f"make_{phase}_function")()
@@ -205,6 +202,6 @@ class KerasEngine:
                 f"The train_step or test_step of {type(self.autoencoder).__name__} has "
                 f"to give a dict with 'loss', got {sorted(means)}."
             )
-        if not self.autoencoder.losses and not _has_own_step(self.autoencoder):
+        if not self.autoencoder.losses and not has_own_step(self.autoencoder):
             del means["reconstruction_loss"]  # it is the whole of the loss
         return means

@@ -3,7 +3,13 @@
 import math
 from functools import cached_property
 
-from .._backend import import_keras, leaf_layers, read_values, write_values
+from .._backend import (
+    import_keras,
+    leaf_layers,
+    read_values,
+    write_network,
+    write_values,
+)
 
 # Rows that are evaluated at a time: what convolutions give for a block would take GB.
 EVALUATED_ROWS = 1024
@@ -47,7 +53,7 @@ class Program:
     def start_from(self, autoencoder, optimizer):
         """Take over the weights of a like network, and nothing from another fit."""
         weights = [variable.value for variable in autoencoder.variables]
-        write_values(self.autoencoder.variables, weights)
+        write_network(self.autoencoder, weights)
         write_values(self.optimizer.variables, self.initial_optimizer_values)
         learning_rate = optimizer.get_config().get("learning_rate")
         if isinstance(learning_rate, float):

@@ -4,7 +4,8 @@ import json
 import threading
 from collections import OrderedDict
 
-from .._backend import import_keras, leaf_layers
+from .._backend import derives_constants, import_keras, leaf_layers
+from .._keras_layers import is_row_wise
 
 # Idle programs that are kept, and numbers that their variables may hold together
 # (200 MB in float32). The least recently used one goes first.
@@ -17,27 +18,6 @@ MAX_XLA_PROGRAMS = 64
 
 # Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
 MIN_BATCHES_FOR_XLA = 1000
-
-# Layers that treat each row by itself, and whose arithmetic is matrix products: there
-# XLA is faster than TensorFlow's kernels. For convolutions it is slower.
-_ROW_WISE_LAYERS = (
-    "Activation",
-    "Add",
-    "Clip",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GaussianDropout",
-    "GaussianNoise",
-    "InputLayer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "MaskingNoise",
-    "NestedDropout",
-    "ReLU",
-    "Reshape",
-    "TransposedDense",
-)
 
 
 class ProgramPool:
@@ -91,16 +71,7 @@ def may_use_xla(autoencoder, loss, n_batches):
     return (
         n_batches >= MIN_BATCHES_FOR_XLA
         and loss.by_row is not None
-        and all(_is_row_wise(layer) for layer in leaf_layers(autoencoder))
-    )
-
-
-def _is_row_wise(layer):
-    return (
-        type(layer).__name__ in _ROW_WISE_LAYERS
-        and _is_known(type(layer).__module__)
-        and getattr(layer, "activity_regularizer", None) is None
-        and layer.compute_dtype in ("float32", "float64")
+        and all(is_row_wise(layer) for layer in leaf_layers(autoencoder))
     )
 
 
@@ -110,9 +81,11 @@ def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
     Weights, seeds and a plain learning rate are values that a fit brings along, and
     names do not matter. Whatever is neither Keras's nor skae's may compute anything.
     """
+    if derives_constants(autoencoder):  # compiled code would keep those of one fit
+        return None
     try:
         network = autoencoder.get_config()
-    except NotImplementedError:  # a subclassed model
+    except (NotImplementedError, TypeError):  # a subclass, or what has no config
         return None
     keras = import_keras()
     optimizer = keras.optimizers.serialize(optimizer)
@@ -159,6 +132,8 @@ def _normalized(part, names, is_link=False):
         own = ("__keras_tensor__", "__tuple__")  # how Keras writes what links layers
         name = part.get("class_name")
         if name not in (None, *own) and not _is_known(part.get("module") or ""):
+            raise _Unknown
+        if part.keys() == {"value"}:  # code of a lambda, without its globals
             raise _Unknown
         return {
             key: _normalized(value, names, key in _LINKS)

@@ -115,8 +115,8 @@ def custom_objects():
     >>> from skae.architectures import custom_objects
     >>> sorted(custom_objects())
     ['skae>Chain', 'skae>Clip', 'skae>ContractivePenalty', 'skae>GaussianNoise',
-     'skae>GaussianSampling', 'skae>MaskingNoise', 'skae>NestedDropout',
-     'skae>SparsityPenalty', 'skae>TransposedDense']
+     'skae>GaussianSampling', 'skae>InferenceChain', 'skae>MaskingNoise',
+     'skae>NestedDropout', 'skae>SparsityPenalty', 'skae>TransposedDense']
     """
     import_keras()
     from . import _layers

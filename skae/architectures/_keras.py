@@ -2,20 +2,27 @@
 
 import inspect
 import math
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import clone
 
-from .._backend import import_keras
+from .._backend import has_own_step, ignores_training, import_keras
 from ._base import BaseArchitecture, Networks
 from ._keras_models import (
     PickledModel,
     as_graph,
+    as_trained_by_keras,
     build,
     check_has_weights,
+    check_is_model,
+    check_nothing_shared,
+    check_runs_its_halves,
+    copy_halves,
     copy_model,
     halves,
-    has_own_step,
+    is_chain,
+    is_subclass,
     reshaped,
 )
 
@@ -214,36 +221,78 @@ class KerasArchitecture(BaseArchitecture):
             is_new = not isinstance(getattr(model, "model", None), import_keras().Model)
             model, compiled = _build_by_scikeras(model, sample_shape)
         if getattr(model, "compiled", False):
-            compiled = {"loss": model.loss, "optimizer": model.optimizer}
+            compiled = _compilation(model)
+        if compiled.get("loss") is not None:
+            compiled["loss"] = _single_loss(compiled["loss"])
+        check_is_model(model)
         if has_own_step(model):
-            whole = (
-                model if is_new else copy_model(model, sample_shape, self.pretrained)
+            networks = self._whole(model, sample_shape, is_new)
+        elif is_subclass(model) and not is_chain(model):
+            networks = self._whole_graph(model, sample_shape, is_new)
+        else:
+            networks = self._chain(model, sample_shape, is_new)
+        return replace(networks, **compiled)
+
+    def _chain(self, model, sample_shape, is_new):
+        """Build networks from both halves."""
+        if self.pretrained and isinstance(model, import_keras().Sequential):
+            check_has_weights(model)
+        try:
+            encoder, decoder = halves(model, self.code_layer, sample_shape)
+            encoder, decoder = copy_halves(
+                encoder, decoder, sample_shape, self.pretrained
             )
-            build(whole, sample_shape)
+        except ValueError:
+            if not is_new:
+                raise
+            # What a function has built need not be copied.
             encoder, decoder = halves(
-                whole, self.code_layer, sample_shape, in_place=True
+                model, self.code_layer, sample_shape, in_place=True
             )
             encoder = as_graph(encoder, sample_shape, "encoder")
             decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
-            return Networks(encoder, decoder, whole, **compiled)
-        if self.pretrained and isinstance(model, import_keras().Sequential):
-            check_has_weights(model)
-        encoder, decoder = halves(model, self.code_layer, sample_shape)
-        encoder = copy_model(encoder, sample_shape, self.pretrained)
-        encoder = as_graph(encoder, sample_shape, "encoder")
-        decoder = copy_model(decoder, encoder.output_shape[1:], self.pretrained)
-        decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
         encoder.name, decoder.name = "encoder", "decoder"  # those of a pair may agree
         code_shape = decoder.input_shape[1:]
         encoder = reshaped("encoder", sample_shape, encoder, code_shape)
         decoder = reshaped("decoder", code_shape, decoder, sample_shape)
-        autoencoder = Networks.from_halves(encoder, decoder).autoencoder
-        return Networks(encoder, decoder, autoencoder, **compiled)
+        networks = Networks.from_halves(encoder, decoder)
+        if is_subclass(model) and ignores_training(model):
+            return as_trained_by_keras(networks)
+        return networks
+
+    def _whole(self, model, sample_shape, is_new):
+        """Build networks of which the autoencoder is the model itself."""
+        whole = model if is_new else copy_model(model, sample_shape, self.pretrained)
+        build(whole, sample_shape)
+        encoder, decoder = halves(whole, self.code_layer, sample_shape, in_place=True)
+        encoder = as_graph(encoder, sample_shape, "encoder")
+        decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
+        return Networks(encoder, decoder, whole)
+
+    def _whole_graph(self, model, sample_shape, is_new):
+        """Build networks of a subclass that does more in training than its halves."""
+        if model.built:
+            check_runs_its_halves(model, *halves(model, None), sample_shape)
+        try:
+            networks = self._whole(model, sample_shape, is_new)
+        except ValueError as error:
+            raise ValueError(
+                f"{type(model).__name__} does more than run its encoder and then its "
+                f"decoder, so it is trained as it is: {error}"
+            ) from error
+        check_runs_its_halves(
+            networks.autoencoder, networks.encoder, networks.decoder, sample_shape
+        )
+        if ignores_training(model):
+            return networks
+        autoencoder = as_graph(networks.autoencoder, sample_shape, "autoencoder")
+        return replace(networks, autoencoder=autoencoder)
 
     def __getstate__(self):
         state = dict(super().__getstate__())
         model = self.model
         if isinstance(model, (tuple, list)):
+            check_nothing_shared(*model)
             state["model"] = tuple(PickledModel.of(half) for half in model)
         elif not (self.is_wrapper(model) or _is_function(model)):
             state["model"] = PickledModel.of(model)
@@ -256,6 +305,30 @@ class KerasArchitecture(BaseArchitecture):
         elif isinstance(model, PickledModel):
             model = model.restore()
         super().__setstate__(state | {"model": model})
+
+
+def _compilation(model):
+    """How a model is compiled: loss and optimizer."""
+    if model.get_compile_config().get("loss_weights") not in (None, 1, 1.0, [1], [1.0]):
+        raise ValueError(
+            f"{model.name!r} is compiled with loss_weights, which have no effect here. "
+            "Compile it without them; there is one output, so learning_rate does the "
+            "same."
+        )
+    return {"loss": model.loss, "optimizer": model.optimizer}
+
+
+def _single_loss(loss):
+    """Take the loss of the one output out of a dict or list."""
+    if not isinstance(loss, (dict, list, tuple)):
+        return loss
+    losses = list(loss.values()) if isinstance(loss, dict) else list(loss)
+    if len(losses) != 1:
+        raise ValueError(
+            f"the model is compiled with {len(losses)} losses, {loss!r}, but an "
+            "autoencoder has one output. Compile it with one loss."
+        )
+    return losses[0]
 
 
 def _is_function(model):

@@ -1,35 +1,45 @@
-"""Cutting, copying and pickling Keras models, which stay as they are."""
+"""Cut, copy and pickle Keras models, which stay as they are."""
 
+import inspect
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pickle import PicklingError
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from .._backend import import_keras, leaf_layers, read_values, write_values
+from .._backend import (
+    has_own_step,
+    import_keras,
+    leaf_layers,
+    overrides,
+    read_values,
+    takes_training,
+    write_network,
+)
+from .._keras_layers import is_finishing
 
-# Layers without weights whose output is their input in another form: of a run of
-# equally narrow layers that ends with these, the last one gives the code.
-_FINISHING = ("Activation", "ELU", "Flatten", "LeakyReLU", "ReLU", "Reshape", "Softmax")
+# Samples on which two ways to run a network are compared.
+N_COMPARED = 3
 
 
-def has_own_step(model):
-    keras = import_keras()
-    return (
-        isinstance(model, keras.Model)
-        and type(model).train_step is not keras.Model.train_step
-    )
-
-
-def _is_graph(model):
+def is_graph(model):
     """Whether layers are all that a model is made of."""
     sequential = import_keras().Sequential
-    return isinstance(model, sequential) or getattr(model, "outputs", None) is not None
+    return (
+        isinstance(model, sequential) or getattr(model, "outputs", None) is not None
+    ) and not overrides(model, "call")
 
 
-def halves(model, code_layer, shape=None, *, in_place=False):
-    """Find encoder and decoder in what the user gave."""
+def is_subclass(model):
+    """Whether the code of a class says what a model does."""
+    return isinstance(model, import_keras().Model) and not is_graph(model)
+
+
+def check_is_model(model):
+    """Check that encoder and decoder can be found in what the user gave."""
     keras = import_keras()
     if isinstance(model, (tuple, list)) and len(model) == 2:
         for half in model:
@@ -38,38 +48,140 @@ def halves(model, code_layer, shape=None, *, in_place=False):
                     f"a pair (encoder, decoder) has to hold two Keras models, got "
                     f"{half!r}."
                 )
-        return model
-    if hasattr(model, "encoder") and hasattr(model, "decoder"):
-        _check_is_chain(model)
-        return model.encoder, model.decoder
-    if isinstance(model, keras.Model):
-        if _is_graph(model):
-            return _cut(model, code_layer, shape, in_place=in_place)
+    elif not isinstance(model, keras.Model):
         raise ValueError(
-            f"{type(model).__name__} is a subclass of keras.Model, and needs the "
-            "attributes 'encoder' and 'decoder'."
+            "model has to be a Keras model, a pair of them, a function that builds "
+            f"one, or a SciKeras wrapper, got {model!r}."
         )
-    raise ValueError(
-        "model has to be a Keras model, a pair of them, a function that builds one, or "
-        f"a SciKeras wrapper, got {model!r}."
+    elif is_subclass(model):
+        if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
+            raise ValueError(
+                f"{type(model).__name__} is a subclass of keras.Model, and needs the "
+                "attributes 'encoder' and 'decoder'."
+            )
+        if not overrides(model, "call") and not has_own_step(model):
+            raise ValueError(f"{type(model).__name__} has no call().")
+
+
+def halves(model, code_layer, shape=None, *, in_place=False):
+    """Find encoder and decoder in a model, or cut it into them."""
+    if isinstance(model, (tuple, list)):
+        return model
+    if is_graph(model):
+        return _cut(model, code_layer, shape, in_place=in_place)
+    return model.encoder, model.decoder
+
+
+def as_trained_by_keras(networks):
+    """Let networks be trained as Keras trains a subclass without `training`.
+
+    That matters only if they do something else in training.
+    """
+    from ._layers import InferenceChain
+
+    if not _acts_in_training(networks.encoder, networks.decoder):
+        return networks
+    autoencoder = InferenceChain(networks.encoder, networks.decoder)
+    build(autoencoder, networks.encoder.input_shape[1:])
+    return replace(networks, autoencoder=autoencoder)
+
+
+# What a subclass does beside running its halves
+
+
+def is_chain(model):
+    """Check whether a subclass runs its encoder and then its decoder, and no more.
+
+    Its `call` is traced with placeholders for the samples and for both halves, so the
+    model need not be built, and does not change.
+    """
+    sample, code, output = object(), object(), object()
+    training = True if takes_training(model) else None
+    stand_in = object.__new__(type(model))
+    vars(stand_in).update(
+        vars(model),
+        encoder=_placeholder(sample, code, training),
+        decoder=_placeholder(code, output, training),
+    )
+    arguments = {} if training is None else {"training": training}
+    try:
+        with import_keras().StatelessScope(collect_losses=True) as scope:
+            found = type(model).call(stand_in, sample, **arguments)
+    except Exception:  # whatever else it does with what it is given
+        return False
+    return found is output and not scope.losses
+
+
+def _placeholder(expected, output, training):
+    """Make a half that takes and returns placeholders only."""
+
+    def run(x, training=training, mask=None):
+        if x is not expected or training is not expected_training or mask is not None:
+            raise TypeError
+        return output
+
+    expected_training = training
+    return run
+
+
+def _acts_in_training(encoder, decoder):
+    """Check whether halves give something else in training than otherwise."""
+
+    def run(x):
+        return decoder(encoder(x))
+
+    return not _agree((run, True), (run, False), encoder.input_shape[1:])
+
+
+def check_runs_its_halves(model, encoder, decoder, sample_shape):
+    """Refuse a model that, outside training, does more than run both halves."""
+
+    def run(x):
+        return decoder(encoder(x))
+
+    name = type(model).__name__
+    cure = "Give it a train_step of its own, or pass the pair (encoder, decoder)."
+    of_halves = {id(v) for half in (encoder, decoder) for v in half.trainable_weights}
+    more = [v.name for v in model.trainable_weights if id(v) not in of_halves]
+    if more:
+        raise ValueError(
+            f"{name} has weights that are neither in its encoder nor in its decoder "
+            f"({', '.join(more)}), so these two would not give what it gives. {cure}"
+        )
+    shape = (getattr(encoder, "input_shape", None) or (None, *sample_shape))[1:]
+    if not _agree((model, False), (run, False), shape, losses=False):
+        raise ValueError(
+            f"{name} gives something else than its decoder makes of what its encoder "
+            f"gives. {cure}"
+        )
+
+
+def _agree(one, other, shape, *, losses=True):
+    """Compare two functions, each with a mode to run in, on random samples."""
+    x = np.random.RandomState(0).uniform(size=(N_COMPARED, *shape)).astype(np.float32)
+    found = [_run(function, x, training) for function, training in (one, other)]
+    (first, first_losses), (second, second_losses) = found
+    if first.shape != second.shape or not np.allclose(first, second, atol=1e-4):
+        return False
+    return not losses or (
+        len(first_losses) == len(second_losses)
+        and np.allclose(first_losses, second_losses, rtol=1e-4, atol=1e-9)
     )
 
 
-def _check_is_chain(model):
-    """Refuse a subclass whose own call does more than run both halves."""
-    shape = getattr(model.encoder, "input_shape", None)
-    if not model.built or not isinstance(shape, tuple) or has_own_step(model):
-        return
-    shape = [1, *(size or 1 for size in shape[1:])]
-    x = np.linspace(0, 1, math.prod(shape), dtype=np.float32).reshape(shape)
-    expected = np.asarray(model.decoder(model.encoder(x)))
-    given = np.asarray(model(x))
-    if given.shape != expected.shape or not np.allclose(given, expected, atol=1e-4):
-        raise ValueError(
-            f"{type(model).__name__} gives something else than its decoder makes of "
-            "what its encoder gives. Give it a train_step of its own, or pass the pair "
-            "(encoder, decoder)."
-        )
+def _run(function, x, training):
+    """Run a function of layers; its output, and the losses that the layers add.
+
+    What layers keep, such as the states of their random generators, is put back.
+    """
+    keras = import_keras()
+    with keras.StatelessScope(collect_losses=True) as scope:
+        output = keras.layers.Lambda(lambda x: function(x))(x, training=training)
+        losses = [float(loss) for loss in scope.losses]
+    return keras.ops.convert_to_numpy(output), losses
+
+
+# Where the code is
 
 
 def _cut(model, code_layer, shape, *, in_place):
@@ -77,10 +189,10 @@ def _cut(model, code_layer, shape, *, in_place):
     keras = import_keras()
     _check_has_one_of_each(model, f"{model.name!r}")
     # Cutting leaves marks in the layers.
-    work = model if in_place else _clone(model, shape)
-    if model.built and not in_place:
-        work.set_weights(model.get_weights())
-    layer = _find_code(work, code_layer)
+    work = model if in_place else _copy_graph(model, shape, {})
+    if not in_place:
+        _carry_over(model, work, pretrained=model.built)
+    layer = _find_code(work, code_layer or _end_of_encoder(model))
     if layer.output is work.outputs[0]:
         raise ValueError(
             f"the code cannot be the output of {layer.name!r}, which is the last layer "
@@ -89,13 +201,26 @@ def _cut(model, code_layer, shape, *, in_place):
     try:
         encoder = keras.Model(work.inputs[0], layer.output, name="encoder")
         decoder = keras.Model(layer.output, work.outputs[0], name="decoder")
-        keras.models.clone_model(decoder)  # older versions notice only here
+        if not in_place:
+            _copy_graph(decoder, None, {})  # older versions notice only here
         return encoder, decoder
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"{model.name!r} cannot be cut after {layer.name!r}: other layers bypass "
             "it, so its output is not the whole code."
         ) from error
+
+
+def _end_of_encoder(model):
+    """Name of the layer where a graph's attribute `encoder` ends; None without one."""
+    encoder = getattr(model, "encoder", None)
+    for layer in model.layers:
+        if layer is encoder:
+            return layer.name
+        outputs = getattr(encoder, "outputs", None) or [None]
+        if getattr(layer, "output", None) is outputs[0]:
+            return layer.name if outputs[0] is not None else None
+    return None
 
 
 def _check_has_one_of_each(model, name):
@@ -108,23 +233,6 @@ def _check_has_one_of_each(model, name):
             f"{n_outputs} {'output' if n_outputs == 1 else 'outputs'}, but each "
             "network of an autoencoder has one of each."
         )
-
-
-def _clone(model, shape):
-    """Make a graph like another one, for inputs of some shape, with new weights."""
-    keras = import_keras()
-    for layer in leaf_layers(model):
-        if isinstance(layer, keras.layers.Lambda):
-            raise ValueError(
-                f"{layer.name!r} is a Lambda layer, which Keras does not copy. Write a "
-                "subclass of keras.layers.Layer in its place."
-            )
-    # A Sequential that was built by a call has the batch size of that call.
-    is_complete = model.built and None not in model.input_shape[1:]
-    if is_complete and model.input_shape[0] is None:
-        return keras.models.clone_model(model)
-    shape = model.input_shape[1:] if is_complete else shape
-    return keras.models.clone_model(model, input_tensors=keras.Input(shape))
 
 
 def _find_code(model, code_layer):
@@ -148,8 +256,7 @@ def _find_code(model, code_layer):
     sizes = [math.prod(layer.output.shape[1:]) for layer in layers]
     first = sizes.index(min(sizes))
     last = len(sizes) - 1 - sizes[::-1].index(min(sizes))
-    tail = layers[first + 1 : last + 1]
-    if not all(type(layer).__name__ in _FINISHING for layer in tail):
+    if not all(is_finishing(layer) for layer in layers[first + 1 : last + 1]):
         raise ValueError(
             f"several layers are the narrowest. Name one as code_layer. There are:\n"
             f"{listed}"
@@ -157,26 +264,189 @@ def _find_code(model, code_layer):
     return layers[last]
 
 
-def copy_model(model, shape, pretrained):
+# Copies
+
+
+def copy_halves(encoder, decoder, shape, pretrained):
+    """Copy both halves, and see them as graphs; layers that they share stay shared."""
+    copies = {}
+    originals = encoder, decoder
+    encoder = copy_model(encoder, shape, pretrained, copies)
+    encoder = as_graph(encoder, shape, "encoder")
+    decoder = copy_model(decoder, encoder.output_shape[1:], pretrained, copies)
+    decoder = as_graph(decoder, encoder.output_shape[1:], "decoder")
+    if all(half.built for half in originals):
+        _check_same_weights(originals, (encoder, decoder))
+    return encoder, decoder
+
+
+def _check_same_weights(originals, copied):
+    shapes = [
+        sorted({id(v): tuple(v.shape) for half in pair for v in half.weights}.values())
+        for pair in (originals, copied)
+    ]
+    if shapes[0] != shapes[1]:
+        n_values = [sum(map(math.prod, of)) for of in shapes]
+        raise ValueError(
+            f"the model has {n_values[0]:,} weights, but its copy {n_values[1]:,}: "
+            "layers that hold other layers, to share their weights, are copied apart. "
+            "Use one layer in several places of a functional model, or pass a function "
+            "that builds the model."
+        )
+
+
+def copy_model(model, shape, pretrained, copies=None):
     """Copy a model; its weights are new, or the same if they shall be kept."""
     if pretrained:
         check_has_weights(model)
-    if _is_graph(model) and not has_own_step(model):
-        copied = _clone(model, shape)
+    if is_graph(model) and not has_own_step(model):
+        copied = _copy_graph(model, shape, {} if copies is None else copies)
     else:
-        try:
-            copied = type(model).from_config(model.get_config())
-        except (NotImplementedError, TypeError) as error:
-            raise ValueError(
-                f"{type(model).__name__} cannot be copied, since its from_config "
-                "cannot make one from what its get_config gives. Implement get_config, "
-                f"with {type(model).__name__}.__init__ taking all that it gives, or "
-                "pass a function that builds the model."
-            ) from error
+        copied = _copy_by_config(model)
     build(copied, shape)
-    if pretrained:
-        write_values(copied.variables, read_values(model.variables))
+    _carry_over(model, copied, pretrained)
     return copied
+
+
+def _carry_over(model, copied, pretrained):
+    """Give a copy all weights, or only what `adapt` has found in data."""
+    if pretrained:
+        write_network(copied, read_values(model.variables))
+        return
+    adapted = (
+        [layer for layer in leaf_layers(half) if hasattr(layer, "adapt")]
+        for half in (model, copied)
+    )
+    for layer, copied_layer in zip(*adapted, strict=True):
+        if layer.built and copied_layer.built:
+            write_network(copied_layer, read_values(layer.variables))
+
+
+def _copy_by_config(model):
+    """Copy a model whose class says what it does."""
+    kind = type(model)
+    try:
+        # Without a get_config of its own, Keras takes the defaults of __init__.
+        if overrides(model, "get_config") or getattr(model, "outputs", None):
+            with _names_known(model):
+                copied = kind.from_config(model.get_config())
+        else:
+            copied = kind() if _takes_no_arguments(kind) else None
+    except (NotImplementedError, TypeError, ValueError) as error:
+        cause, copied = error, None
+    else:
+        cause = None
+    if copied is None:
+        raise ValueError(
+            f"{kind.__name__} cannot be copied, since its from_config "
+            "cannot make one from what its get_config gives. Implement get_config, "
+            f"with {kind.__name__}.__init__ taking all that it gives, or "
+            "pass a function that builds the model."
+        ) from cause
+    parts, copied_parts = leaf_layers(model), leaf_layers(copied)
+    if [_described(part) for part in parts] != [_described(p) for p in copied_parts]:
+        raise ValueError(
+            f"{kind.__name__} cannot be copied: its layers are not those that its "
+            "get_config and __init__ lead to. Make them in __init__ alone, or pass a "
+            "function that builds the model."
+        )
+    for part, copied_part in zip(parts, copied_parts, strict=True):
+        copied_part.trainable = part.trainable
+    return copied
+
+
+def _takes_no_arguments(kind):
+    kinds = inspect.Parameter
+    return all(
+        parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)
+        for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]
+    )
+
+
+def _described(layer):
+    """Class and arguments of a layer, but for names."""
+    try:
+        config = layer.get_config()
+    except (NotImplementedError, TypeError):
+        config = None
+    return type(layer), repr(_nameless(config))
+
+
+def _nameless(part):
+    if isinstance(part, dict):
+        return {
+            key: _nameless(value)
+            for key, value in part.items()
+            if key not in ("name", "trainable")
+        }
+    if isinstance(part, (list, tuple)):
+        return [_nameless(value) for value in part]
+    return part
+
+
+def _copy_graph(model, shape, copies):
+    """Make a graph like another one, for inputs of some shape, with new weights.
+
+    Layers that are in `copies` already are taken from there, by the identity of what
+    they copy.
+    """
+    keras = import_keras()
+
+    def copy_once(layer):
+        if id(layer) not in copies:
+            copies[id(layer)] = _copy_layer(layer)
+        return copies[id(layer)]
+
+    # A Sequential that was built by a call has the batch size of that call.
+    is_complete = model.built and None not in model.input_shape[1:]
+    inputs = None
+    if not is_complete or model.input_shape[0] is not None:
+        shape = model.input_shape[1:] if is_complete else shape
+        inputs = None if shape is None else keras.Input(shape)
+    with _names_known(*_compiled_with(model)):
+        copied = keras.models.clone_model(
+            model, input_tensors=inputs, clone_function=copy_once, recursive=True
+        )
+    return copied
+
+
+def _compiled_with(model):
+    """List what Keras copies along with a compiled model."""
+    return (model.loss, model.optimizer, model.metrics) if model.compiled else ()
+
+
+def _copy_layer(layer):
+    """Copy a layer by its configuration."""
+    if isinstance(layer, import_keras().layers.Lambda):
+        raise ValueError(
+            f"{layer.name!r} is a Lambda layer, which Keras does not copy. Write a "
+            "subclass of keras.layers.Layer in its place, or pass a function that "
+            "builds the model."
+        )
+    if is_subclass(layer):
+        return _copy_by_config(layer)
+    for own in own_objects(layer):
+        if getattr(own, "__name__", None) == "<lambda>":
+            raise ValueError(
+                f"{layer.name!r} holds a lambda, which Keras does not copy. Use a "
+                "named function in its place, or pass a function that builds the "
+                "model."
+            )
+    try:
+        with _names_known(layer):
+            return type(layer).from_config(layer.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{layer.name!r} is a {type(layer).__name__} that Keras cannot copy by its "
+            f"configuration: {_last_line(error)} Classes of your own need get_config; "
+            "use named functions, registered by the decorator "
+            "@keras.saving.register_keras_serializable(), in place of anything else."
+        ) from error
+
+
+def _last_line(error):
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1][:300]
 
 
 def check_has_weights(model):
@@ -188,8 +458,8 @@ def check_has_weights(model):
 
 
 def build(model, shape):
-    """Let a model make its weights, if it has not done so."""
-    if _is_graph(model):
+    """Make the weights of a model, unless it has them."""
+    if is_graph(model):
         return
     try:
         model(import_keras().Input(shape))
@@ -198,9 +468,9 @@ def build(model, shape):
 
 
 def as_graph(model, shape, name):
-    """See a model as a graph, which knows its shapes, with the same weights."""
+    """Wrap a model in a graph, which knows its shapes, with the same weights."""
     keras = import_keras()
-    if not _is_graph(model) or model.input_shape[0] is not None:
+    if not is_graph(model) or model.input_shape[0] is not None:
         inputs = keras.Input(shape)
         model = keras.Model(inputs, model(inputs), name=name)
     _check_has_one_of_each(model, f"the {name}")
@@ -208,7 +478,7 @@ def as_graph(model, shape, name):
 
 
 def reshaped(name, shape_in, model, shape_out):
-    """Reshape what a model takes and gives, if it holds as many numbers."""
+    """Reshape the input and the output of a model, if the sizes agree."""
     keras = import_keras()
     takes, gives = model.input_shape[1:], model.output_shape[1:]
     for shape, other in ((shape_in, takes), (shape_out, gives)):
@@ -228,9 +498,80 @@ def reshaped(name, shape_in, model, shape_out):
     return keras.Model(inputs, outputs, name=name)
 
 
+# The user's own functions and classes
+
+
+def own_objects(*parts):
+    """List functions and classes within layers that are not Keras's own."""
+    found, seen = [], set()
+
+    def visit(part):
+        if id(part) in seen:
+            return
+        seen.add(id(part))
+        if isinstance(part, (list, tuple)):
+            for value in part:
+                visit(value)
+        elif isinstance(part, dict):
+            visit(list(part.values()))
+        elif isinstance(part, FunctionType):
+            if not _is_keras(part):
+                found.append(part)
+        elif _is_saveable(part):
+            if not _is_keras(type(part)):
+                found.append(type(part))
+            visit(_attributes(part))
+            visit(getattr(part, "layers", []))
+
+    visit(parts)
+    return found
+
+
+def _attributes(part):
+    """List what a layer is made of, but for methods that Keras has wrapped."""
+    return [v for name, v in vars(part).items() if not hasattr(type(part), name)]
+
+
+def _is_saveable(part):
+    keras = import_keras()
+    return isinstance(
+        part,
+        (
+            keras.layers.Layer,
+            keras.regularizers.Regularizer,
+            keras.initializers.Initializer,
+            keras.constraints.Constraint,
+            keras.losses.Loss,
+            keras.metrics.Metric,
+            keras.optimizers.Optimizer,
+        ),
+    )
+
+
+def _is_keras(kind):
+    return kind.__module__.split(".")[0] == "keras"
+
+
+def _names_known(*parts):
+    """Context in which Keras finds by name what is not registered with it."""
+    saving = import_keras().saving
+    own = own_objects(*parts)
+    named = {saving.get_registered_name(part): part for part in own}
+    if len(named) < len(own):
+        counts = Counter(map(saving.get_registered_name, own))
+        name = counts.most_common(1)[0][0]
+        raise ValueError(
+            f"several functions or classes are called {name!r}, so that Keras cannot "
+            "tell them apart. Put the decorator "
+            "@keras.saving.register_keras_serializable(), with a package of its own, "
+            "above each."
+        )
+    return saving.custom_object_scope(named)
+
+
 @dataclass(frozen=True)
 class PickledModel:
-    """What pickle holds of a Keras model.
+    """Contents of a pickled Keras model.
 
     Parameters
     ----------
@@ -256,12 +597,12 @@ class PickledModel:
         """Describe a model."""
         keras = import_keras()
         described = model
-        if not _is_graph(model) and not has_own_step(model):
-            from ._layers import Chain
-
-            described = Chain(*halves(model, None))
-        for layer in [described, *leaf_layers(described)]:
-            _check_is_registered(layer)
+        if is_subclass(model) and not has_own_step(model) and is_chain(model):
+            described = chain(model)
+        check_nothing_shared(described)
+        for part in [*leaf_layers(described), described]:
+            for own in own_objects(part):
+                _check_is_registered(own, part)
         config = keras.saving.serialize_keras_object(described)
         config.pop("compile_config", None)
         loss = optimizer = None
@@ -277,14 +618,14 @@ class PickledModel:
         return cls(config, values, registered, loss, optimizer)
 
     def restore(self):
-        """Make the model again."""
+        """Return the model that was described."""
         keras = import_keras()
         # A pickle is trusted, or it would not be loaded at all.
         model = keras.saving.deserialize_keras_object(
             self.config, custom_objects=self.registered, safe_mode=False
         )
         if self.values:
-            write_values(model.variables, self.values)
+            write_network(model, self.values)
         if self.optimizer is not None or self.loss is not None:
             optimizer = self.optimizer and keras.optimizers.deserialize(self.optimizer)
             model.compile(optimizer, loss=self.loss)
@@ -303,12 +644,41 @@ def _registered_names(config):
             yield from _registered_names(part)
 
 
-def _check_is_registered(layer):
-    keras, kind = import_keras(), type(layer)
-    registered = keras.saving.get_registered_name(kind) != kind.__name__
-    if not registered and kind.__module__.split(".")[0] != "keras":
-        raise PicklingError(
-            f"{layer.name!r} is a {kind.__name__}, which is not registered with Keras, "
-            "so what is pickled could not be loaded. Put the decorator "
-            f"@keras.saving.register_keras_serializable() above class {kind.__name__}."
-        )
+def _check_is_registered(own, layer):
+    """Refuse a class or function that Keras could not find when it is loaded."""
+    keras = import_keras()
+    name, module = own.__name__, own.__module__.split(".")[0]
+    kind = "function" if isinstance(own, FunctionType) else "class"
+    # TensorFlow's activations are loaded as Keras's of the same name.
+    known = module == "keras" or (
+        module == "tensorflow" and hasattr(keras.activations, name)
+    )
+    if known or keras.saving.get_registered_name(own) != name:
+        return
+    given = f"is a {name}" if own is type(layer) else f"holds the {kind} {name}"
+    raise PicklingError(
+        f"{layer.name!r} {given}, which is not registered with Keras, so what is "
+        "pickled could not be loaded. Put the decorator "
+        f"@keras.saving.register_keras_serializable() above {kind} {name}."
+    )
+
+
+def check_nothing_shared(*models):
+    """Refuse layers that several models share: each of them is pickled by itself."""
+    leaves = [layer for model in models for layer in leaf_layers(model)]
+    counts = Counter(map(id, leaves))
+    for layer in leaves:
+        if counts[id(layer)] > 1:
+            raise PicklingError(
+                f"{layer.name!r} is part of several models, which are pickled one by "
+                "one. Use it in one functional model, or pass a function that builds "
+                "the model."
+            )
+
+
+def chain(model):
+    """Return a model of skae's own that is trained as a chain of two halves is."""
+    from ._layers import Chain, InferenceChain
+
+    kind = Chain if takes_training(model) else InferenceChain
+    return kind(model.encoder, model.decoder)

@@ -1,16 +1,25 @@
-"""Keras layers of skae's architectures; imported once a network is built."""
+"""Keras layers of skae's architectures; imported once a network is built.
+
+Each layer describes itself to `skae._keras_layers`: its class attribute `row_wise` says
+whether it treats each sample by itself, and `numpy_call()` returns what it does outside
+training as a function of ndarrays.
+"""
 
 import keras
+import numpy as np
 from keras import ops
 
+from .._backend import view_value
+from .._keras_layers import dense_call, identity
+
 # Above this log-variance the variance grows linearly instead of exponentially. No
-# posterior that is of use comes near: the prior's log-variance is 0.
+# useful posterior comes near: the prior's log-variance is 0.
 _LARGEST_LOG_VARIANCE = 10.0
 
 
 @keras.saving.register_keras_serializable("skae")
 class TransposedDense(keras.layers.Layer):
-    """A dense layer whose kernel is the transposed one of another layer.
+    """Dense layer whose kernel is the transpose of another layer's kernel.
 
     Parameters
     ----------
@@ -21,6 +30,8 @@ class TransposedDense(keras.layers.Layer):
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
+
+    row_wise = True
 
     def __init__(self, tied_to, activation=None, **kwargs):
         super().__init__(**kwargs)
@@ -37,19 +48,24 @@ class TransposedDense(keras.layers.Layer):
         kernel = ops.transpose(self.tied_to.kernel)
         return self.activation(ops.matmul(inputs, kernel) + self.bias)
 
+    def numpy_call(self):
+        """Return what `call` does, in NumPy; None for an activation without a form."""
+        kernel = self.tied_to.kernel
+        return dense_call(self, lambda: view_value(kernel).T, self.bias)
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return (*input_shape[:-1], self.tied_to.kernel.shape[0])
 
     def get_config(self):
-        """Describe the layer."""
+        """Return the arguments of `__init__`."""
         activation = keras.activations.serialize(self.activation)
         tied_to = {"tied_to": self.tied_to.name, "activation": activation}
         return super().get_config() | tied_to
 
     @classmethod
     def from_config(cls, config):
-        """Refuse: a configuration cannot tell which layer is meant."""
+        """Raise a ValueError: a configuration cannot tell which layer is meant."""
         raise ValueError(
             "A network with tied weights cannot be made from a Keras file or "
             "configuration. Pickle the estimator instead."
@@ -58,13 +74,15 @@ class TransposedDense(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("skae")
 class Clip(keras.layers.Layer):
-    """Clips each value to a range of its own, which lets all by until it is set.
+    """Clip each feature to a range of its own, which is unlimited until it is set.
 
     Parameters
     ----------
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
+
+    row_wise = True
 
     def build(self, input_shape):
         """Add the range."""
@@ -79,27 +97,35 @@ class Clip(keras.layers.Layer):
         )
 
     def open(self):
-        """Let all values by."""
+        """Disable clipping."""
         self.low.assign(ops.full_like(self.low, -self._largest))
         self.high.assign(ops.full_like(self.high, self._largest))
 
     @property
     def _largest(self):
-        """Beyond all that a network can deal with; infinity would be a divergence."""
+        """Beyond the values that networks handle; infinity would be a divergence."""
         return 65504.0 if self.variable_dtype == "float16" else 1e30
 
     def call(self, inputs):
         """Apply the layer."""
         return ops.clip(inputs, self.low, self.high)
 
+    def numpy_call(self):
+        """Return what `call` does, in NumPy."""
+        return lambda x: np.clip(
+            x,
+            view_value(self.low).astype(x.dtype, copy=False),
+            view_value(self.high).astype(x.dtype, copy=False),
+        )
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return input_shape
 
 
 @keras.saving.register_keras_serializable("skae")
 class GaussianNoise(keras.layers.Layer):
-    """Adds normal noise while training; Keras's own takes no deviation above 1.
+    """Add normal noise in training; Keras's own layer takes no deviation above 1.
 
     Parameters
     ----------
@@ -108,6 +134,8 @@ class GaussianNoise(keras.layers.Layer):
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
+
+    row_wise = True
 
     def __init__(self, stddev, **kwargs):
         super().__init__(**kwargs)
@@ -122,18 +150,22 @@ class GaussianNoise(keras.layers.Layer):
             ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
         )
 
+    def numpy_call(self):
+        """Return what `call` does outside training: nothing."""
+        return identity
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return input_shape
 
     def get_config(self):
-        """Describe the layer."""
+        """Return the arguments of `__init__`."""
         return super().get_config() | {"stddev": self.stddev}
 
 
 @keras.saving.register_keras_serializable("skae")
 class MaskingNoise(keras.layers.Layer):
-    """Sets a random share of the inputs to 0 while training, and scales nothing.
+    """Set a random share of the inputs to 0 in training, without rescaling the rest.
 
     Parameters
     ----------
@@ -142,6 +174,8 @@ class MaskingNoise(keras.layers.Layer):
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
+
+    row_wise = True
 
     def __init__(self, rate, **kwargs):
         super().__init__(**kwargs)
@@ -156,28 +190,39 @@ class MaskingNoise(keras.layers.Layer):
         kept = keras.random.uniform(shape, dtype=inputs.dtype, seed=seed) >= self.rate
         return inputs * ops.cast(kept, inputs.dtype)
 
+    def numpy_call(self):
+        """Return what `call` does outside training: nothing."""
+        return identity
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return input_shape
 
     def get_config(self):
-        """Describe the layer."""
+        """Return the arguments of `__init__`."""
         return super().get_config() | {"rate": self.rate}
 
 
 @keras.saving.register_keras_serializable("skae")
 class NestedDropout(keras.layers.Layer):
-    """Keeps the first few codes of each row while training, and sets the rest to 0.
+    """Keep the first few codes of each sample in training, and set the rest to 0 [1]_.
 
-    Half of the rows keep all codes. A quarter keep a number whose logarithm is uniform,
-    which favours the first codes, and a quarter one that is uniform itself, which
-    favours those in the middle.
+    Half of the samples keep all codes. For a quarter, the logarithm of the number of
+    codes that are kept is uniform, which favours the first codes; for the last quarter
+    the number itself is uniform, which favours those in the middle.
 
     Parameters
     ----------
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
+
+    References
+    ----------
+    .. [1] O. Rippel, M. A. Gelbart, R. P. Adams, "Learning ordered representations
+       with nested dropout", International Conference on Machine Learning, 2014.
     """
+
+    row_wise = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -187,30 +232,39 @@ class NestedDropout(keras.layers.Layer):
         """Apply the layer."""
         if not training:
             return code
-        n_rows, n_codes = ops.shape(code)[0], code.shape[-1]
-        drawn = keras.random.uniform((n_rows, 1), 0, 4, seed=self.seed_generator)
+        n_samples, n_codes = ops.shape(code)[0], code.shape[-1]
+        # In float32 whatever the policy: numbers of codes are to be exact.
+        drawn = keras.random.uniform(
+            (n_samples, 1), 0, 4, dtype="float32", seed=self.seed_generator
+        )
         # From 2 on, these are all codes.
         uniform = n_codes * (drawn - 1) + 1
         n_kept = ops.where(drawn < 1, ops.power(float(n_codes + 1), drawn), uniform)
         kept = ops.arange(1, n_codes + 1, dtype=n_kept.dtype) <= n_kept
         return code * ops.cast(kept, code.dtype)
 
+    def numpy_call(self):
+        """Return what `call` does outside training: nothing."""
+        return identity
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return input_shape
 
 
 @keras.saving.register_keras_serializable("skae")
 class SparsityPenalty(keras.layers.Layer):
-    """Adds to the loss what the absolute values of a code sum up to.
+    """Add the sum of the absolute values of a code to the loss.
 
     Parameters
     ----------
     l1 : float
-        Factor of the sum, which is averaged over the rows.
+        Factor of the sum, averaged over the samples.
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
+
+    row_wise = False  # the penalty is a mean over the batch
 
     def __init__(self, l1, **kwargs):
         super().__init__(**kwargs)
@@ -221,31 +275,44 @@ class SparsityPenalty(keras.layers.Layer):
         self.add_loss(self.l1 * ops.mean(ops.sum(ops.absolute(code), axis=-1)))
         return code
 
+    def numpy_call(self):
+        """Return what `call` does outside training: nothing."""
+        return identity
+
     def compute_output_shape(self, input_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return input_shape
 
     def get_config(self):
-        """Describe the layer."""
+        """Return the arguments of `__init__`."""
         return super().get_config() | {"l1": self.l1}
 
 
 @keras.saving.register_keras_serializable("skae")
 class ContractivePenalty(keras.layers.Layer):
-    """Adds to the loss how far codes move when inputs are jittered.
+    """Add the squared distance that codes move when inputs are jittered to the loss.
 
     For normal jitter of standard deviation `step`, the mean of the squared distance
-    over `step` squared tends to the squared Frobenius norm of the encoder's Jacobian.
+    over `step` squared tends to the squared Frobenius norm of the encoder's Jacobian
+    [1]_.
 
     Parameters
     ----------
     weight : float
-        Factor of the squared norm, which is averaged over the rows.
+        Factor of the squared norm, averaged over the samples.
     step : float
         Standard deviation of the jitter.
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
+
+    References
+    ----------
+    .. [1] S. Rifai, P. Vincent, X. Muller, X. Glorot, Y. Bengio, "Contractive
+       auto-encoders: Explicit invariance during feature extraction", International
+       Conference on Machine Learning, 2011.
     """
+
+    row_wise = False  # the penalty is a mean over the batch
 
     def __init__(self, weight, step, **kwargs):
         super().__init__(**kwargs)
@@ -258,18 +325,22 @@ class ContractivePenalty(keras.layers.Layer):
         self.add_loss(self.weight / self.step**2 * distance)
         return code
 
+    def numpy_call(self):
+        """Return what `call` does outside training: return the code."""
+        return lambda code, jittered_code: code
+
     def compute_output_shape(self, code_shape, jittered_code_shape):
-        """Give the shape of what `call` returns."""
+        """Return the shape of what `call` returns."""
         return code_shape
 
     def get_config(self):
-        """Describe the layer."""
+        """Return the arguments of `__init__`."""
         return super().get_config() | {"weight": self.weight, "step": self.step}
 
 
 @keras.saving.register_keras_serializable("skae")
 class Chain(keras.Model):
-    """A model that runs an encoder and then a decoder.
+    """Run an encoder and then a decoder.
 
     Parameters
     ----------
@@ -284,12 +355,12 @@ class Chain(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """Run both."""
-        return self.decoder(self.encoder(inputs))
+        return self.decoder(self.encoder(inputs, training=training), training=training)
 
     def get_config(self):
-        """Describe the model."""
+        """Return the arguments of `__init__`."""
         halves = {"encoder": self.encoder, "decoder": self.decoder}
         return super().get_config() | {
             name: keras.saving.serialize_keras_object(half)
@@ -298,7 +369,7 @@ class Chain(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        """Make a model from what `get_config` gave."""
+        """Return a model with the arguments that `get_config` returned."""
         halves = {
             name: keras.saving.deserialize_keras_object(config.pop(name))
             for name in ("encoder", "decoder")
@@ -307,11 +378,24 @@ class Chain(keras.Model):
 
 
 @keras.saving.register_keras_serializable("skae")
+class InferenceChain(Chain):
+    """Run an encoder and then a decoder, outside training also while they are trained.
+
+    That is how Keras trains a model whose `call` has no argument ``training``: its
+    dropout, noise and batch normalization have no effect.
+    """
+
+    def call(self, inputs):
+        """Run both."""
+        return super().call(inputs)
+
+
+@keras.saving.register_keras_serializable("skae")
 class GaussianSampling(keras.layers.Layer):
-    """Draws a code from a normal distribution, and adds its KL divergence.
+    """Draw a code from a normal distribution, and add its KL divergence to the loss.
 
     Called with means and log-variances, each of shape (batch, n_components), it
-    gives codes in training, and the means otherwise.
+    returns codes in training, and the means otherwise.
 
     Parameters
     ----------
@@ -320,10 +404,12 @@ class GaussianSampling(keras.layers.Layer):
     beta : float
         Weight of the divergence in the loss.
     warmup_steps : int
-        Calls in training until the weight is whole.
+        Calls in training until the weight reaches `beta`.
     seed : int, default=None
         Seed of the noise.
     """
+
+    row_wise = False  # the divergence is a mean over the batch
 
     def __init__(self, n_features, beta, warmup_steps, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -365,6 +451,10 @@ class GaussianSampling(keras.layers.Layer):
             ops.shape(mean), dtype=self.compute_dtype, seed=self.seed_generator
         )
         return mean + ops.exp(log_variance / 2) * noise
+
+    def numpy_call(self):
+        """Return what `call` gives outside training: the means."""
+        return lambda mean, log_variance: mean
 
     def get_config(self):
         return {

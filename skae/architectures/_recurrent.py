@@ -144,6 +144,14 @@ class RecurrentArchitecture(BaseArchitecture):
         return shape
 
     def _recurrent(self, units, name, sequences):
-        layers = import_keras().layers
+        keras = import_keras()
+        layers = keras.layers
+        if keras.config.dtype_policy().variable_dtype == "bfloat16":
+            raise ValueError(
+                "recurrent layers cannot have weights of bfloat16, in which their "
+                "orthogonal initial weights cannot be computed. Call "
+                "keras.config.set_dtype_policy('mixed_bfloat16') in place of "
+                "'bfloat16'."
+            )
         layer = layers.LSTM if self.cell == "lstm" else layers.GRU
         return layer(units, return_sequences=sequences, name=name)

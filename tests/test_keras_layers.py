@@ -1,0 +1,142 @@
+"""What is known about layers is what they do."""
+
+import keras
+import numpy as np
+import pytest
+
+from skae._inference import Predictor
+from skae._keras_layers import is_row_wise, numpy_call, passes_values
+from skae.architectures import custom_objects
+from skae.architectures._layers import (
+    Clip,
+    ContractivePenalty,
+    GaussianNoise,
+    GaussianSampling,
+    MaskingNoise,
+    NestedDropout,
+    SparsityPenalty,
+    TransposedDense,
+)
+
+layers = keras.layers
+X = np.random.RandomState(0).normal(size=(7, 4)).astype("float32")
+
+
+def transposed_dense():
+    tied_to = layers.Dense(3)
+    tied_to.build((None, 4))
+    return TransposedDense(tied_to, "tanh")
+
+
+OWN = {
+    "TransposedDense": (transposed_dense, 1, 3),
+    "Clip": (Clip, 1, 4),
+    "GaussianNoise": (lambda: GaussianNoise(2.0), 1, 4),
+    "MaskingNoise": (lambda: MaskingNoise(0.5), 1, 4),
+    "NestedDropout": (NestedDropout, 1, 4),
+    "SparsityPenalty": (lambda: SparsityPenalty(0.1), 1, 4),
+    "ContractivePenalty": (lambda: ContractivePenalty(0.1, 0.1), 2, 4),
+    "GaussianSampling": (lambda: GaussianSampling(4, 0.1, 0), 2, 4),
+}
+KERAS = {
+    "Activation": lambda: layers.Activation("tanh"),
+    "Add": layers.Add,
+    "Dense": lambda: layers.Dense(3, "relu"),
+    "Dropout": lambda: layers.Dropout(0.5),
+    "Flatten": layers.Flatten,
+    "GaussianDropout": lambda: layers.GaussianDropout(0.5),
+    "GaussianNoise": lambda: layers.GaussianNoise(0.5),
+    "Reshape": lambda: layers.Reshape((2, 2)),
+    "ActivityRegularization": lambda: layers.ActivityRegularization(0.1),
+}
+
+
+def test_every_own_layer_describes_itself():
+    kinds = {kind.__name__: kind for kind in custom_objects().values()}
+    own = {
+        name: kind for name, kind in kinds.items() if not issubclass(kind, keras.Model)
+    }
+    assert own.keys() == OWN.keys()
+    for kind in own.values():
+        assert isinstance(vars(kind)["row_wise"], bool)
+
+
+def network_of(layer, n_inputs, size):
+    inputs = [keras.Input((size,)) for _ in range(n_inputs)]
+    if isinstance(layer, (layers.Add, GaussianSampling)):
+        return keras.Model(inputs, layer(inputs))
+    return keras.Model(inputs, layer(*inputs))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_layers_in_numpy(name):
+    make, n_inputs, size = OWN[name]
+    layer = make()
+    network = network_of(layer, n_inputs, size)
+    inputs = [X[:, :size] + i for i in range(n_inputs)]
+    if isinstance(layer, Clip):
+        layer.low.assign([-0.5] * 4)
+        layer.high.assign([0.25] * 4)
+    call = numpy_call(layer)
+    expected = np.asarray(network(inputs if n_inputs > 1 else inputs[0]))
+    np.testing.assert_allclose(call(*inputs), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_layers_in_numpy(name):
+    layer = KERAS[name]()
+    n_inputs = 2 if name == "Add" else 1
+    network = network_of(layer, n_inputs, 4)
+    before = X.copy()
+    expected = np.asarray(network([X, X] if n_inputs > 1 else X))
+    found = numpy_call(layer)(*[X] * n_inputs)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("name", [*OWN, *KERAS])
+def test_row_wise_layers_treat_samples_alone(name):
+    """And what is not row-wise adds a loss, which is a mean over the batch."""
+    make, n_inputs, size = OWN.get(name) or (KERAS[name], 1 + (name == "Add"), 4)
+    layer = make()
+    network = network_of(layer, n_inputs, size)
+    network([X[:, :size]] * n_inputs if n_inputs > 1 else X[:, :size], training=True)
+    assert is_row_wise(layer) == (not network.losses)
+
+
+def test_what_may_compute_anything_is_not_row_wise():
+    class Mine(layers.Dense):
+        pass
+
+    class MyClip(Clip):
+        pass
+
+    for layer in (Mine(2), MyClip(), layers.Dense(2, activity_regularizer="l2")):
+        layer.build((None, 4))
+        assert not is_row_wise(layer)
+        assert not passes_values(layer)
+    assert numpy_call(Mine(2)) is None
+    assert numpy_call(MyClip()) is None
+    assert numpy_call(layers.Dense(2, "gelu")) is None
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Flatten(), layers.Reshape((2, 2)), layers.Dropout(0.5)]
+)
+def test_outputs_share_no_memory_with_the_input(layer):
+    network = keras.Sequential([keras.Input((4,)), layer])
+    found = Predictor(network)(X)
+    assert not np.may_share_memory(found, X)
+    np.testing.assert_array_equal(found.reshape(X.shape), X)
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_nested_dropout_in_half_precision(policy):
+    layer = NestedDropout(dtype=policy)
+    code = keras.ops.ones((64, 5), dtype=policy)
+    kept = keras.ops.convert_to_numpy(
+        keras.ops.cast(layer(code, training=True), "float32")
+    )
+    assert (np.diff(kept, axis=1) <= 0).all()  # the first ones are kept
+    assert 0.4 < kept.all(axis=1).mean() < 0.9
+    assert kept[:, 0].all()
