@@ -6,6 +6,7 @@ import numpy as np
 
 from ._drawing import (
     LINE,
+    STANDARDIZED,
     axes_size,
     check_option,
     even_ticks,
@@ -21,6 +22,7 @@ from ._images import (
     draw_heat_map,
     draw_image_rows,
     draw_mosaic,
+    mean_and_deviation,
     to_colors,
 )
 from ._latent_space import check_components
@@ -50,6 +52,8 @@ class DecodedCodesDisplay:
         The components that vary in a grid, counted from 0.
     feature_names : list of str, default=None
         Names of the features of a table. None: x0, x1 and so on.
+    value_label : str, default="Decoded value"
+        Label of the values of a table.
 
     Attributes
     ----------
@@ -86,11 +90,20 @@ class DecodedCodesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, decoded, codes, *, components=(0, 1), feature_names=None):
+    def __init__(
+        self,
+        decoded,
+        codes,
+        *,
+        components=(0, 1),
+        feature_names=None,
+        value_label="Decoded value",
+    ):
         self.decoded = decoded
         self.codes = codes
         self.components = components
         self.feature_names = feature_names
+        self.value_label = value_label
 
     def plot(self, ax=None, *, cmap=None):
         """Plot visualization.
@@ -151,19 +164,18 @@ class DecodedCodesDisplay:
             inches=float(np.clip(9 / n_steps, 0.45, 1.2)),
             more_height=2.2 * LINE,
         )
-        self._label_steps(0.5, room)
+        ticks = even_ticks(n_steps, room or axes_size(self.ax_)[0])
+        self._label_steps(ticks, 0.5, room)
 
     def _plot_table(self, ax, cmap):
         names = feature_names_of(None, self.decoded.shape[1], self.feature_names)
-        image = draw_heat_map(ax, self.decoded.T, names, cmap, "Decoded value")
+        image = draw_heat_map(ax, self.decoded.T, names, cmap, self.value_label)
         self.images_, self.ax_ = [image], image.axes
-        self._label_steps(0)
+        self._label_steps(np.linspace(0, len(self.codes) - 1, 5))
 
-    def _label_steps(self, offset, room=None):
-        """Label the steps of an interpolation by their position between the codes."""
-        n_steps = len(self.codes)
-        ticks = even_ticks(n_steps, room or axes_size(self.ax_)[0])
-        positions = ticks / (n_steps - 1)
+    def _label_steps(self, ticks, offset=0, room=None):
+        """Label steps of an interpolation by their position between the codes."""
+        positions = ticks / (len(self.codes) - 1)
         self.ax_.set_xticks(ticks + offset, [number(p) for p in positions])
         self.ax_.set_xlabel("Position between the codes")
         set_axes_title(self.ax_, "Interpolation between two codes", room)
@@ -180,6 +192,7 @@ class DecodedCodesDisplay:
         n_steps=None,
         image_shape=None,
         feature_names=None,
+        standardize=False,
         ax=None,
         **plot_params,
     ):
@@ -212,6 +225,9 @@ class DecodedCodesDisplay:
             from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
             Names of the features of a table. None takes those of a DataFrame.
+        standardize : bool, default=False
+            Whether to draw a table in standard deviations from the mean of all samples
+            of X, for features that differ in scale.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -261,12 +277,18 @@ class DecodedCodesDisplay:
             codes = _interpolate(codes, samples, n_steps or 10)
         if feature_names is None and np.ndim(X) == 2:
             feature_names = getattr(X, "columns", None)
+        decoded = _decode(estimator, codes, np.shape(X)[1:])
+        value_label = "Decoded value"
+        if standardize:
+            center, scale = mean_and_deviation(X)
+            decoded, value_label = (decoded - center) / scale, STANDARDIZED
         return cls.from_decoded(
-            _decode(estimator, codes, np.shape(X)[1:]),
+            decoded,
             codes,
             components=components,
             image_shape=image_shape,
             feature_names=feature_names,
+            value_label=value_label,
             ax=ax,
             **plot_params,
         )
@@ -280,6 +302,7 @@ class DecodedCodesDisplay:
         components=None,
         image_shape=None,
         feature_names=None,
+        value_label="Decoded value",
         ax=None,
         **plot_params,
     ):
@@ -299,7 +322,9 @@ class DecodedCodesDisplay:
             Shape of the images of which `decoded` holds the flat pixels; "square"
             derives it from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
-            Names of the features of a table.
+            Names of the features of a table. None: x0, x1 and so on.
+        value_label : str, default="Decoded value"
+            Label of the values of a table.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -341,6 +366,7 @@ class DecodedCodesDisplay:
             codes,
             components=(0, 1) if components is None else components,
             feature_names=feature_names,
+            value_label=value_label,
         ).plot(ax, **plot_params)
 
 

@@ -10,6 +10,9 @@ import numpy as np
 # Inches of a character and of a line of text, at matplotlib's default size.
 CHARACTER, LINE = 0.085, 0.17
 
+# Label of values of features that differ in scale.
+STANDARDIZED = "Standard deviations\nfrom the mean"
+
 _LINE_STYLES = ["-", "--", "-.", ":"]
 _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 _HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "++++"]
@@ -42,7 +45,10 @@ def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
     """
     width, height = figsize if ax is None else axes_size(_check_axes(ax))
     title = wrapped(title, width / (1.15 * CHARACTER))
-    legend, legend_height = _in_columns(legend, width)
+    # A figure grows by lines of the legend, the user's axes cannot.
+    legend, legend_height = _in_columns(
+        legend, width, wrapped if ax is None else shortened
+    )
     if ax is None:
         figure = _new_figure(width, height + legend_height, title, legend)
         return figure, figure.add_gridspec(n_rows, n_columns)
@@ -62,12 +68,12 @@ def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
     return ax.figure, parts[1].subgridspec(n_rows, n_columns)
 
 
-def _in_columns(legend, width):
+def _in_columns(legend, width, fit):
     """Return arguments of a legend as wide as there is room, and its height."""
     if legend is None:
         return None, 0
     handles, labels = legend
-    labels = [wrapped(label, width / CHARACTER - 10) for label in labels]
+    labels = [fit(label, int(width / CHARACTER) - 10) for label in labels]
     n_characters, n_lines = text_size(labels)
     most = width / (n_characters + 8) / CHARACTER
     n_columns = int(np.clip(most, 1, len(labels)))
@@ -104,6 +110,12 @@ def set_axes_title(ax, title, inches=None):
     ax.set_title(wrapped(title, inches / (1.15 * CHARACTER)))
 
 
+def legend_inside(ax, handles, labels):
+    """Add a legend in the best corner of axes, with labels that leave room beside."""
+    n_characters = int(0.7 * axes_size(ax)[0] / CHARACTER) - 6
+    ax.legend(handles, [shortened(label, n_characters) for label in labels])
+
+
 def number(value, digits=2):
     """Format a number to some digits, with the minus sign of matplotlib's axes."""
     rounded = float(f"{value:.{digits}g}")
@@ -121,7 +133,7 @@ def shortened(text, n_characters):
     """Replace the middle of a long text: names often differ at the end."""
     if len(text) <= n_characters:
         return text
-    half = (n_characters - 1) // 2
+    half = max(n_characters - 1, 10) // 2
     return f"{text[:half]}…{text[-half:]}"
 
 

@@ -128,8 +128,10 @@ def score(estimator, X):
 
 
 def explain(estimator, X):
-    """Return contributions to the scores of X by the last step, and their names."""
-    names = getattr(X, "columns", None)
+    """Return contributions to the scores of X by the last step, and their names.
+
+    There is one contribution of each feature, and may be one of each component.
+    """
     before, detector = unpack(estimator)
     if not hasattr(detector, "explain"):
         raise TypeError(
@@ -137,11 +139,14 @@ def explain(estimator, X):
             "contributions to its scores. Give contributions to from_predictions."
         )
     contributions = detector.explain(_transform(before, X))
-    # Where a scaler returned an array, the names of X still hold for its features.
-    if hasattr(contributions, "columns") or (
-        names is not None and np.shape(contributions)[1] != len(names)
-    ):
-        names = None
+    if hasattr(contributions, "columns"):
+        return contributions, list(contributions.columns)
+    n_contributions = np.shape(contributions)[1]
+    n_features = min(detector.n_features_in_, n_contributions)
+    names = _names_after(before, getattr(X, "columns", None))
+    if names is None or len(names) != n_features:
+        names = feature_names_of(None, n_features)
+    names = [*names, *(f"code{i}" for i in range(n_contributions - n_features))]
     return contributions, names
 
 
@@ -179,6 +184,15 @@ def _transform(steps, X):
     for step in steps:
         X = step.transform(X)
     return X
+
+
+def _names_after(steps, names):
+    """Return the names of the features that steps compute, None if not known."""
+    for step in steps:
+        if names is None or not hasattr(step, "get_feature_names_out"):
+            return None
+        names = step.get_feature_names_out(names)
+    return names
 
 
 def _inverse_transform(steps, detector, samples):

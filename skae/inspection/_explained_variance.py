@@ -13,10 +13,10 @@ from ._drawing import (
     CHARACTER,
     axes_size,
     check_option,
+    legend_inside,
     merged,
     series_styles,
     set_axes_title,
-    shortened,
     single_axes,
 )
 from ._estimators import by_name
@@ -121,9 +121,7 @@ class ExplainedVarianceDisplay:
         ax.set(xlabel="Number of components", ylabel=self.score_name)
         ax.grid(alpha=0.3)
         if len(self.lines_) > 1 or _UNNAMED not in self.lines_:
-            ax.legend(
-                self.lines_.values(), [shortened(name, 40) for name in self.lines_]
-            )
+            legend_inside(ax, self.lines_.values(), self.lines_)
         set_axes_title(ax, "Explained variance by number of components")
         self.ax_, self.figure_ = ax, ax.figure
         return self

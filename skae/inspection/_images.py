@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_array
 
-from ._drawing import CHARACTER, LINE, shortened, single_axes, text_size
+from ._drawing import CHARACTER, LINE, axes_size, shortened, single_axes, text_size
 
 # Samples drawn by default: images, or rows of a table.
 _N_IMAGES, _N_ROWS = 10, 4
@@ -21,6 +21,14 @@ def check_samples(X, name):
     return check_array(
         X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
     )
+
+
+def mean_and_deviation(X):
+    """Return mean and standard deviation of each feature; 1 where that is 0."""
+    X = check_samples(X, "X")
+    scale = X.std(axis=0)
+    scale[scale == 0] = 1
+    return X.mean(axis=0), scale
 
 
 def as_images(X, image_shape):
@@ -182,31 +190,60 @@ def draw_image_rows(ax, rows, *, n_columns, inches, more_height=0):
     much quicker than one for each image. A new figure has slots `inches` wide, and room
     for `more_height` inches below them.
     """
-    n_images = len(rows[0].images)
     heights = [row.slot_height(inches) for row in rows]
-    room = None
-    if ax is None:
-        n_bands = math.ceil(n_images / n_columns)
-        slots = sum(heights) * n_bands + BAND_GAP * (n_bands - 1)
-        height = slots * inches + 3 * LINE + more_height
+    n_bands = math.ceil(len(rows[0].images) / n_columns)
+    n_slots = sum(heights) * n_bands + BAND_GAP * (n_bands - 1)
+    own = ax is None
+    if own:
         width, room = _width_and_room(rows, n_columns * inches)
-        ax = single_axes(None, (width, height))
+        ax = single_axes(None, (width, n_slots * inches + 3 * LINE + more_height))
     ax = single_axes(ax, None)
+    artists, ticks = _draw_bands(ax, rows, heights, n_columns)
+    ax.set(xlim=(0, n_columns), ylim=(n_slots, 0), xticks=[], aspect="equal")
+    # Close to the labels, if there are any.
+    ax.set_anchor("W" if any(row.label for row in rows) else "C")
+    ax.set_yticks(ticks, [row.label for row in rows] * n_bands)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    if not own:
+        _shrink_labels(ax, rows, heights, n_columns, n_slots)
+        room = max(axes_size(ax)[0], min(_area(ax)[0], 2.5))
+    return ax, artists, room
+
+
+def _draw_bands(ax, rows, heights, n_columns):
+    """Draw all images; return a list of artists, and the middle, of each row."""
     artists = [[] for _ in rows]
     ticks = []
     top = 0
-    for start in range(0, n_images, n_columns):
+    for start in range(0, len(rows[0].images), n_columns):
         top += BAND_GAP if start else 0
         shown = slice(start, start + n_columns)
         for row, height, drawn in zip(rows, heights, artists, strict=True):
             drawn += row.draw(ax, shown, top, height)
-            ticks.append((top + height / 2, row.label))
+            ticks.append(top + height / 2)
             top += height
-    ax.set(xlim=(0, n_columns), ylim=(top, 0), xticks=[], aspect="equal", anchor="W")
-    ax.set_yticks(*zip(*ticks, strict=True))
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax, artists, room
+    return artists, ticks
+
+
+def _area(ax):
+    """Return width and height of axes in inches, before their aspect is applied."""
+    figure = ax.figure
+    box = ax.get_position(original=True).transformed(figure.transSubfigure)
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def _shrink_labels(ax, rows, heights, n_columns, n_slots):
+    """Shrink the labels where they would overlap in the user's axes."""
+    width, height = _area(ax)
+    width -= text_size([row.label for row in rows])[0] * CHARACTER
+    inches = min(max(width, 1) / n_columns, height / n_slots)
+    line = min(
+        slot_height * inches / (row.label.count("\n") + 1)
+        for row, slot_height in zip(rows, heights, strict=True)
+    )
+    for label in ax.get_yticklabels():
+        label.set_size(min(label.get_size(), max(72 * line / 1.25, 4)))
 
 
 def _width_and_room(rows, images_width):
@@ -214,6 +251,8 @@ def _width_and_room(rows, images_width):
     n_characters, _ = text_size([row.label for row in rows])
     labels = n_characters * CHARACTER + 0.1
     width = max(images_width + labels + 0.1, 4)
+    if not n_characters:
+        return width, width
     middle = labels + images_width / 2
     return width, 2 * min(middle, width - middle)
 

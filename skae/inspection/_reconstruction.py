@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from ._bars import draw_tables
-from ._drawing import set_axes_title, wrapped
+from ._drawing import STANDARDIZED, set_axes_title, wrapped
 from ._estimators import by_name, feature_names_of, reconstruct
 from ._images import (
     ImageRow,
@@ -16,6 +16,7 @@ from ._images import (
     check_samples,
     draw_image_rows,
     image_slots,
+    mean_and_deviation,
     to_colors,
 )
 
@@ -379,7 +380,7 @@ class ReconstructionDisplay:
             codes = None if codes is None else {_UNNAMED: codes}
         reconstructions = by_name(reconstructions)
         n_samples = check_n_samples(n_samples, X, image_shape)
-        center, scale = _mean_and_deviation(X) if standardize else (0, 1)
+        center, scale = mean_and_deviation(X) if standardize else (0, 1)
 
         def prepare(values, what):
             values = _check_shape_of_X(values, what, X, n_samples)
@@ -401,18 +402,8 @@ class ReconstructionDisplay:
             reconstructions,
             codes=_check_codes(codes, reconstructions, n_samples),
             feature_names=names,
-            value_label="Standard deviations\nfrom the mean"
-            if standardize
-            else "Value",
+            value_label=STANDARDIZED if standardize else "Value",
         ).plot(ax, **plot_params)
-
-
-def _mean_and_deviation(X):
-    """Return mean and standard deviation of each feature; 1 where that is 0."""
-    X = check_samples(X, "X")
-    scale = X.std(axis=0)
-    scale[scale == 0] = 1
-    return X.mean(axis=0), scale
 
 
 def _check_shape_of_X(values, what, X, n_samples):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._drawing import (
     check_option,
     grid_in,
+    legend_inside,
     merged,
     series_styles,
     set_axes_title,
@@ -103,9 +104,9 @@ class TrainingHistoryDisplay:
         if not several and _UNNAMED not in self.histories:
             title += f" of {next(iter(self.histories))}"
         styles = series_styles(len(self.histories))
-        legend = self._legend(metrics, styles)
-        legend_inside = len(metrics) == 1 and (ax is not None or not several)
-        if legend_inside:
+        inside = len(metrics) == 1 and (ax is not None or not several)
+        legend = self._legend(metrics, styles, long=not inside)
+        if inside:
             all_axes = [single_axes(ax, (6, 4))]
         else:
             figsize = (max(3.6 * len(metrics), 6), 3.8)
@@ -119,8 +120,8 @@ class TrainingHistoryDisplay:
         for axes, metric in zip(all_axes, metrics, strict=True):
             self._draw_metric(axes, metric, styles, line_kwargs)
             axes.set_yscale(yscale)
-        if legend_inside:
-            self.ax_.legend(*legend, loc="best")
+        if inside:
+            legend_inside(self.ax_, *legend)
             set_axes_title(self.ax_, title)
         return self
 
@@ -155,8 +156,8 @@ class TrainingHistoryDisplay:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         ax.grid(alpha=0.3)
 
-    def _legend(self, metrics, styles):
-        """Return handles and labels that explain colours by fit, and line styles."""
+    def _legend(self, metrics, styles, *, long):
+        """Return handles and labels of the fits and line styles; best epochs if long."""
         from matplotlib.lines import Line2D
 
         several = len(self.histories) > 1
@@ -167,7 +168,7 @@ class TrainingHistoryDisplay:
         }
         entries = []
         if several:
-            entries += self._fit_entries(metrics, styles, best_epochs)
+            entries += self._fit_entries(metrics, styles, best_epochs if long else {})
         color = "black" if several else styles[0]["color"]
         best_label = "Best epoch"
         if best_epochs and not several:

@@ -78,6 +78,19 @@ def test_interpolation_of_a_table_in_the_units_of_X(digits):
     assert display.ax_.get_yticklabels()[0].get_text() == "x0"
 
 
+def test_table_in_standard_deviations(digits):
+    X = digits[:, 20:26] * [1, 1000, 1, 1, 1, 0]
+    params = {"kind": "interpolation", "samples": (3, 7), "n_steps": 2}
+    pca = PCA(5).fit(X)
+    plain = DecodedCodesDisplay.from_estimator(pca, X, **params)
+    display = DecodedCodesDisplay.from_estimator(pca, X, standardize=True, **params)
+    expected = (plain.decoded - X.mean(axis=0)) / [*X[:, :5].std(axis=0), 1]
+    np.testing.assert_allclose(display.decoded, expected)
+    assert "Standard deviations" in display.value_label
+    (image,) = display.images_
+    assert image.colorbar.ax.get_ylabel() == display.value_label
+
+
 def test_detector_in_a_pipeline(digits):
     pipeline = make_pipeline(
         StandardScaler(), AutoencoderOutlierDetector(3, epochs=1, random_state=0)

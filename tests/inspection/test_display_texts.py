@@ -179,3 +179,19 @@ def test_titles_and_labels_are_there(case, texts):
     assert title in texts(figure)
     if "image" not in case:
         assert any(ax.get_xlabel() for ax in figure.axes)
+
+
+# Long names, which have to fit into a place that cannot grow.
+LONG_NAMES = [
+    "10 images, 3 long names",
+    "4 rows, 2 long names",
+    "codes, 60 long classes",
+    "histories",
+    "variance, long names",
+]
+
+
+@pytest.mark.parametrize("case", LONG_NAMES)
+def test_long_names_in_axes_of_the_user(case, beside, assert_texts_apart):
+    display = CASES[case](ax=beside)
+    assert_texts_apart(display.figure_)

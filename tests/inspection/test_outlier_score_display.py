@@ -8,7 +8,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skae.inspection import OutlierScoreDisplay
@@ -197,6 +197,31 @@ def test_contributions_by_a_detector():
         assert bars(display) == pytest.approx(
             dict(zip(X.columns, expected, strict=True))
         )
+
+
+def test_contributions_of_components_have_names():
+    class WithComponents(Explainer):
+        def explain(self, X):
+            return np.hstack([super().explain(X), np.ones((len(X), 2))])
+
+    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
+    for rows, names in ((X, ["length", "width"]), (X.to_numpy(), ["x0", "x1"])):
+        pipeline = make_pipeline(StandardScaler(), WithComponents()).fit(rows)
+        display = OutlierScoreDisplay.from_estimator(
+            pipeline, rows, kind="contributions"
+        )
+        assert display.feature_names == [*names, "code0", "code1"]
+
+
+def test_names_are_those_that_the_detector_gets():
+    X = pd.DataFrame(np.eye(4, 3), columns=["length", "width", "age"])
+    for before, names in (
+        (PCA(3), ["pca0", "pca1", "pca2"]),
+        (FunctionTransformer(np.asarray), ["x0", "x1", "x2"]),
+    ):
+        pipeline = make_pipeline(before, Explainer()).fit(X)
+        display = OutlierScoreDisplay.from_estimator(pipeline, X, kind="contributions")
+        assert display.feature_names == names
 
 
 def test_in_axes_of_the_user(beside):

@@ -136,6 +136,12 @@ def test_of_estimators(transformer, detector):
 def test_in_axes_of_the_user(beside):
     display = TrainingHistoryDisplay.from_history(HISTORY, ax=beside)
     assert display.ax_ is beside
+    two = {"a" * 100 + "b": HISTORY, "a" * 100 + "c": HISTORY}
+    display = TrainingHistoryDisplay.from_history(
+        two, best_epoch=dict.fromkeys(two, 2), ax=beside
+    )
+    # Names are shortened so that they differ.
+    assert [label[-1] for label in legend(display)[:2]] == ["b", "c"]
     display = TrainingHistoryDisplay.from_history(VARIATIONAL, ax=beside)
     assert display.figure_ is beside.figure
     assert not beside.axison
