@@ -157,7 +157,7 @@ class TrainingHistoryDisplay:
         ax.grid(alpha=0.3)
 
     def _legend(self, metrics, styles, *, long):
-        """Return handles and labels of the fits and line styles; best epochs if long."""
+        """Return handles and labels of fits and line styles; best epochs if long."""
         from matplotlib.lines import Line2D
 
         several = len(self.histories) > 1
