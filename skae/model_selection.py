@@ -8,7 +8,7 @@ from sklearn.model_selection import cross_validate
 
 from .metrics import reconstruction_scorer
 
-__all__ = ["compare_reconstruction"]
+__all__ = ["compare_reconstruction", "n_components_parameter"]
 
 
 def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
@@ -77,7 +77,7 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
         for number in [None] if n_components is None else n_components:
             candidate = clone(estimator)
             if number is not None:
-                candidate.set_params(**{_n_components_of(candidate): number})
+                candidate.set_params(**{n_components_parameter(candidate): number})
             results = cross_validate(
                 candidate,
                 X,
@@ -107,8 +107,39 @@ def _name(estimator):
     return type(steps[-1][1] if steps else estimator).__name__
 
 
-def _n_components_of(estimator):
-    """Find the parameter `n_components` of an estimator or of a Pipeline's step."""
+def n_components_parameter(estimator):
+    """Find the parameter `n_components` of an estimator or of a step of a Pipeline.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A transformer such as PCA and :class:`~skae.AutoencoderTransformer`, or a
+        Pipeline with one.
+
+    Returns
+    -------
+    str
+        Name of the parameter for `set_params` and the grid of a search: in a Pipeline,
+        that of the last step that has one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter.
+
+    See Also
+    --------
+    compare_reconstruction : Scores for several numbers of components.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae.model_selection import n_components_parameter
+    >>> n_components_parameter(make_pipeline(StandardScaler(), PCA()))
+    'pca__n_components'
+    """
     parameters = estimator.get_params()
     names = ["n_components"]
     for step, _ in getattr(estimator, "steps", [])[::-1]:
@@ -116,4 +147,7 @@ def _n_components_of(estimator):
     for name in names:
         if name in parameters:
             return name
-    raise ValueError(f"{estimator!r} has no parameter n_components.")
+    raise ValueError(
+        f"{estimator!r} has no parameter n_components. Give a transformer such as "
+        " PCA or AutoencoderTransformer, or a Pipeline with one."
+    )

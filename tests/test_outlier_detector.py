@@ -361,7 +361,7 @@ def test_display_of_an_explanation(rows):
     pipeline = make_pipeline(StandardScaler(), quick(n_components=2)).fit(X)
     X.loc[0, "c"] += 9
     display = OutlierScoreDisplay.from_estimator(
-        pipeline, X, kind="contributions", row=0
+        pipeline, X, kind="contributions", sample=0
     )
     total = sum(bar.get_width() for bar in display.bars_)
     assert total == pytest.approx(-pipeline.score_samples(X)[0], rel=1e-5)

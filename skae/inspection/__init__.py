@@ -1,5 +1,6 @@
-"""Pictures of what an autoencoder does, to scikit-learn's Display convention."""
+"""Plots of fitted autoencoders and outlier detectors, as scikit-learn's Displays."""
 
+from ._decoded_codes import DecodedCodesDisplay
 from ._explained_variance import ExplainedVarianceDisplay
 from ._latent_space import LatentSpaceDisplay
 from ._outlier_score import OutlierScoreDisplay
@@ -7,6 +8,7 @@ from ._reconstruction import ReconstructionDisplay
 from ._training_history import TrainingHistoryDisplay
 
 __all__ = [
+    "DecodedCodesDisplay",
     "ExplainedVarianceDisplay",
     "LatentSpaceDisplay",
     "OutlierScoreDisplay",

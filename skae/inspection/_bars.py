@@ -1,4 +1,4 @@
-"""Rows of a table as bars."""
+"""Samples of a table drawn as bars."""
 
 import math
 
@@ -15,63 +15,78 @@ from ._drawing import (
 
 
 def draw_tables(ax, series, feature_names, value_label, title):
-    """Draw a panel of horizontal bars for each row, and a bar for each of the series.
+    """Draw axes of horizontal bars for each sample, with a bar for each of the series.
 
-    The first series of `series`, a dict of labels to arrays of shape (n_rows,
-    n_features), is drawn in light grey. Gives axes, and bars by label.
+    The first series of `series`, a dict of labels to arrays of shape (n_samples,
+    n_features), is drawn in light grey. Returns axes, and bars by label.
     """
-    n_rows, n_features = next(iter(series.values())).shape
+    n_samples, n_features = next(iter(series.values())).shape
     labels = [wrapped(name, 30) for name in feature_names]
-    n_characters, n_lines = text_size(labels)
-    height = max(1.1 * LINE * n_lines, 0.1 * len(series) + 0.06)
-    n_bands = math.ceil(n_rows / 5)
-    n_columns = math.ceil(n_rows / n_bands)
-    figsize = (
-        max(n_columns * 2.1 + n_characters * CHARACTER, 4),
-        n_bands * (n_features * height + 0.7) + 0.5,
-    )
-    styles = [{"facecolor": "0.85", "edgecolor": "black"}]
-    for style in series_styles(len(series) - 1):
-        styles.append(
-            {
-                "facecolor": style["color"],
-                "edgecolor": "white",
-                "hatch": style["hatch"],
-            }
-        )
-    from matplotlib.patches import Patch
-
-    handles = [Patch(linewidth=0.5, **style) for style in styles]
+    n_bands = math.ceil(n_samples / 5)
+    n_columns = math.ceil(n_samples / n_bands)
+    styles = _bar_styles(len(series))
     figure, grid = grid_in(
         ax,
         n_bands,
         n_columns,
-        figsize=figsize,
+        figsize=_figsize(labels, len(series), n_bands, n_columns),
         title=title,
-        legend=(handles, list(series)),
+        legend=(_handles(styles), list(series)),
     )
-    positions = np.arange(n_features)
-    axes = np.empty(n_rows, dtype=object)
+    all_axes = np.empty(n_samples, dtype=object)
     bars = {label: [] for label in series}
-    for i in range(n_rows):
-        axes[i] = figure.add_subplot(grid[i], sharex=axes[0], sharey=axes[0])
-        for j, (label, values) in enumerate(series.items()):
-            bars[label].append(
-                axes[i].barh(
-                    positions + ((j + 0.5) / len(series) - 0.5) * 0.8,
-                    values[i],
-                    height=0.8 / len(series),
-                    label=label,
-                    linewidth=0.5,
-                    **styles[j],
-                )
-            )
-        axes[i].axvline(0, color="black", linewidth=0.8)
-        axes[i].set_title(f"Row {i}", fontsize="medium", loc="left")
-        axes[i].set_yticks(positions, labels)
-        axes[i].set_ylim(n_features - 0.5, -0.5)
-        axes[i].locator_params(axis="x", nbins=4)
-        axes[i].tick_params(labelleft=i % n_columns == 0)
-        if i + n_columns >= n_rows:
-            axes[i].set_xlabel(value_label)
-    return axes, bars
+    for i in range(n_samples):
+        all_axes[i] = axes = figure.add_subplot(
+            grid[i], sharex=all_axes[0], sharey=all_axes[0]
+        )
+        drawn = _draw_bars(axes, [values[i] for values in series.values()], styles)
+        for label, container in zip(series, drawn, strict=True):
+            bars[label].append(container)
+        axes.set_title(f"Sample {i}", fontsize="medium", loc="left")
+        axes.set_yticks(np.arange(n_features), labels)
+        axes.set_ylim(n_features - 0.5, -0.5)
+        axes.locator_params(axis="x", nbins=4)
+        axes.tick_params(labelleft=i % n_columns == 0)
+        if i + n_columns >= n_samples:
+            axes.set_xlabel(value_label)
+    return all_axes, bars
+
+
+def _figsize(labels, n_series, n_bands, n_columns):
+    n_characters, n_lines = text_size(labels)
+    bar_height = max(1.1 * LINE * n_lines, 0.1 * n_series + 0.06)
+    return (
+        max(n_columns * 2.1 + n_characters * CHARACTER, 4),
+        n_bands * (len(labels) * bar_height + 0.7) + 0.5,
+    )
+
+
+def _bar_styles(n_series):
+    """Return styles of bars: light grey first, then colours with hatches."""
+    colored = [
+        {"facecolor": style["color"], "edgecolor": "white", "hatch": style["hatch"]}
+        for style in series_styles(n_series - 1)
+    ]
+    return [{"facecolor": "0.85", "edgecolor": "black"}, *colored]
+
+
+def _handles(styles):
+    from matplotlib.patches import Patch
+
+    return [Patch(linewidth=0.5, **style) for style in styles]
+
+
+def _draw_bars(axes, values, styles):
+    """Draw bars of several series beside each other for each feature."""
+    axes.axvline(0, color="black", linewidth=0.8)
+    height = 0.8 / len(values)
+    return [
+        axes.barh(
+            np.arange(len(widths)) + (i + 0.5) * height - 0.4,
+            widths,
+            height=height,
+            linewidth=0.5,
+            **style,
+        )
+        for i, (widths, style) in enumerate(zip(values, styles, strict=True))
+    ]

@@ -1,4 +1,4 @@
-"""What the Displays ask of estimators: names, codes, reconstructions."""
+"""Names, codes, reconstructions and scores of estimators, by their public methods."""
 
 import math
 from collections import Counter
@@ -9,31 +9,33 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._inference import Predictor
 
-
-def final_step(estimator):
-    """Give the estimator at the end of Pipelines and searches."""
+def unpack(estimator):
+    """Return the steps before the last one of Pipelines and searches, and that."""
+    before = []
     while True:
         if isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
+            steps = [step for _, step in estimator.steps]
+            before += [step for step in steps[:-1] if step not in (None, "passthrough")]
+            estimator = steps[-1]
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         else:
-            return estimator
+            return before, estimator
 
 
 def class_name(estimator):
-    return type(final_step(estimator)).__name__
+    """Return the name of the class at the end of Pipelines and searches."""
+    return type(unpack(estimator)[1]).__name__
 
 
-def by_name(things, name_of=class_name):
-    """Give a dict of names to things, of which there may be one, a list or a dict."""
+def by_name(things):
+    """Return a dict of names to estimators, given one, a list or a dict of them."""
     if isinstance(things, Mapping):
         named = {str(name): thing for name, thing in things.items()}
     else:
         things = list(things) if isinstance(things, list | tuple) else [things]
-        names = [name_of(thing) for thing in things]
+        names = [class_name(thing) for thing in things]
         times = Counter(names)
         seen = Counter()
         named = {}
@@ -46,44 +48,42 @@ def by_name(things, name_of=class_name):
 
 
 def encode(estimator, X):
-    """Give the codes of X, of shape (n_samples, n_components)."""
+    """Return the codes of X, of shape (n_samples, n_components)."""
     if isinstance(estimator, BaseEstimator):
         check_is_fitted(estimator)
+    X = _as_fitted(estimator, X)
     if hasattr(estimator, "transform"):
-        codes = np.asarray(estimator.transform(_as_fitted(estimator, X)))
+        codes = np.asarray(estimator.transform(X))
     else:
-        before, detector = _split_detector(estimator)
-        X = _as_fitted(estimator, X)
-        X = X if before is None else before.transform(X)
-        shape = np.shape(X)
-        if len(shape) > 2:
-            X = np.reshape(X, (shape[0], math.prod(shape[1:])))
-        X = validate_data(detector, X, reset=False, dtype=[np.float64, np.float32])
-        codes = _run(detector.encoder_, X)
+        before, detector = _unpack_detector(estimator)
+        X = _transform(before, X)
+        if np.ndim(X) > 2:
+            X = np.reshape(X, (len(X), -1))
+        X = validate_data(detector, X, reset=False)
+        codes = _predict(detector.encoder_, X)
     return codes.reshape(len(codes), -1)
 
 
 def decode(estimator, codes):
-    """Give what codes stand for, in the units of X."""
+    """Return the samples that codes decode to, in the units of X."""
     if hasattr(estimator, "inverse_transform"):
         return np.asarray(estimator.inverse_transform(codes))
-    before, detector = _split_detector(estimator)
-    samples = _run(detector.decoder_, codes)
-    samples = samples.reshape(len(codes), *_input_shape(detector.encoder_))
-    if before is None:
-        return samples
-    if not hasattr(before, "inverse_transform"):
-        raise TypeError(
-            f"The steps before {class_name(estimator)} cannot be undone: a "
-            "reconstruction in the units of X needs an inverse_transform of each."
-        )
-    return np.asarray(before.inverse_transform(samples))
+    before, detector = _unpack_detector(estimator)
+    samples = _predict(detector.decoder_, codes)
+    samples = samples.reshape(len(samples), *_open_shape(detector.encoder_))
+    return _inverse_transform(before, detector, samples)
 
 
 def reconstruct(estimator, X):
-    """Give codes and reconstructions of X, the latter in its shape and units."""
+    """Return codes and reconstructions of X, the latter in its shape and units."""
     codes = encode(estimator, X)
-    samples = decode(estimator, codes)
+    if hasattr(estimator, "inverse_transform"):
+        samples = np.asarray(estimator.inverse_transform(codes))
+    else:
+        before, detector = _unpack_detector(estimator)
+        transformed = _transform(before, _as_fitted(estimator, X))
+        samples = detector.reconstruct(transformed)
+        samples = _inverse_transform(before, detector, samples)
     shape = np.shape(X)
     if samples.size != math.prod(shape):
         raise ValueError(
@@ -94,7 +94,7 @@ def reconstruct(estimator, X):
 
 
 def feature_names_of(X, n_features, feature_names=None):
-    """Give the names of columns: those given, those of a DataFrame, or x0, x1, ..."""
+    """Return the names given, those of a DataFrame, or x0, x1, ..."""
     if feature_names is None:
         feature_names = getattr(X, "columns", None)
     if feature_names is None:
@@ -108,11 +108,11 @@ def feature_names_of(X, n_features, feature_names=None):
 
 
 def score(estimator, X):
-    """Give scores of X, the higher the more normal, and the threshold if there is one.
+    """Return scores of X, higher for inliers, and the threshold or None.
 
-    Detectors of PyOD count the other way.
+    Detectors of PyOD score outliers higher, so that their sign is changed.
     """
-    detector = final_step(estimator)
+    _, detector = unpack(estimator)
     if hasattr(estimator, "score_samples"):
         scores, threshold = estimator.score_samples(X), None
         if hasattr(detector, "offset_"):
@@ -128,26 +128,30 @@ def score(estimator, X):
 
 
 def explain(estimator, X):
-    """Give contributions to the scores of X by the detector at the end, and names."""
-    names = getattr(X, "columns", None)
-    before, detector = _split(estimator)
-    X = X if before is None else before.transform(X)
+    """Return contributions to the scores of X by the last step, and their names.
+
+    There is one contribution of each feature, and may be one of each component.
+    """
+    before, detector = unpack(estimator)
     if not hasattr(detector, "explain"):
         raise TypeError(
-            f"{type(detector).__name__} has no method explain that gives contributions "
-            "to its scores. Give contributions to from_predictions."
+            f"{type(detector).__name__} has no method explain that returns "
+            "contributions to its scores. Give contributions to from_predictions."
         )
-    contributions = detector.explain(X)
-    # Names that a scaler has taken away still hold for contributions of features.
-    if hasattr(contributions, "columns") or (
-        names is not None and np.shape(contributions)[1] != len(names)
-    ):
-        names = None
+    contributions = detector.explain(_transform(before, X))
+    if hasattr(contributions, "columns"):
+        return contributions, list(contributions.columns)
+    n_contributions = np.shape(contributions)[1]
+    n_features = min(detector.n_features_in_, n_contributions)
+    names = _names_after(before, getattr(X, "columns", None))
+    if names is None or len(names) != n_features:
+        names = feature_names_of(None, n_features)
+    names = [*names, *(f"code{i}" for i in range(n_contributions - n_features))]
     return contributions, names
 
 
 def _as_fitted(estimator, X):
-    """Flatten images for an estimator that was fitted on flat rows, such as PCA."""
+    """Flatten images for an estimator that was fitted on flat samples, such as PCA."""
     shape = np.shape(X)
     if len(shape) > 2:
         n_features = math.prod(shape[1:])
@@ -156,20 +160,13 @@ def _as_fitted(estimator, X):
     return X
 
 
-def _split(estimator):
-    """Give the steps before the one at the end, None if there are none, and that."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    several = isinstance(estimator, Pipeline) and len(estimator) > 1
-    return (estimator[:-1] if several else None), final_step(estimator)
-
-
-def _split_detector(estimator):
-    """Split before an outlier detector, which has to have an encoder and a decoder."""
-    before, detector = _split(estimator)
+def _unpack_detector(estimator):
+    """Unpack an estimator without transform that has to end in an autoencoder."""
+    before, detector = unpack(estimator)
     if isinstance(detector, BaseEstimator):
         check_is_fitted(detector)
-    if not (hasattr(detector, "encoder_") and hasattr(detector, "decoder_")):
+    public = ("encoder_", "decoder_", "reconstruct")
+    if not all(hasattr(detector, name) for name in public):
         missing = " and no ".join(
             name
             for name in ("transform", "inverse_transform")
@@ -183,10 +180,37 @@ def _split_detector(estimator):
     return before, detector
 
 
-def _input_shape(network):
-    """Shape of what a Keras network takes, but for the samples; -1 where it is open."""
+def _transform(steps, X):
+    for step in steps:
+        X = step.transform(X)
+    return X
+
+
+def _names_after(steps, names):
+    """Return the names of the features that steps compute, None if not known."""
+    for step in steps:
+        if names is None or not hasattr(step, "get_feature_names_out"):
+            return None
+        names = step.get_feature_names_out(names)
+    return names
+
+
+def _inverse_transform(steps, detector, samples):
+    for step in reversed(steps):
+        if not hasattr(step, "inverse_transform"):
+            raise TypeError(
+                f"{type(step).__name__} before {type(detector).__name__} has no "
+                "inverse_transform, which a reconstruction in the units of X needs."
+            )
+        samples = step.inverse_transform(samples)
+    return np.asarray(samples)
+
+
+def _open_shape(network):
+    """Return the shape of one sample for a Keras model, -1 where it is open."""
     return [-1 if size is None else size for size in network.input_shape[1:]]
 
 
-def _run(network, X):
-    return Predictor(network)(X.reshape(len(X), *_input_shape(network)))
+def _predict(network, samples):
+    samples = samples.reshape(len(samples), *_open_shape(network))
+    return network.predict(samples, verbose=0)

@@ -1,18 +1,19 @@
-"""The share of variance kept, against the size of the code."""
+"""Display of the explained variance by the number of components."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import validation_curve
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from ..metrics import reconstruction_scorer
+from ..model_selection import n_components_parameter
 from ._drawing import (
     CHARACTER,
     axes_size,
     check_option,
+    legend_inside,
     merged,
     series_styles,
     set_axes_title,
@@ -20,16 +21,17 @@ from ._drawing import (
 )
 from ._estimators import by_name
 
-_UNNAMED = "Share of variance"
+_UNNAMED = "Explained variance"
 
-# As many sizes are all written on the axis, if there is room.
+# So many numbers of components are all written on the axis, if there is room.
 _FEW = 8
 
 
 class ExplainedVarianceDisplay:
-    """Share of the variance that codes of several sizes keep.
+    """Explained variance of reconstructions by the number of components.
 
-    It helps to choose `n_components`, and to see what an autoencoder gains over PCA.
+    It helps to choose `n_components`, and to compare an autoencoder with PCA. The
+    explained variance is R², see :func:`~skae.metrics.reconstruction_r2_score`.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_scores` to
     create a display. All parameters are stored as attributes.
@@ -37,19 +39,20 @@ class ExplainedVarianceDisplay:
     Parameters
     ----------
     n_components : dict of str to ndarray of shape (n_sizes,)
-        Sizes of the code, by the name of the curve.
+        Numbers of components, by the name of the curve.
     scores : dict of str to ndarray of shape (n_sizes, n_splits)
-        Shares of variance (R²) by the same names, 1 being all: a column for each split
-        of the data.
-    score_name : str, default="Share of variance kept (R²)"
-        What the scores are.
+        Explained variance (R²) by the same names, with a column for each split of the
+        data.
+    score_name : str, default="Explained variance (R²)"
+        Label of the scores.
 
     Attributes
     ----------
     lines_ : dict of str to matplotlib.lines.Line2D
         Means over the splits, by name.
     bands_ : dict of str to matplotlib.collections.PolyCollection
-        One standard deviation around them, where there are several splits.
+        Bands of one standard deviation around them, by name, for curves with several
+        splits.
     ax_ : matplotlib.axes.Axes
         The axes.
     figure_ : matplotlib.figure.Figure
@@ -57,8 +60,9 @@ class ExplainedVarianceDisplay:
 
     See Also
     --------
-    skae.metrics.reconstruction_r2_score : The share of variance.
-    ReconstructionDisplay : What it looks like.
+    skae.metrics.reconstruction_r2_score : Explained variance of reconstructions.
+    skae.model_selection.compare_reconstruction : Table of scores, times and sizes.
+    ReconstructionDisplay : Samples beside their reconstructions.
 
     Examples
     --------
@@ -76,9 +80,7 @@ class ExplainedVarianceDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(
-        self, n_components, scores, *, score_name="Share of variance kept (R²)"
-    ):
+    def __init__(self, n_components, scores, *, score_name="Explained variance (R²)"):
         self.n_components = n_components
         self.scores = scores
         self.score_name = score_name
@@ -91,7 +93,7 @@ class ExplainedVarianceDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         xscale : {"linear", "log"}, default="linear"
-            Scale of the axis of sizes.
+            Scale of the numbers of components.
         line_kwargs : dict, default=None
             Passed to ``Axes.plot`` for each curve.
 
@@ -106,31 +108,11 @@ class ExplainedVarianceDisplay:
             If `xscale` is neither of the two.
         """
         check_option("xscale", xscale, ("linear", "log"))
-        from matplotlib.lines import Line2D
-
         ax = single_axes(ax, (6.4, 4.2))
         self.lines_, self.bands_ = {}, {}
         styles = series_styles(len(self.scores))
-        for (name, scores), style in zip(self.scores.items(), styles, strict=True):
-            style.pop("hatch")
-            many = len(scores) > 20
-            defaults = {**style, "label": name, "markevery": len(scores) // 10 or 1}
-            defaults["markersize"] = 4 if many else 6
-            order = np.argsort(self.n_components[name], kind="stable")
-            sizes, scores = self.n_components[name][order], scores[order]
-            mean, spread = scores.mean(axis=1), scores.std(axis=1)
-            (self.lines_[name],) = ax.plot(
-                sizes, mean, **merged(defaults, line_kwargs, Line2D)
-            )
-            if scores.shape[1] > 1:
-                self.bands_[name] = ax.fill_between(
-                    sizes,
-                    mean - spread,
-                    mean + spread,
-                    color=self.lines_[name].get_color(),
-                    alpha=0.2,
-                    linewidth=0,
-                )
+        for name, style in zip(self.scores, styles, strict=True):
+            self._draw_curve(ax, name, style, line_kwargs)
         ax.set_xscale(xscale)
         sizes = np.unique(np.concatenate(list(self.n_components.values())))
         ticks = _choose_ticks(sizes, xscale, axes_size(ax)[0])
@@ -139,19 +121,47 @@ class ExplainedVarianceDisplay:
         ax.set(xlabel="Number of components", ylabel=self.score_name)
         ax.grid(alpha=0.3)
         if len(self.lines_) > 1 or _UNNAMED not in self.lines_:
-            ax.legend(loc="best")
-        set_axes_title(ax, "Variance kept by codes of several sizes")
+            legend_inside(ax, self.lines_.values(), self.lines_)
+        set_axes_title(ax, "Explained variance by number of components")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _draw_curve(self, ax, name, style, line_kwargs):
+        """Draw the mean over the splits, and a band of one standard deviation."""
+        from matplotlib.lines import Line2D
+
+        order = np.argsort(self.n_components[name], kind="stable")
+        sizes, scores = self.n_components[name][order], self.scores[name][order]
+        mean, deviation = scores.mean(axis=1), scores.std(axis=1)
+        defaults = {
+            "color": style["color"],
+            "linestyle": style["linestyle"],
+            "marker": style["marker"],
+            "markevery": len(scores) // 10 or 1,
+            "markersize": 4 if len(scores) > 20 else 6,
+            "label": name,
+        }
+        (self.lines_[name],) = ax.plot(
+            sizes, mean, **merged(defaults, line_kwargs, Line2D)
+        )
+        if scores.shape[1] > 1:
+            self.bands_[name] = ax.fill_between(
+                sizes,
+                mean - deviation,
+                mean + deviation,
+                color=self.lines_[name].get_color(),
+                alpha=0.2,
+                linewidth=0,
+            )
 
     @classmethod
     def from_estimator(
         cls, estimator, X, *, n_components, cv=None, n_jobs=None, ax=None, **plot_params
     ):
-        """Fit an estimator for each size of the code and plot what it keeps.
+        """Cross-validate estimators for several numbers of components and plot them.
 
-        Each is fitted on the training rows of each split, and scored on its test rows
-        by :func:`~skae.metrics.reconstruction_scorer`, in the units of X.
+        Each is fitted on the training samples of each split, and scored on its test
+        samples by :func:`~skae.metrics.reconstruction_scorer`, in the units of X.
 
         Parameters
         ----------
@@ -159,15 +169,15 @@ class ExplainedVarianceDisplay:
             With `n_components`, `transform` and `inverse_transform`, or a Pipeline with
             such a step. They are cloned.
         X : array-like of shape (n_samples, n_features)
-            Rows to fit and to score on. An
-            :class:`~skae.AutoencoderTransformer` takes images too.
+            Samples to fit and to score. An :class:`~skae.AutoencoderTransformer` takes
+            images too.
         n_components : array-like of int of shape (n_sizes,)
-            Sizes of the code to try.
+            Numbers of components.
         cv : int, cross-validation generator or iterable, default=None
-            How to split X, as in scikit-learn. None is 5 folds.
-            ``ShuffleSplit(1, random_state=0)`` fits each size once only.
+            Cross-validation splitting strategy, as in scikit-learn. None is 5 folds;
+            ``ShuffleSplit(1, random_state=0)`` fits each estimator once.
         n_jobs : int, default=None
-            Fits to run at once, as in scikit-learn.
+            Number of fits to run in parallel, as in scikit-learn.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -181,7 +191,7 @@ class ExplainedVarianceDisplay:
         Raises
         ------
         ValueError
-            If an estimator has no parameter `n_components`, or no size is given.
+            If an estimator has no parameter `n_components`, or no number is given.
 
         See Also
         --------
@@ -198,7 +208,7 @@ class ExplainedVarianceDisplay:
         >>> X = load_wine().data
         >>> scaled = make_pipeline(StandardScaler(), PCA())
         >>> display = ExplainedVarianceDisplay.from_estimator(
-        ...     {"as it is": PCA(), "scaled": scaled}, X, n_components=[1, 2, 4]
+        ...     {"unscaled": PCA(), "scaled": scaled}, X, n_components=[1, 2, 4]
         ... )
         >>> display.scores["scaled"].shape
         (3, 5)
@@ -210,7 +220,7 @@ class ExplainedVarianceDisplay:
                 clone(one),
                 X,
                 None,
-                param_name=_name_of_n_components(one),
+                param_name=n_components_parameter(one),
                 param_range=sizes.tolist(),
                 scoring=reconstruction_scorer,
                 cv=cv,
@@ -222,7 +232,7 @@ class ExplainedVarianceDisplay:
         return cls.from_scores(
             sizes,
             scores,
-            score_name="Share of held-out variance kept (R²)",
+            score_name="Explained variance of test samples (R²)",
             ax=ax,
             **plot_params,
         )
@@ -231,17 +241,17 @@ class ExplainedVarianceDisplay:
     def from_scores(
         cls, n_components, scores, *, score_name=None, ax=None, **plot_params
     ):
-        """Plot shares of variance that are at hand.
+        """Plot precomputed scores.
 
         Parameters
         ----------
         n_components : array-like of int of shape (n_sizes,), or dict of str to them
-            Sizes of the code: those of all curves, or of each by its name.
+            Numbers of components: those of all curves, or of each by name.
         scores : array-like of shape (n_sizes,) or (n_sizes, n_splits), or dict of str \
                 to them
-            Shares of variance (R²); several curves by their names.
+            Explained variance (R²), several curves by name.
         score_name : str, default=None
-            What the scores are. None is "Share of variance kept (R²)".
+            Label of the scores. None is "Explained variance (R²)".
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -281,8 +291,8 @@ class ExplainedVarianceDisplay:
             if isinstance(n_components, Mapping):
                 if name not in n_components:
                     raise ValueError(
-                        f"n_components has no sizes for {name!r}, only for "
-                        f"{list(n_components)}."
+                        f"n_components has the names {list(n_components)}, but scores "
+                        f"has {name!r}."
                     )
                 sizes[name] = _check_sizes(n_components[name])
             else:
@@ -290,7 +300,7 @@ class ExplainedVarianceDisplay:
             if len(values) != len(sizes[name]):
                 raise ValueError(
                     f"{name!r} has {len(values)} scores, but n_components has "
-                    f"{len(sizes[name])} sizes."
+                    f"{len(sizes[name])} numbers."
                 )
         given = {} if score_name is None else {"score_name": score_name}
         return cls(sizes, curves, **given).plot(ax, **plot_params)
@@ -304,14 +314,16 @@ def _check_sizes(n_components):
             "[2, 4, 8]."
         )
     if sizes.min() < 1:
-        raise ValueError(f"n_components has {sizes.min()}, but a code has 1 at least.")
+        raise ValueError(
+            f"n_components has {sizes.min()}, but at least 1 was expected."
+        )
     return sizes
 
 
 def _choose_ticks(sizes, xscale, inches):
-    """Choose sizes to write on the axis: both ends, and what there is room for between.
+    """Choose ticks: both ends, and as many as there is room for between.
 
-    Between are sizes that were tried, or round numbers if those are many.
+    Between are some of the sizes, or round numbers if there are many sizes.
     """
     first, last = sizes[0], sizes[-1]
     room = (len(str(last)) + 1) * CHARACTER / inches
@@ -329,19 +341,3 @@ def _choose_ticks(sizes, xscale, inches):
         if where(size) - where(ticks[-1]) >= gap <= where(last) - where(size):
             ticks.append(size)
     return np.unique([*ticks, last])
-
-
-def _name_of_n_components(estimator):
-    """Name the parameter: in a Pipeline, that of the last step that has it."""
-    if not isinstance(estimator, Pipeline):
-        if "n_components" in estimator.get_params():
-            return "n_components"
-    else:
-        for name, step in reversed(estimator.steps):
-            if hasattr(step, "get_params") and "n_components" in step.get_params():
-                return f"{name}__n_components"
-    raise ValueError(
-        f"{type(estimator).__name__} has no parameter n_components to try sizes of. "
-        "Give a transformer such as PCA or AutoencoderTransformer, or a Pipeline with "
-        "one."
-    )

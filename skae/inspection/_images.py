@@ -1,14 +1,15 @@
-"""Arrays as images, and images in rows."""
+"""Checks of images, and images drawn beside and above each other."""
 
 import math
+from dataclasses import dataclass, field
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_array
 
-from ._drawing import CHARACTER, LINE, shortened, single_axes, text_size
+from ._drawing import CHARACTER, LINE, axes_size, shortened, single_axes, text_size
 
-# What is shown where nothing is said: a row of images, or a few rows of a table.
+# Samples drawn by default: images, or rows of a table.
 _N_IMAGES, _N_ROWS = 10, 4
 
 # The space between images, and between bands of them, in widths of an image.
@@ -16,39 +17,28 @@ GAP, BAND_GAP = 0.06, 0.4
 
 
 def check_samples(X, name):
-    """Refuse what is no array of finite numbers, of any shape."""
+    """Check that X is an array of finite numbers, of any shape."""
     return check_array(
         X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
     )
 
 
+def mean_and_deviation(X):
+    """Return mean and standard deviation of each feature; 1 where that is 0."""
+    X = check_samples(X, "X")
+    scale = X.std(axis=0)
+    scale[scale == 0] = 1
+    return X.mean(axis=0), scale
+
+
 def as_images(X, image_shape):
-    """Give X as images of shape (n, h, w) or (n, h, w, c), or None if it is a table."""
+    """Return X as images of shape (n, h, w) or (n, h, w, c), or None for a table."""
     n_samples, *shape = X.shape
     if image_shape is None:
         if len(shape) == 1:
             return None
     else:
-        n_features = math.prod(shape)
-        if isinstance(image_shape, str):
-            side = math.isqrt(n_features)
-            if image_shape != "square":
-                raise ValueError(
-                    f"image_shape={image_shape!r} is no shape: give (height, width), "
-                    "(height, width, channels), 'square' or None."
-                )
-            if side**2 != n_features:
-                raise ValueError(
-                    f"image_shape='square', but samples of {n_features} features are "
-                    "no squares. Give image_shape=(height, width)."
-                )
-            image_shape = (side, side)
-        shape = check_shape(image_shape, "image_shape", (2, 3))
-        if math.prod(shape) != n_features:
-            raise ValueError(
-                f"image_shape={shape} takes {math.prod(shape)} values, but samples "
-                f"have {n_features}."
-            )
+        shape = _check_image_shape(image_shape, math.prod(shape))
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)):
@@ -59,28 +49,52 @@ def as_images(X, image_shape):
     return X.reshape(n_samples, *shape)
 
 
+def _check_image_shape(image_shape, n_features):
+    """Return the shape of an image of so many features."""
+    if isinstance(image_shape, str):
+        side = math.isqrt(n_features)
+        if image_shape != "square":
+            raise ValueError(
+                f"image_shape={image_shape!r}, but (height, width), (height, width, "
+                "channels), 'square' or None was expected."
+            )
+        if side**2 != n_features:
+            raise ValueError(
+                f"image_shape='square', but {n_features} features are not a square "
+                "number. Give image_shape=(height, width)."
+            )
+        image_shape = (side, side)
+    shape = check_shape(image_shape, "image_shape", (2, 3))
+    if math.prod(shape) != n_features:
+        raise ValueError(
+            f"image_shape={shape} has {math.prod(shape)} values, but samples have "
+            f"{n_features}."
+        )
+    return shape
+
+
 def check_shape(shape, name, lengths=(2,)):
-    """Refuse what is no tuple of positive ints."""
+    """Check that a shape is a tuple of positive ints, of one of the lengths."""
     try:
         sizes = tuple(shape)
     except TypeError:
         sizes = ()
     good = all(isinstance(size, Integral) and size > 0 for size in sizes)
     if len(sizes) not in lengths or not good:
-        expected = {(2,): "(height, width)"}.get(
-            lengths, "(height, width) or (height, width, channels)"
-        )
+        expected = "(height, width)"
+        if 3 in lengths:
+            expected += " or (height, width, channels)"
         raise ValueError(f"{name}={shape!r}, but {expected} was expected.")
     return tuple(int(size) for size in sizes)
 
 
 def check_n_samples(n_samples, X, image_shape):
-    """Give how many samples to draw."""
+    """Return the number of samples to draw."""
     shape = np.shape(X)
     if len(shape) < 2:
         raise ValueError(
-            f"X has shape {shape}, but rows of shape (n_samples, n_features) or images "
-            "of shape (n_samples, height, width) were expected. Give one sample as "
+            f"X has shape {shape}, but (n_samples, n_features) or, of images, "
+            "(n_samples, height, width) was expected. Give one sample as "
             "x[np.newaxis]."
         )
     if n_samples is None:
@@ -91,7 +105,7 @@ def check_n_samples(n_samples, X, image_shape):
 
 
 def as_code_images(codes, code_shape, name):
-    """Give codes as pictures: the most nearly square ones, lying, if none is given."""
+    """Reshape codes to images, by default to the most square shape with w >= h."""
     n_components = codes.shape[1]
     if code_shape is None:
         height = next(
@@ -102,14 +116,14 @@ def as_code_images(codes, code_shape, name):
         shape = check_shape(code_shape, "code_shape")
         if math.prod(shape) != n_components:
             raise ValueError(
-                f"code_shape={shape} takes {math.prod(shape)} numbers, but codes by "
+                f"code_shape={shape} has {math.prod(shape)} values, but codes by "
                 f"{name} have {n_components}."
             )
     return codes.reshape(len(codes), *shape)
 
 
 def to_colors(images, low, high):
-    """Bring images with channels from [low, high] to [0, 1]; leave grey ones."""
+    """Scale images with channels from [low, high] to [0, 1]; return others as given."""
     if images.ndim == 3:
         return images
     if low >= 0 and high <= 1:
@@ -120,65 +134,127 @@ def to_colors(images, low, high):
 
 
 def image_slots(n_images):
-    """Give the columns that images stand in, and the inches that each is wide."""
+    """Return the number of images beside each other, and inches for each."""
     n_columns = n_images if n_images <= 10 else 10 if n_images <= 20 else 20
     inches = np.interp(n_columns, [1, 4, 10, 20], [1.8, 1.3, 0.85, 0.5])
     return n_columns, float(inches)
 
 
-def draw_image_rows(ax, rows, *, n_columns, slot_heights, inches, more_height=0):
-    """Draw rows of images in one axes; give those, images by label, room for a title.
+@dataclass(frozen=True)
+class ImageRow:
+    """Images beside each other.
 
-    A row is a label, images, and keyword arguments for them. Each image stands in a
-    slot of width 1; what does not fit into a row goes on in the next band of rows. One
-    axes for all is much quicker than one for each image. A figure of our own has slots
-    `inches` wide, and room for `more_height` inches below them.
+    Parameters
+    ----------
+    label : str
+        Text at their left.
+    images : ndarray of shape (n_images, height, width) or \
+            (n_images, height, width, channels)
+        The images.
+    height : float
+        Height of the row, in widths of the slot in which each image stands.
+    kwargs : dict
+        Passed to ``Axes.imshow`` for images without channels.
     """
-    n_images = len(rows[0][1])
-    room = None
-    n_bands = math.ceil(n_images / n_columns)
-    if ax is None:
-        n_characters, _ = text_size([label for label, *_ in rows])
-        labels = n_characters * CHARACTER + 0.1
-        width = max(n_columns * inches + labels + 0.1, 4)
-        middle = labels + n_columns * inches / 2
-        room = 2 * min(middle, width - middle)
-        ax = single_axes(
-            None,
-            (
-                width,
-                (sum(slot_heights) * n_bands + BAND_GAP * (n_bands - 1)) * inches
-                + 3 * LINE
-                + more_height,
-            ),
-        )
+
+    label: str
+    images: np.ndarray
+    height: float
+    kwargs: dict = field(default_factory=dict)
+
+    def slot_height(self, inches):
+        """Return the height with room for the label, for slots so many inches wide."""
+        if not self.label:
+            return self.height
+        return max(self.height, (self.label.count("\n") + 1.3) * LINE / inches)
+
+    def draw(self, ax, shown, top, slot_height):
+        """Draw the images of a slice in slots of width 1 from x = 0 and y = top."""
+        height, width = self.images.shape[1:3]
+        scale = min((1 - GAP) / width, (slot_height - GAP) / height)
+        half_width, half_height = scale * width / 2, scale * height / 2
+        y = top + slot_height / 2
+        kwargs = self.kwargs if self.images.ndim == 3 else {}
+        artists = []
+        for column, image in enumerate(self.images[shown]):
+            x = column + 0.5
+            edges = (x - half_width, x + half_width, y + half_height, y - half_height)
+            artists.append(ax.imshow(image, extent=edges, **kwargs))
+        return artists
+
+
+def draw_image_rows(ax, rows, *, n_columns, inches, more_height=0):
+    """Draw rows of images in one axes; return it, lists of images, room for a title.
+
+    What does not fit into a row continues in the next band of rows. One axes for all is
+    much quicker than one for each image. A new figure has slots `inches` wide, and room
+    for `more_height` inches below them.
+    """
+    heights = [row.slot_height(inches) for row in rows]
+    n_bands = math.ceil(len(rows[0].images) / n_columns)
+    n_slots = sum(heights) * n_bands + BAND_GAP * (n_bands - 1)
+    own = ax is None
+    if own:
+        width, room = _width_and_room(rows, n_columns * inches)
+        ax = single_axes(None, (width, n_slots * inches + 3 * LINE + more_height))
     ax = single_axes(ax, None)
-    artists = {label: [] for label, *_ in rows}
-    ticks = []
-    top = 0
-    for start in range(0, n_images, n_columns):
-        top += BAND_GAP if start else 0
-        for (label, images, kwargs), height in zip(rows, slot_heights, strict=True):
-            h, w = images.shape[1:3]
-            scale = min((1 - GAP) / w, (height - GAP) / h)
-            y = top + height / 2
-            ticks.append((y, label))
-            for column, image in enumerate(images[start : start + n_columns]):
-                x = column + 0.5
-                edges = (
-                    x - scale * w / 2,
-                    x + scale * w / 2,
-                    y + scale * h / 2,
-                    y - scale * h / 2,
-                )
-                kwargs = {} if image.ndim == 3 else kwargs
-                artists[label].append(ax.imshow(image, extent=edges, **kwargs))
-            top += height
-    ax.set(xlim=(0, n_columns), ylim=(top, 0), xticks=[], aspect="equal", anchor="W")
-    ax.set_yticks(*zip(*ticks, strict=True))
+    artists, ticks = _draw_bands(ax, rows, heights, n_columns)
+    ax.set(xlim=(0, n_columns), ylim=(n_slots, 0), xticks=[], aspect="equal")
+    # Close to the labels, if there are any.
+    ax.set_anchor("W" if any(row.label for row in rows) else "C")
+    ax.set_yticks(ticks, [row.label for row in rows] * n_bands)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    if not own:
+        _shrink_labels(ax, rows, heights, n_columns, n_slots)
+        room = max(axes_size(ax)[0], min(_area(ax)[0], 2.5))
     return ax, artists, room
+
+
+def _draw_bands(ax, rows, heights, n_columns):
+    """Draw all images; return a list of artists, and the middle, of each row."""
+    artists = [[] for _ in rows]
+    ticks = []
+    top = 0
+    for start in range(0, len(rows[0].images), n_columns):
+        top += BAND_GAP if start else 0
+        shown = slice(start, start + n_columns)
+        for row, height, drawn in zip(rows, heights, artists, strict=True):
+            drawn += row.draw(ax, shown, top, height)
+            ticks.append(top + height / 2)
+            top += height
+    return artists, ticks
+
+
+def _area(ax):
+    """Return width and height of axes in inches, before their aspect is applied."""
+    figure = ax.figure
+    box = ax.get_position(original=True).transformed(figure.transSubfigure)
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def _shrink_labels(ax, rows, heights, n_columns, n_slots):
+    """Shrink the labels where they would overlap in the user's axes."""
+    width, height = _area(ax)
+    width -= text_size([row.label for row in rows])[0] * CHARACTER
+    inches = min(max(width, 1) / n_columns, height / n_slots)
+    line = min(
+        slot_height * inches / (row.label.count("\n") + 1)
+        for row, slot_height in zip(rows, heights, strict=True)
+    )
+    for label in ax.get_yticklabels():
+        label.set_size(min(label.get_size(), max(72 * line / 1.25, 4)))
+
+
+def _width_and_room(rows, images_width):
+    """Return the width of a figure, and of a title centred above the images."""
+    n_characters, _ = text_size([row.label for row in rows])
+    labels = n_characters * CHARACTER + 0.1
+    width = max(images_width + labels + 0.1, 4)
+    if not n_characters:
+        return width, width
+    middle = labels + images_width / 2
+    return width, 2 * min(middle, width - middle)
 
 
 def draw_mosaic(ax, images, cmap):
@@ -201,7 +277,7 @@ def draw_mosaic(ax, images, cmap):
 
 
 def draw_heat_map(ax, values, names, cmap, label):
-    """Draw rows of values as colours, with their names and a colour bar."""
+    """Draw a table as colours, with the names of its rows and a colour bar."""
     n_rows = len(values)
     ax = single_axes(ax, (7, max(0.25 * min(n_rows, 30) + 1, 2.5)))
     image = ax.imshow(values, cmap=cmap, aspect="auto")

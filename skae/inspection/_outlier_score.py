@@ -1,4 +1,4 @@
-"""How outliers score, and what makes a row one."""
+"""Display of outlier scores and of their attributions."""
 
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
@@ -15,13 +15,20 @@ from ._drawing import (
 )
 from ._estimators import explain, feature_names_of, score
 
+_ALL = "All samples"
+_STYLES = {
+    _ALL: {"facecolor": "0.8", "edgecolor": "0.35"},
+    "Inliers": {"facecolor": "0.8", "edgecolor": "0.35"},
+    "Outliers": {"facecolor": "none", "edgecolor": "#440154", "hatch": "////"},
+}
+
 
 class OutlierScoreDisplay:
-    """Distribution of the scores of an outlier detector, and what one row is made of.
+    """Histogram of anomaly scores, or contributions to the score of one sample.
 
-    Scores are those of `score_samples`, the higher the more normal. With labels,
-    inliers and outliers are drawn over each other, each as shares of its own kind, so
-    that few outliers are seen beside many inliers.
+    Scores are those of `score_samples`: higher for inliers. With labels, a histogram of
+    the inliers and one of the outliers are drawn over each other, each normalized to
+    sum to 1, so that few outliers are visible beside many inliers.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.
@@ -29,24 +36,27 @@ class OutlierScoreDisplay:
     Parameters
     ----------
     scores : ndarray of shape (n_samples,), default=None
-        Scores. None: contributions are all there is.
+        Scores. None: only contributions can be drawn.
     is_outlier : ndarray of bool of shape (n_samples,), default=None
-        Which rows are outliers in truth. None: that is not known.
+        Whether each sample is labelled as an outlier. None: there are no labels.
     threshold : float, default=None
-        Rows that score less are taken for outliers: `offset_` of a detector.
+        Decision threshold: samples with lower scores are predicted as outliers. It is
+        `offset_` of a detector. None: there is none.
     contributions : ndarray of shape (n_samples, n_contributions), default=None
-        What each feature contributes to the score of each row.
+        Contribution of each feature to the score of each sample. None: only scores can
+        be drawn.
     feature_names : list of str, default=None
         Names of the contributions. None: x0, x1 and so on.
 
     Attributes
     ----------
     histograms_ : dict of str to matplotlib.patches.StepPatch
-        By "All rows", or by "Inliers" and "Outliers".
+        Histograms by "All samples", or by "Inliers" and "Outliers". Empty for
+        contributions.
     threshold_line_ : matplotlib.lines.Line2D or None
-        The threshold.
+        The decision threshold. None for contributions, or without a threshold.
     bars_ : matplotlib.container.BarContainer or None
-        The contributions.
+        The contributions. None for scores.
     ax_ : matplotlib.axes.Axes
         The axes.
     figure_ : matplotlib.figure.Figure
@@ -54,8 +64,8 @@ class OutlierScoreDisplay:
 
     See Also
     --------
-    skae.AutoencoderOutlierDetector : Scores by the reconstruction error.
-    ReconstructionDisplay : Rows that come back badly.
+    skae.AutoencoderOutlierDetector : Outlier detector with `explain`.
+    ReconstructionDisplay : Samples beside their reconstructions.
 
     Examples
     --------
@@ -91,7 +101,7 @@ class OutlierScoreDisplay:
         kind="scores",
         bins=40,
         xscale="auto",
-        row=0,
+        sample=0,
         max_features=15,
     ):
         """Plot visualization.
@@ -101,19 +111,19 @@ class OutlierScoreDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         kind : {"scores", "contributions"}, default="scores"
-            What to draw: the distribution of the scores, or what each feature
-            contributes to the score of one row.
+            What to draw: a histogram of the scores, or the contributions to the score
+            of one sample.
         bins : int, default=40
-            Number of bins of the distribution.
+            Number of bins of the histogram.
         xscale : {"auto", "linear", "log"}, default="auto"
-            Scale of the scores. "log" is for negative ones, such as an autoencoder's,
-            and goes by their distance from zero. "auto" takes it where the least score
-            is more than 20 times the median.
-        row : int, default=0
-            The row whose contributions are drawn.
+            Scale of the scores. "log" needs negative ones, such as an autoencoder's,
+            and is logarithmic in their absolute value. "auto" chooses it for negative
+            scores whose minimum is more than 20 times their median.
+        sample : int, default=0
+            Index of the sample whose contributions are drawn.
         max_features : int, default=15
-            The most contributions drawn: the largest, by absolute value. What the
-            others add up to is drawn as one bar.
+            Maximum number of contributions drawn separately: those with the largest
+            absolute values. One more bar is the sum of the others.
 
         Returns
         -------
@@ -123,8 +133,8 @@ class OutlierScoreDisplay:
         Raises
         ------
         ValueError
-            If there are no data of this `kind`, no such `row`, or a parameter is out
-            of range.
+            If there are no data of this `kind`, no such `sample`, or a parameter is
+            out of range.
         """
         check_option("kind", kind, ("scores", "contributions"))
         if getattr(self, kind) is None:
@@ -136,34 +146,26 @@ class OutlierScoreDisplay:
         if kind == "scores":
             self._plot_scores(ax, bins, xscale)
         else:
-            self._plot_contributions(ax, row, max_features)
+            self._plot_contributions(ax, sample, max_features)
         self.figure_ = self.ax_.figure
         return self
 
     def _plot_scores(self, ax, bins, xscale):
         log = self._is_log(xscale)
         self.ax_ = ax = single_axes(ax, (6.4, 4))
-        if self.is_outlier is None:
-            groups = {"All rows": np.ones(len(self.scores), dtype=bool)}
-        else:
-            groups = {"Inliers": ~self.is_outlier, "Outliers": self.is_outlier}
         edges = self._bin_edges(bins, log)
-        styles = [
-            {"facecolor": "0.8", "edgecolor": "0.35"},
-            {"facecolor": "none", "edgecolor": "#440154", "hatch": "////"},
-        ]
-        for (name, rows), style in zip(groups.items(), styles, strict=False):
-            n_rows = rows.sum()
-            counts = np.histogram(self.scores[rows], edges)[0]
-            if len(groups) > 1:
-                counts = counts / n_rows
-            label = f"{name} ({n_rows:,}"
-            if self.threshold is not None:
-                below = np.mean(self.scores[rows] < self.threshold)
-                label += f", {below:.1%} below the threshold"
-            self.histograms_[name] = ax.stairs(
-                counts, edges, fill=True, linewidth=1.2, label=f"{label})", **style
-            )
+        title, ylabel = "Outlier scores", "Samples"
+        if self.is_outlier is None:
+            everything = np.ones(len(self.scores), dtype=bool)
+            self._draw_histogram(_ALL, everything, edges, 1)
+        else:
+            title += " of inliers and outliers"
+            ylabel = "Share of inliers or outliers"
+            for name, members in (
+                ("Inliers", ~self.is_outlier),
+                ("Outliers", self.is_outlier),
+            ):
+                self._draw_histogram(name, members, edges, members.sum())
         if log:
             ax.set_xscale("symlog", linthresh=-edges[-1])
             ax.set_xlim(edges[0], edges[-1])
@@ -174,18 +176,28 @@ class OutlierScoreDisplay:
                 linestyle="--",
                 label=f"Threshold ({number(self.threshold, 3)})",
             )
-        ax.set(
-            xlabel="Score (higher is more normal)",
-            ylabel="Rows" if len(groups) == 1 else "Share of inliers or outliers",
-        )
-        # Above the tallest bars, so that the legend hides none.
+        ax.set(xlabel="Score (higher is more normal)", ylabel=ylabel)
+        # Room above the bars, so that the legend hides none.
         handles, _ = ax.get_legend_handles_labels()
         ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.09 * len(handles)))
         ax.legend(loc="upper left", framealpha=1)
-        title = "Outlier scores"
-        if len(groups) > 1:
-            title += " of inliers and outliers"
         set_axes_title(ax, title)
+
+    def _draw_histogram(self, name, members, edges, total):
+        """Draw the histogram of some samples, with its bars divided by a total."""
+        scores = self.scores[members]
+        label = f"{name} ({len(scores):,}"
+        if self.threshold is not None:
+            below = np.mean(scores < self.threshold)
+            label += f", {below:.1%} below the threshold"
+        self.histograms_[name] = self.ax_.stairs(
+            np.histogram(scores, edges)[0] / total,
+            edges,
+            fill=True,
+            linewidth=1.2,
+            label=f"{label})",
+            **_STYLES[name],
+        )
 
     def _is_log(self, xscale):
         negative = self.scores.max() < 0 and (self.threshold or -1) < 0
@@ -194,8 +206,9 @@ class OutlierScoreDisplay:
             return negative and self.scores.min() < 20 * np.median(self.scores)
         if xscale == "log" and not negative:
             raise ValueError(
-                "xscale='log' is for negative scores, but they reach up to "
-                f"{self.scores.max():.3g}. Take xscale='linear'."
+                "xscale='log' needs negative scores and a negative threshold, but the "
+                f"scores reach up to {self.scores.max():.3g} and threshold="
+                f"{self.threshold}. Use xscale='linear'."
             )
         return xscale == "log"
 
@@ -210,21 +223,13 @@ class OutlierScoreDisplay:
             return edges
         return np.histogram_bin_edges(values, bins, (low, high))
 
-    def _plot_contributions(self, ax, row, max_features):
-        n_rows, n_features = self.contributions.shape
-        if not -n_rows <= row < n_rows:
+    def _plot_contributions(self, ax, sample, max_features):
+        n_samples = len(self.contributions)
+        if not -n_samples <= sample < n_samples:
             raise ValueError(
-                f"row={row}, but there are contributions to {n_rows} rows."
+                f"sample={sample}, but there are contributions to {n_samples} samples."
             )
-        values = self.contributions[row]
-        names = feature_names_of(None, n_features, self.feature_names)
-        order = np.argsort(-np.abs(values), kind="stable")
-        shown, others = order[:max_features], order[max_features:]
-        labels = [wrapped(names[i], 30) for i in shown]
-        values = values[shown]
-        if len(others):
-            labels.append(f"{len(others)} others")
-            values = np.append(values, self.contributions[row][others].sum())
+        values, labels, n_others = self._largest_contributions(sample, max_features)
         n_characters, n_lines = text_size(labels)
         height = len(labels) * max(1.2 * LINE * n_lines, 0.25) + 1.1
         self.ax_ = ax = single_axes(
@@ -232,16 +237,28 @@ class OutlierScoreDisplay:
         )
         positions = np.arange(len(labels))
         self.bars_ = ax.barh(positions, values, color="0.8", edgecolor="0.35")
-        if len(others):
+        if n_others:
             self.bars_[-1].set(facecolor="none", hatch="////")
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set_yticks(positions, labels)
         ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
         ax.locator_params(axis="x", nbins=5)
-        title = f"Contributions to the score of row {row % n_rows}"
+        title = f"Contributions to the score of sample {sample % n_samples}"
         if self.scores is not None:
-            title += f" ({number(self.scores[row], 3)})"
+            title += f" ({number(self.scores[sample], 3)})"
         set_axes_title(ax, title)
+
+    def _largest_contributions(self, sample, max_features):
+        """Return contributions by size, their labels, and of how many the last is."""
+        values = self.contributions[sample]
+        names = feature_names_of(None, len(values), self.feature_names)
+        order = np.argsort(-np.abs(values), kind="stable")
+        shown, others = order[:max_features], order[max_features:]
+        labels = [wrapped(names[i], 30) for i in shown]
+        if not len(others):
+            return values[shown], labels, 0
+        labels.append(f"{len(others)} others")
+        return np.append(values[shown], values[others].sum()), labels, len(others)
 
     @classmethod
     def from_estimator(
@@ -255,22 +272,21 @@ class OutlierScoreDisplay:
         ax=None,
         **plot_params,
     ):
-        """Plot the scores that a fitted outlier detector gives.
+        """Plot the scores of a fitted outlier detector.
 
         Parameters
         ----------
         estimator : fitted estimator
             With `score_samples`: an :class:`~skae.AutoencoderOutlierDetector`,
             :class:`~sklearn.ensemble.IsolationForest` and the like, or a Pipeline that
-            ends in one. Its `offset_` is the threshold. Of PyOD's detectors, whose
-            scores are higher for outliers, `decision_function` and `threshold_` are
-            taken, with the sign changed. Contributions are those of its method
-            `explain`.
+            ends in one. Its `offset_` is the threshold. Detectors of PyOD score
+            outliers higher: their `decision_function` and `threshold_` are used, with
+            the sign changed. Contributions are those of the method `explain`.
         X : array-like of shape (n_samples, n_features)
-            Rows to judge.
+            Samples to score.
         y : array-like of shape (n_samples,), default=None
-            What they are in truth: 1 for inliers and -1 for outliers, or 0 for inliers
-            and 1 for outliers.
+            Labels: 1 for inliers and -1 for outliers, or 0 for inliers and 1 for
+            outliers.
         kind : {"scores", "contributions"}, default="scores"
             What to draw, see :meth:`plot`.
         feature_names : list of str, default=None
@@ -288,10 +304,10 @@ class OutlierScoreDisplay:
         Raises
         ------
         TypeError
-            If the estimator gives no scores, or has no `explain` to draw contributions
-            of.
+            If the estimator cannot score, or has no `explain` where contributions are
+            drawn.
         ValueError
-            If `y` holds other labels.
+            If `y` holds other labels, or those of one class only.
 
         See Also
         --------
@@ -339,23 +355,23 @@ class OutlierScoreDisplay:
         ax=None,
         **plot_params,
     ):
-        """Plot scores or contributions that are at hand.
+        """Plot precomputed scores or contributions.
 
         Parameters
         ----------
         scores : array-like of shape (n_samples,), default=None
-            Scores, the higher the more normal.
+            Scores, higher for inliers.
         y : array-like of shape (n_samples,), default=None
-            What the rows are in truth: 1 for inliers and -1 for outliers, or 0 for
-            inliers and 1 for outliers.
+            Labels: 1 for inliers and -1 for outliers, or 0 for inliers and 1 for
+            outliers.
         threshold : float, default=None
-            Rows that score less are taken for outliers.
+            Decision threshold: samples with lower scores are predicted as outliers.
         contributions : array-like of shape (n_samples, n_contributions), default=None
-            What each feature contributes to the score of each row.
+            Contribution of each feature to the score of each sample.
         feature_names : list of str, default=None
             Names of the contributions. None takes those of a DataFrame of them.
         kind : {"scores", "contributions"}, default=None
-            What to draw, see :meth:`plot`. None draws scores if there are any.
+            What to draw, see :meth:`plot`. None draws scores if they are given.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -369,7 +385,7 @@ class OutlierScoreDisplay:
         Raises
         ------
         ValueError
-            If lengths do not fit, or `y` holds other labels.
+            If lengths do not fit, or `y` holds other labels or those of one class only.
 
         See Also
         --------
@@ -402,7 +418,7 @@ class OutlierScoreDisplay:
             if scores is not None and len(scores) != len(contributions):
                 raise ValueError(
                     f"There are {len(scores)} scores, but contributions to "
-                    f"{len(contributions)} rows."
+                    f"{len(contributions)} samples."
                 )
         if kind is None:
             kind = "contributions" if scores is None else "scores"
@@ -416,24 +432,17 @@ class OutlierScoreDisplay:
 
 
 def _check_labels(y, n_samples):
-    """Give which rows are outliers."""
+    """Return whether each sample is labelled as an outlier."""
     y = column_or_1d(y)
     if len(y) != n_samples:
-        raise ValueError(f"y has {len(y)} labels, but there are {n_samples} rows.")
+        raise ValueError(f"y has {len(y)} labels, but there are {n_samples} samples.")
     found = set(np.unique(y).tolist())
-    if found <= {-1, 1} and -1 in found:
-        is_outlier = y == -1
-    elif found <= {0, 1} and (0 in found or y.dtype == bool):
-        is_outlier = y == 1
-    else:
-        raise ValueError(
-            f"y holds {sorted(found, key=str)[:5]}, but 1 for inliers and -1 for "
-            "outliers were expected, or 0 for inliers and 1 for outliers. Leave y out "
-            "if all rows are of one kind."
-        )
-    if is_outlier.all() or not is_outlier.any():
-        raise ValueError(
-            f"y says that all rows are {'out' if is_outlier[0] else 'in'}liers: there "
-            "is nothing to compare. Leave y out."
-        )
-    return is_outlier
+    if found == {-1, 1}:
+        return y == -1
+    if found == {0, 1}:
+        return y == 1
+    raise ValueError(
+        f"y holds {sorted(found, key=str)[:5]}, but 1 for inliers and -1 for outliers, "
+        "or 0 for inliers and 1 for outliers, were expected, and samples of both. "
+        "Leave y out if there are no labels, or those of one class only."
+    )

@@ -1,4 +1,4 @@
-"""Originals beside their reconstructions."""
+"""Display of samples beside their reconstructions."""
 
 from collections.abc import Mapping
 
@@ -6,28 +6,30 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from ._bars import draw_tables
-from ._drawing import LINE, set_axes_title, wrapped
+from ._drawing import STANDARDIZED, set_axes_title, wrapped
 from ._estimators import by_name, feature_names_of, reconstruct
 from ._images import (
+    ImageRow,
     as_code_images,
     as_images,
     check_n_samples,
     check_samples,
     draw_image_rows,
     image_slots,
+    mean_and_deviation,
     to_colors,
 )
 
-_ORIGINAL = object()
 _UNNAMED = "Reconstruction"
 
 
 class ReconstructionDisplay:
-    """Originals, their codes and their reconstructions.
+    """Samples, their codes and their reconstructions.
 
-    Images are drawn above each other: originals, codes as small pictures,
-    reconstructions, and errors if asked for. Rows of a table become bars, a value and
-    its reconstruction for each feature. Several estimators are compared in one figure.
+    Images are drawn above each other: originals, codes as small images,
+    reconstructions, and optionally absolute errors. Samples of a table are drawn as
+    bars, a value and its reconstruction for each feature. Several estimators are
+    compared in one figure.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.
@@ -36,33 +38,37 @@ class ReconstructionDisplay:
     ----------
     X : ndarray of shape (n_samples, n_features), (n_samples, height, width) or \
             (n_samples, height, width, channels)
-        The originals: rows of a table, or images of 1, 3 or 4 channels.
+        The originals: samples of a table, or images of 1, 3 or 4 channels.
     reconstructions : dict of str to ndarray of the shape of X
-        Reconstructions, by the name of what made them.
+        Reconstructions, by the name of the estimator.
     codes : dict of str to ndarray of shape (n_samples, n_components), default=None
-        Codes by the same names. None, or no code by a name: it has none to show.
+        Codes, by the same names. Codes of names that are not in the dict are not drawn;
+        None draws none.
     feature_names : list of str, default=None
         Names of the features of a table. None: x0, x1 and so on.
     value_label : str, default="Value"
-        What the values of a table are.
+        Label of the values of a table.
 
     Attributes
     ----------
     images_ : dict of str to list of matplotlib.image.AxesImage
-        Images by the label of their row, in the order of X. Empty for tables.
+        Images in the order of X, by what they are: "Original", "Code",
+        "Reconstruction" and "Absolute error". With several estimators, their name
+        stands before: "PCA: reconstruction". Empty for tables.
     bars_ : dict of str to list of matplotlib.container.BarContainer
-        By the label of the series, the bars of each row of X. Empty for images.
+        By the label of the series, the bars of each sample. Empty for images.
     ax_ : matplotlib.axes.Axes
-        The axes of all images, or of the first row of a table.
+        The axes of all images, or of the first sample of a table.
     axes_ : ndarray of shape (1,) or (n_samples,), dtype=object
-        All axes: each row of a table has its own.
+        All axes: each sample of a table has its own.
     figure_ : matplotlib.figure.Figure
         The figure.
 
     See Also
     --------
-    LatentSpaceDisplay : What the codes mean.
-    skae.metrics.reconstruction_r2_score : The quality in one number.
+    LatentSpaceDisplay : Scatter plots of codes.
+    DecodedCodesDisplay : Samples decoded from codes.
+    skae.metrics.reconstruction_r2_score : Explained variance of reconstructions.
 
     Examples
     --------
@@ -102,24 +108,23 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in, which images share. Rows of a table have axes of their own:
-            those given are turned off, and a grid of others is put in their place.
-            Labels need room at the left: ``layout="constrained"`` of a figure gives it.
-            None makes a figure of a size that suits.
+            Axes to draw in, which all images share. For a table, they are turned off,
+            and axes for each sample are put in their place. Labels need room at the
+            left, as by ``layout="constrained"`` of the figure. None makes a figure.
         show_codes : bool, default=True
             Whether to draw the codes of images, where there are any.
         code_shape : tuple of two ints, default=None
-            Height and width of the picture of a code, in numbers. None is the most
-            nearly square one.
+            Shape (height, width) to which codes are reshaped. None is the most square
+            one with width >= height.
         show_errors : bool, default=False
             Whether to draw the absolute error of each pixel, the mean over channels.
             All estimators share one scale, from zero to the largest error.
         cmap : str or matplotlib.colors.Colormap, default="gray"
-            Colours of images of one channel. They go from the least to the largest
-            value of the originals, and for the reconstructions too.
+            Colours of images of one channel. Originals and reconstructions share the
+            range of the values of the originals.
         max_features : int, default=30
-            The most features drawn of a table: those with the largest mean absolute
-            error.
+            Maximum number of features drawn of a table: those with the largest mean
+            absolute error.
 
         Returns
         -------
@@ -129,7 +134,7 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `code_shape` does not fit the codes, or errors of a table are asked for.
+            If `code_shape` does not fit the codes, or `show_errors` is set for a table.
         """
         self.images_, self.bars_ = {}, {}
         title = "{} and their reconstructions"
@@ -141,8 +146,8 @@ class ReconstructionDisplay:
             return self
         if show_errors:
             raise ValueError(
-                "show_errors=True is for images, but X is a table: give "
-                "image_shape=(height, width) if its rows are images."
+                "show_errors=True needs images, but X is a table. Give "
+                "image_shape=(height, width) if its samples are flat images."
             )
         n_features = self.X.shape[1]
         if n_features > max_features:
@@ -154,44 +159,48 @@ class ReconstructionDisplay:
 
     def _plot_images(self, ax, show_codes, code_shape, show_errors, cmap):
         n_columns, inches = image_slots(len(self.X))
-        height = np.clip(self.X.shape[1] / self.X.shape[2], 0.3, 3)
-        low, high = self.X.min(), self.X.max()
-        grey = {"cmap": cmap, "vmin": low, "vmax": high}
-        rows = [("Original", to_colors(self.X, low, high), grey)]
-        heights = [height]
-        errors = {name: self._errors(name) for name in self.reconstructions}
-        largest = max(error.max() for error in errors.values())
-        for name, reconstruction in self.reconstructions.items():
-            prefix = f"{name}: " if len(self.reconstructions) > 1 else ""
-            codes = (self.codes or {}).get(name)
-            if show_codes and codes is not None:
-                images = as_code_images(codes, code_shape, name)
-                kwargs = {"vmin": codes.min(), "vmax": codes.max(), "cmap": "cividis"}
-                rows.append(
-                    (f"{prefix}code", images, {"interpolation": "nearest", **kwargs})
-                )
-                heights.append(min(images.shape[1] / images.shape[2], 0.75 * height))
-            images = to_colors(reconstruction, low, high)
-            rows.append((f"{prefix}reconstruction", images, grey))
-            heights.append(height)
-            if show_errors:
-                label = f"{prefix}absolute error\n(0 to {largest:.2g})"
-                kwargs = {"vmin": 0, "vmax": largest, "cmap": "viridis"}
-                rows.append((label, errors[name], kwargs))
-                heights.append(height)
-        rows = [
-            (wrapped(label[0].upper() + label[1:], 24), images, kwargs)
-            for label, images, kwargs in rows
-        ]
-        for i, (label, *_) in enumerate(rows):
-            text = (label.count("\n") + 1.3) * LINE / inches
-            heights[i] = max(heights[i], text)
-        self.ax_, self.images_, room = draw_image_rows(
-            ax, rows, n_columns=n_columns, slot_heights=heights, inches=inches
+        rows = self._image_rows(show_codes, code_shape, show_errors, cmap)
+        self.ax_, artists, room = draw_image_rows(
+            ax, list(rows.values()), n_columns=n_columns, inches=inches
         )
+        self.images_ = dict(zip(rows, artists, strict=True))
         self.axes_ = np.array([self.ax_], dtype=object)
         self.figure_ = self.ax_.figure
         return room
+
+    def _image_rows(self, show_codes, code_shape, show_errors, cmap):
+        """Return a dict of ImageRow, in the order in which they are drawn."""
+        height = np.clip(self.X.shape[1] / self.X.shape[2], 0.3, 3)
+        low, high = self.X.min(), self.X.max()
+        gray = {"cmap": cmap, "vmin": low, "vmax": high}
+        errors = {name: self._errors(name) for name in self.reconstructions}
+        largest = max(error.max() for error in errors.values())
+        rows = {}
+
+        def add(key, images, height, kwargs, note=""):
+            rows[key] = ImageRow(wrapped(key + note, 24), images, height, kwargs)
+
+        add("Original", to_colors(self.X, low, high), height, gray)
+        for name, reconstruction in self.reconstructions.items():
+            codes = (self.codes or {}).get(name)
+            if show_codes and codes is not None:
+                images = as_code_images(codes, code_shape, name)
+                code_height = min(images.shape[1] / images.shape[2], 0.75 * height)
+                kwargs = {"vmin": codes.min(), "vmax": codes.max(), "cmap": "cividis"}
+                kwargs["interpolation"] = "nearest"
+                add(self._key(name, "code"), images, code_height, kwargs)
+            images = to_colors(reconstruction, low, high)
+            add(self._key(name, "reconstruction"), images, height, gray)
+            if show_errors:
+                kwargs = {"vmin": 0, "vmax": largest, "cmap": "viridis"}
+                note = f"\n(0 to {largest:.2g})"
+                key = self._key(name, "absolute error")
+                add(key, errors[name], height, kwargs, note)
+        return rows
+
+    def _key(self, name, what):
+        """Name a row of images, by its estimator too where there are several."""
+        return f"{name}: {what}" if len(self.reconstructions) > 1 else what.capitalize()
 
     def _errors(self, name):
         errors = np.abs(self.X - self.reconstructions[name])
@@ -223,7 +232,7 @@ class ReconstructionDisplay:
         ax=None,
         **plot_params,
     ):
-        """Plot originals and what a fitted estimator makes of them.
+        """Plot samples and their reconstructions by fitted estimators.
 
         Parameters
         ----------
@@ -231,23 +240,23 @@ class ReconstructionDisplay:
             With `transform` and `inverse_transform`, such as PCA and
             :class:`~skae.AutoencoderTransformer`, an
             :class:`~skae.AutoencoderOutlierDetector`, or a Pipeline that ends in one of
-            them, whose scaling is undone. Several are drawn below each other, with
-            their class or the key of the dict for a name.
+            them, whose scaling is undone. Several are drawn below each other, named by
+            their class or by the key of the dict.
         X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
                 or (n_samples, height, width, channels)
-            Rows or images to reconstruct. Images go as flat rows to estimators that
-            were fitted on as many features.
+            Samples to reconstruct. Images are flattened for estimators that were fitted
+            on as many features.
         n_samples : int, default=None
-            How many to draw, from the first on. None is 10 images or 4 rows of a table,
-            if there are as many.
+            Number of samples to draw, from the first on. None is 10 images or 4 samples
+            of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of the images that flat rows stand for; "square" takes it from the
-            number of features. None: flat rows are a table.
+            Shape of the images of which X holds the flat pixels; "square" derives it
+            from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
             Names of the features of a table. None takes those of a DataFrame.
         standardize : bool, default=False
-            Whether to draw a table in standard deviations from the mean of all rows of
-            X, for features that differ in scale.
+            Whether to draw a table in standard deviations from the mean of all samples
+            of X, for features that differ in scale.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
@@ -313,7 +322,7 @@ class ReconstructionDisplay:
         ax=None,
         **plot_params,
     ):
-        """Plot originals and reconstructions that are at hand.
+        """Plot samples and precomputed reconstructions.
 
         Parameters
         ----------
@@ -321,21 +330,21 @@ class ReconstructionDisplay:
                 or (n_samples, height, width, channels)
             The originals.
         reconstructions : array-like of the shape of X, or dict of str to them
-            Reconstructions; several by their names.
+            Reconstructions, several by name.
         codes : array-like of shape (n_samples, n_components), or dict of str to them, \
                 default=None
-            Codes; by the names of the reconstructions if those have any.
+            Codes, by name if the reconstructions are.
         n_samples : int, default=None
-            How many to draw, from the first on. None is 10 images or 4 rows of a table,
-            if there are as many.
+            Number of samples to draw, from the first on. None is 10 images or 4 samples
+            of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of the images that flat rows stand for; "square" takes it from the
-            number of features. None: flat rows are a table.
+            Shape of the images of which X holds the flat pixels; "square" derives it
+            from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
             Names of the features of a table. None takes those of a DataFrame.
         standardize : bool, default=False
-            Whether to draw a table in standard deviations from the mean of all rows of
-            X, for features that differ in scale.
+            Whether to draw a table in standard deviations from the mean of all samples
+            of X, for features that differ in scale.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
@@ -370,52 +379,62 @@ class ReconstructionDisplay:
             reconstructions = {_UNNAMED: reconstructions}
             codes = None if codes is None else {_UNNAMED: codes}
         reconstructions = by_name(reconstructions)
-        codes = {} if codes is None else codes
         n_samples = check_n_samples(n_samples, X, image_shape)
-        shape = np.shape(X)
-        if standardize:
-            everything = check_samples(X, "X")
-            center, scale = everything.mean(0), everything.std(0)
-            scale[scale == 0] = 1
-        shown = {_ORIGINAL: _safe_indexing(X, slice(n_samples)), **reconstructions}
-        for name, values in shown.items():
-            what = "X" if name is _ORIGINAL else f"The reconstruction by {name!r}"
-            values = check_samples(values, what)
-            if values.shape[1:] != shape[1:] or len(values) not in (
-                n_samples,
-                shape[0],
-            ):
-                raise ValueError(f"{what} has shape {values.shape}, but X has {shape}.")
-            values = values[:n_samples]
+        center, scale = mean_and_deviation(X) if standardize else (0, 1)
+
+        def prepare(values, what):
+            values = _check_shape_of_X(values, what, X, n_samples)
             if standardize:
                 values = (values - center) / scale
             images = as_images(values, image_shape)
-            shown[name] = values if images is None else images
-        if not isinstance(codes, Mapping):
-            raise ValueError(
-                "codes is an array, but reconstructions is a dict: give codes as a "
-                "dict with the same names."
-            )
-        checked = {}
-        for name, values in codes.items():
-            values = check_samples(values, f"The code by {name!r}")[:n_samples]
-            if name not in reconstructions or len(values) != n_samples:
-                raise ValueError(
-                    f"The code by {name!r} has {len(values)} rows, for "
-                    f"{n_samples} rows of X and reconstructions by "
-                    f"{list(reconstructions)}: names and rows have to be the same."
-                )
-            checked[name] = values.reshape(n_samples, -1)
-        X_shown = shown.pop(_ORIGINAL)
+            return values if images is None else images
+
+        shown = prepare(_safe_indexing(X, slice(n_samples)), "X")
+        reconstructions = {
+            name: prepare(values, f"The reconstruction by {name!r}")
+            for name, values in reconstructions.items()
+        }
         names = None
-        if X_shown.ndim == 2:
-            names = feature_names_of(X, X_shown.shape[1], feature_names)
+        if shown.ndim == 2:
+            names = feature_names_of(X, shown.shape[1], feature_names)
         return cls(
-            X_shown,
             shown,
-            codes=checked,
+            reconstructions,
+            codes=_check_codes(codes, reconstructions, n_samples),
             feature_names=names,
-            value_label="Standard deviations\nfrom the mean"
-            if standardize
-            else "Value",
+            value_label=STANDARDIZED if standardize else "Value",
         ).plot(ax, **plot_params)
+
+
+def _check_shape_of_X(values, what, X, n_samples):
+    """Check that values have the shape of X, and return the first n_samples."""
+    values = check_samples(values, what)
+    shape = np.shape(X)
+    if values.shape[1:] != shape[1:] or len(values) not in (n_samples, shape[0]):
+        raise ValueError(f"{what} has shape {values.shape}, but X has {shape}.")
+    return values[:n_samples]
+
+
+def _check_codes(codes, reconstructions, n_samples):
+    """Return a dict of the first n_samples codes, by names of the reconstructions."""
+    codes = {} if codes is None else codes
+    if not isinstance(codes, Mapping):
+        raise ValueError(
+            "codes is an array, but reconstructions is a dict: give codes as a dict "
+            "with the same names."
+        )
+    checked = {}
+    for name, values in codes.items():
+        what = f"The code by {name!r}"
+        if name not in reconstructions:
+            raise ValueError(
+                f"{what} has no reconstruction: names were expected to be among "
+                f"{list(reconstructions)}."
+            )
+        values = check_samples(values, what)
+        if len(values) < n_samples:
+            raise ValueError(
+                f"{what} has {len(values)} samples, but {n_samples} were expected."
+            )
+        checked[name] = values[:n_samples].reshape(n_samples, -1)
+    return checked

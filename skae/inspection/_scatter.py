@@ -1,4 +1,4 @@
-"""Points coloured by classes or by numbers."""
+"""Scatter plots and histograms of codes, coloured by classes or by numbers."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -6,11 +6,14 @@ from sklearn.utils.multiclass import type_of_target
 
 from ._drawing import CHARACTER, grid_in, merged, series_styles, shortened
 
-# Beyond that, classes are told apart by a colour bar.
+# Name of the points where there are no classes.
+ALL = "All samples"
+
+# More classes than that are distinguished by a colour bar.
 _MOST_IN_LEGEND = 20
 
-# Characters of the longest name that is written out.
-_LONGEST = 25
+# Characters of a name in a legend: beside the axes, and within a grid of pairs.
+_LONGEST, _LONGEST_IN_GRID = 25, 15
 
 
 class PointColors:
@@ -36,7 +39,7 @@ class PointColors:
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "continuous"):
             raise ValueError(
-                f"y is {kind}, but classes or numbers were expected, one a row."
+                f"y is {kind}, but classes or numbers were expected, one per sample."
             )
         if kind == "continuous":
             self.values = y
@@ -64,92 +67,90 @@ class PointColors:
         return 1 if len(self.classes) <= 12 else 2
 
     def scatter(self, ax, x, y, kwargs, cmap):
-        """Draw points; give the artists by class, or by "" if there are none."""
+        """Draw points; return the artists by class."""
         from matplotlib.collections import PathCollection
 
         size = float(np.clip(30_000 / len(x), 6, 36))
         defaults = {"s": size, "alpha": 0.7, "linewidths": 0}
         defaults["rasterized"] = len(x) > 5000
         kwargs = merged(defaults, kwargs, PathCollection)
-        # A colour of the user's takes the place of ours.
+        # A colour given by the user replaces those of the classes.
         own = not {"c", "color", "facecolor"} & set(kwargs)
         if self.values is not None:
             colors = {"c": self.values, "cmap": cmap} if own else {}
-            return {"": ax.scatter(x, y, **colors, **kwargs)}
+            return {ALL: ax.scatter(x, y, **colors, **kwargs)}
         if self.classes is None:
             colors = {"color": "#31688e"} if own else {}
-            return {"": ax.scatter(x, y, **colors, **kwargs)}
+            return {ALL: ax.scatter(x, y, **colors, **kwargs)}
         artists = {}
         styles = series_styles(len(self.classes), cmap)
-        for (name, rows), style in zip(self.classes.items(), styles, strict=True):
+        for (name, members), style in zip(self.classes.items(), styles, strict=True):
             look = {"color": style["color"]} if own else {}
             look = {**look, "marker": style["marker"], "label": name, **kwargs}
-            artists[name] = ax.scatter(x[rows], y[rows], **look)
+            artists[name] = ax.scatter(x[members], y[members], **look)
         return artists
 
     def histogram(self, ax, x, cmap, *, most=_MOST_IN_LEGEND):
-        """Draw the distribution of one component, of each class if there are few."""
-        edges = np.histogram_bin_edges(x, 30)
-        classes = self.classes
-        if classes is None or len(classes) > most:
-            classes = {"": np.ones(len(x), dtype=bool)}
-        artists = {}
-        styles = series_styles(len(classes), cmap)
-        for (name, rows), style in zip(classes.items(), styles, strict=True):
-            artists[name] = ax.stairs(
-                np.histogram(x[rows], edges)[0],
+        """Draw a histogram for each class, or one if there are more than `most`."""
+        n_bins = int(np.clip(2 * len(x) ** (1 / 3), 5, 40))  # the Rice rule
+        edges = np.histogram_bin_edges(x, n_bins)
+        if self.classes is None or len(self.classes) > most:
+            counts = np.histogram(x, edges)[0]
+            return {ALL: ax.stairs(counts, edges, fill=True, color="0.6")}
+        styles = series_styles(len(self.classes), cmap)
+        return {
+            name: ax.stairs(
+                np.histogram(x[members], edges)[0],
                 edges,
-                color="0.6" if "" in classes else style["color"],
+                color=style["color"],
                 linestyle=style["linestyle"],
-                linewidth=1.2,
-                fill="" in classes,
+                linewidth=1.5,
             )
-        return artists
+            for (name, members), style in zip(self.classes.items(), styles, strict=True)
+        }
 
-    def explain(self, artists, *, ax=None, legend_ax=None, inside=False):
-        """Add a legend or a colour bar, if there is something to explain."""
-        place = ax or legend_ax
-        longest = _LONGEST if legend_ax is None else 15
-        if self.classes is not None and "" not in artists:
-            names = [shortened(name, longest) for name in artists]
-            where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
-            if inside:
-                where = {"loc": "best"}
-            elif legend_ax is not None:
-                where = {"loc": "center"}
-            legend = place.legend(
-                artists.values(),
-                names,
-                ncols=self._n_columns if legend_ax is None else 2,
-                borderaxespad=0,
-                **where,
-            )
-            for handle in legend.legend_handles:
-                if hasattr(handle, "set_sizes"):
-                    handle.set(sizes=[30], alpha=1)
+    def add_legend(self, ax, artists, *, inside=False):
+        """Add a legend of the classes or a colour bar, inside the axes or beside."""
+        where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+        if inside:
+            where = {"loc": "best"}
+        if self.classes is not None:
+            self._add_class_legend(ax, artists, self._n_columns, _LONGEST, **where)
         elif self.values is not None:
-            if legend_ax is None:
-                bar = place.figure.colorbar(artists[""], ax=ax, label="y")
-            else:
-                bar = place.figure.colorbar(
-                    artists[""],
-                    cax=legend_ax.inset_axes([0.1, 0.1, 0.08, 0.8]),
-                    label="y",
-                )
-            if self.names is not None:
-                most = 15 if legend_ax is None else 6
-                step = -(-len(self.names) // most)
-                bar.set_ticks(
-                    np.arange(0, len(self.names), step),
-                    labels=[shortened(name, longest) for name in self.names[::step]],
-                )
+            bar = ax.figure.colorbar(artists[ALL], ax=ax, label="y")
+            self._name_ticks(bar, 15, _LONGEST)
+
+    def add_legend_in_grid(self, ax, artists):
+        """Add a legend of the classes or a colour bar in empty axes."""
+        if self.classes is not None:
+            self._add_class_legend(ax, artists, 2, _LONGEST_IN_GRID, loc="center")
+        elif self.values is not None:
+            place = ax.inset_axes([0.1, 0.1, 0.08, 0.8])
+            bar = ax.figure.colorbar(artists[ALL], cax=place, label="y")
+            self._name_ticks(bar, 6, _LONGEST_IN_GRID)
+
+    def _add_class_legend(self, ax, artists, n_columns, longest, **where):
+        names = [shortened(name, longest) for name in artists]
+        legend = ax.legend(
+            artists.values(), names, ncols=n_columns, borderaxespad=0, **where
+        )
+        for handle in legend.legend_handles:
+            if hasattr(handle, "set_sizes"):
+                handle.set(sizes=[30], alpha=1)
+
+    def _name_ticks(self, bar, most, longest):
+        """Label a colour bar by the names of classes, or by `most` of them."""
+        if self.names is not None:
+            step = -(-len(self.names) // most)
+            names = [shortened(name, longest) for name in self.names[::step]]
+            bar.set_ticks(np.arange(0, len(self.names), step), labels=names)
 
 
 def draw_pairs(ax, codes, components, colors, cmap, scatter_kwargs):
     """Draw a scatter plot for each pair of components, and histograms.
 
-    Gives axes of shape (n_components, n_components), None above the diagonal, and what
-    is drawn in them by pairs of components.
+    Returns axes of shape (n_components, n_components), None above the diagonal, and
+    lists of scatter plots and of histograms, each a dict of artists by class.
     """
     n = len(components)
     figure, grid = grid_in(
@@ -160,7 +161,7 @@ def draw_pairs(ax, codes, components, colors, cmap, scatter_kwargs):
         title=f"Codes: pairs of {n} components",
     )
     all_axes = np.empty((n, n), dtype=object)
-    drawn = {}
+    scatters, histograms = [], []
     for a, b in zip(*np.tril_indices(n), strict=True):
         i, j = components[a], components[b]
         all_axes[a, b] = axes = figure.add_subplot(
@@ -169,22 +170,32 @@ def draw_pairs(ax, codes, components, colors, cmap, scatter_kwargs):
             sharey=all_axes[a, 0] if 0 < b < a else None,
         )
         if a == b:
-            drawn[i, i] = colors.histogram(axes, codes[:, i], cmap, most=5)
-            axes.tick_params(left=False, labelleft=False)
+            histograms.append(colors.histogram(axes, codes[:, i], cmap, most=5))
         else:
-            drawn[j, i] = artists = colors.scatter(
-                axes, codes[:, j], codes[:, i], scatter_kwargs, cmap
+            scatters.append(
+                colors.scatter(axes, codes[:, j], codes[:, i], scatter_kwargs, cmap)
             )
-            axes.tick_params(labelleft=b == 0)
-            axes.locator_params(axis="y", nbins=4)
-        axes.locator_params(axis="x", nbins=4)
-        axes.tick_params(labelbottom=a == n - 1)
-        if a == n - 1:
-            axes.set_xlabel(f"Component {j}")
-        if b == 0:
-            axes.set_ylabel(f"Component {i}" if a else "Samples")
+    _label_pairs(all_axes, components)
     legend_ax = figure.add_subplot(grid[: n // 2, (n + 1) // 2 :])
     legend_ax.set_axis_off()
     legend_ax.set_in_layout(False)
-    colors.explain(artists, legend_ax=legend_ax)
-    return all_axes, drawn
+    colors.add_legend_in_grid(legend_ax, scatters[-1])
+    return all_axes, scatters, histograms
+
+
+def _label_pairs(all_axes, components):
+    """Label the axes at the left and at the bottom of a grid of pairs."""
+    n = len(components)
+    for a, b in zip(*np.tril_indices(n), strict=True):
+        axes = all_axes[a, b]
+        axes.locator_params(axis="x", nbins=4)
+        axes.tick_params(labelbottom=a == n - 1)
+        if a == b:
+            axes.tick_params(left=False, labelleft=False)
+        else:
+            axes.locator_params(axis="y", nbins=4)
+            axes.tick_params(labelleft=b == 0)
+        if a == n - 1:
+            axes.set_xlabel(f"Component {components[b]}")
+        if b == 0:
+            axes.set_ylabel(f"Component {components[a]}" if a else "Samples")

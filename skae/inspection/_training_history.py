@@ -1,4 +1,4 @@
-"""Losses by epoch."""
+"""Display of the training history."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._drawing import (
     check_option,
     grid_in,
+    legend_inside,
     merged,
     series_styles,
     set_axes_title,
     single_axes,
 )
-from ._estimators import by_name, class_name, final_step
+from ._estimators import by_name, class_name, unpack
 
 _UNNAMED = ""
 
@@ -22,9 +23,9 @@ _UNNAMED = ""
 class TrainingHistoryDisplay:
     """Training and validation loss by epoch.
 
-    Losses of one kind share axes: a variational autoencoder has three, of its loss and
-    of the reconstruction and KL divergence that it is the sum of. Several fits are
-    drawn over each other.
+    Each metric has axes of its own, shared by its training and validation values: a
+    variational autoencoder has three, its loss and the two terms of that, of the
+    reconstruction and the KL divergence. Several fits are drawn over each other.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_history` to
     create a display. All parameters are stored as attributes.
@@ -32,21 +33,21 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     histories : dict of str to dict of str to list of float
-        By the name of the fit, a history: a value an epoch for ``"loss"``,
-        ``"val_loss"`` and other metrics, where ``"val_"`` stands before those of
-        validation rows.
+        Histories by the name of the fit: one value per epoch for ``"loss"`` and other
+        metrics, and for ``"val_loss"`` and the like of validation samples.
     best_epochs : dict of str to int, default=None
-        The epoch of each fit whose weights were kept, the first being 1 and 0 being the
-        weights that it began with. None, or none by a name: it is not marked.
+        The epoch of each fit whose weights were kept, counted from 1; 0 stands for the
+        initial weights. None, or a name that is missing: no epoch is marked.
 
     Attributes
     ----------
     lines_ : dict of (str, str) to matplotlib.lines.Line2D
-        Lines by the name of the fit and of the metric.
+        Lines by the names of the fit and of the metric. The name of the fit is ""
+        where there is one history without a name.
     best_lines_ : dict of str to list of matplotlib.lines.Line2D
         By the name of the fit, the vertical lines at its best epoch, one in each axes.
     axes_ : ndarray of shape (n_metrics,), dtype=object
-        Axes, one for a metric together with its validation values.
+        Axes of each metric.
     ax_ : matplotlib.axes.Axes
         The first of them.
     figure_ : matplotlib.figure.Figure
@@ -54,7 +55,7 @@ class TrainingHistoryDisplay:
 
     See Also
     --------
-    ExplainedVarianceDisplay : What is reached with codes of several sizes.
+    ExplainedVarianceDisplay : Explained variance by the number of components.
 
     Examples
     --------
@@ -77,10 +78,10 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in. Several metrics have axes of their own: those given are
-            turned off, and others are put in their place. None makes a figure.
+            Axes to draw in. For several metrics, they are turned off, and others are
+            put in their place. None makes a figure.
         metrics : list of str, default=None
-            Names of metrics to draw, without ``"val_"``. None is all.
+            Names of metrics to draw, without ``"val_"``. None draws all.
         yscale : {"linear", "log"}, default="linear"
             Scale of the losses.
         line_kwargs : dict, default=None
@@ -97,103 +98,104 @@ class TrainingHistoryDisplay:
             If a metric is in no history, or `yscale` is neither of the two.
         """
         check_option("yscale", yscale, ("linear", "log"))
-        from matplotlib.lines import Line2D
-        from matplotlib.ticker import MaxNLocator
-
         metrics = self._check_metrics(metrics)
         several = len(self.histories) > 1
         title = "Training history"
         if not several and _UNNAMED not in self.histories:
             title += f" of {next(iter(self.histories))}"
         styles = series_styles(len(self.histories))
-        legend = self._legend(metrics, styles)
         inside = len(metrics) == 1 and (ax is not None or not several)
+        legend = self._legend(metrics, styles, long=not inside)
         if inside:
-            places = [single_axes(ax, (6, 4))]
+            all_axes = [single_axes(ax, (6, 4))]
         else:
+            figsize = (max(3.6 * len(metrics), 6), 3.8)
             figure, grid = grid_in(
-                ax,
-                1,
-                len(metrics),
-                figsize=(max(3.6 * len(metrics), 6), 3.8),
-                title=title,
-                legend=legend,
+                ax, 1, len(metrics), figsize=figsize, title=title, legend=legend
             )
-            places = [figure.add_subplot(grid[0, i]) for i in range(len(metrics))]
-        self.axes_ = np.array(places, dtype=object)
+            all_axes = [figure.add_subplot(grid[0, i]) for i in range(len(metrics))]
+        self.axes_ = np.array(all_axes, dtype=object)
+        self.ax_, self.figure_ = all_axes[0], all_axes[0].figure
         self.lines_, self.best_lines_ = {}, {name: [] for name in self.histories}
-        for axes, metric in zip(places, metrics, strict=True):
-            for (name, history), style in zip(
-                self.histories.items(), styles, strict=True
-            ):
-                best = (self.best_epochs or {}).get(name)
-                for key, linestyle in ((metric, "-"), (f"val_{metric}", "--")):
-                    if key not in history:
-                        continue
-                    defaults = {
-                        "color": style["color"],
-                        "linestyle": linestyle,
-                        "marker": style["marker"] if several else None,
-                        "markevery": max(len(history[key]) // 8, 1),
-                        "markersize": 5,
-                        "label": f"{name} {key}".strip(),
-                    }
-                    epochs = np.arange(1, len(history[key]) + 1)
-                    (line,) = axes.plot(
-                        epochs, history[key], **merged(defaults, line_kwargs, Line2D)
-                    )
-                    self.lines_[name, key] = line
-                if best is not None:
-                    line = axes.axvline(
-                        best,
-                        color=style["color"],
-                        linestyle=":",
-                        linewidth=1.5,
-                    )
-                    self.best_lines_[name].append(line)
-            axes.set(
-                xlabel="Epoch", ylabel=metric.replace("_", " ").replace("kl", "KL")
-            )
-            axes.set_ylabel(_capital(axes.get_ylabel()))
+        for axes, metric in zip(all_axes, metrics, strict=True):
+            self._draw_metric(axes, metric, styles, line_kwargs)
             axes.set_yscale(yscale)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            axes.grid(alpha=0.3)
-        self.ax_, self.figure_ = places[0], places[0].figure
         if inside:
-            self.ax_.legend(*legend, loc="best")
+            legend_inside(self.ax_, *legend)
             set_axes_title(self.ax_, title)
         return self
 
-    def _legend(self, metrics, styles):
-        """Give handles and labels that explain colours by fit, and line styles."""
+    def _draw_metric(self, ax, metric, styles, line_kwargs):
+        """Draw the training and validation values of one metric for all fits."""
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
+
+        several = len(self.histories) > 1
+        for (name, history), style in zip(self.histories.items(), styles, strict=True):
+            for key, linestyle in ((metric, "-"), (f"val_{metric}", "--")):
+                if key not in history:
+                    continue
+                defaults = {
+                    "color": style["color"],
+                    "linestyle": linestyle,
+                    "marker": style["marker"] if several else None,
+                    "markevery": max(len(history[key]) // 8, 1),
+                    "markersize": 5,
+                    "label": f"{name} {key}".strip(),
+                }
+                epochs = np.arange(1, len(history[key]) + 1)
+                (self.lines_[name, key],) = ax.plot(
+                    epochs, history[key], **merged(defaults, line_kwargs, Line2D)
+                )
+            best = (self.best_epochs or {}).get(name)
+            if best is not None:
+                look = {"color": style["color"], "linestyle": ":", "linewidth": 1.5}
+                self.best_lines_[name].append(ax.axvline(best, **look))
+        label = metric.replace("_", " ").replace("kl", "KL")
+        ax.set(xlabel="Epoch", ylabel=label[0].upper() + label[1:])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        ax.grid(alpha=0.3)
+
+    def _legend(self, metrics, styles, *, long):
+        """Return handles and labels of fits and line styles; best epochs if long."""
         from matplotlib.lines import Line2D
 
         several = len(self.histories) > 1
-        best_epochs = self.best_epochs or {}
+        best_epochs = {
+            name: best
+            for name, best in (self.best_epochs or {}).items()
+            if best is not None
+        }
         entries = []
-        keys = set()
-        for (name, history), style in zip(self.histories.items(), styles, strict=True):
-            drawn = {f"{p}{m}" for p in ("", "val_") for m in metrics} & set(history)
-            keys |= drawn
-            best = best_epochs.get(name)
-            if several and drawn:
-                label = name if best is None else f"{name} (best epoch: {best})"
-                style = {"color": style["color"], "marker": style["marker"]}
-                entries.append((label, style))
+        if several:
+            entries += self._fit_entries(metrics, styles, best_epochs if long else {})
         color = "black" if several else styles[0]["color"]
-        best = [b for b in best_epochs.values() if b is not None]
         best_label = "Best epoch"
-        if best and not several:
-            best_label += f": {best[0]}" if best[0] else ": 0 (the start)"
-        for label, linestyle, there in (
-            ("Training", "-", keys & set(metrics)),
-            ("Validation", "--", keys - set(metrics)),
-            (best_label, ":", best),
+        if best_epochs and not several:
+            (best,) = best_epochs.values()
+            best_label += f": {best}" if best else ": 0 (the start)"
+        keys = set().union(*self.histories.values())
+        for label, linestyle, shown in (
+            ("Training", "-", any(metric in keys for metric in metrics)),
+            ("Validation", "--", any(f"val_{metric}" in keys for metric in metrics)),
+            (best_label, ":", best_epochs),
         ):
-            if there:
+            if shown:
                 entries.append((label, {"color": color, "linestyle": linestyle}))
         handles = [Line2D([], [], **style) for _, style in entries]
         return handles, [label for label, _ in entries]
+
+    def _fit_entries(self, metrics, styles, best_epochs):
+        """Return labels and styles in the legend of those fits that are drawn."""
+        entries = []
+        for (name, history), style in zip(self.histories.items(), styles, strict=True):
+            if any(m in history or f"val_{m}" in history for m in metrics):
+                label = name
+                if name in best_epochs:
+                    label += f" (best epoch: {best_epochs[name]})"
+                style = {"color": style["color"], "marker": style["marker"]}
+                entries.append((label, style))
+        return entries
 
     def _check_metrics(self, metrics):
         known = []
@@ -207,20 +209,22 @@ class TrainingHistoryDisplay:
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         for metric in metrics:
             if metric not in known:
-                raise ValueError(f"No history has {metric!r}, they have {known}.")
+                raise ValueError(
+                    f"metrics contains {metric!r}, but the histories have {known}."
+                )
         if not metrics:
-            raise ValueError(f"metrics is empty: name some of {known}.")
+            raise ValueError(f"metrics is empty, but some of {known} were expected.")
         return metrics
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **plot_params):
-        """Plot the history of fitted estimators.
+        """Plot the training histories of fitted estimators.
 
         Parameters
         ----------
         estimator : fitted estimator, list of them, or dict of str to them
-            Autoencoders, or Pipelines and searches that end in one. Anything with
-            `history_` will do, such as a SciKeras wrapper.
+            Autoencoders, other estimators with `history_`, such as SciKeras wrappers,
+            or Pipelines and searches that end in one of them.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
@@ -236,7 +240,7 @@ class TrainingHistoryDisplay:
         sklearn.exceptions.NotFittedError
             If an estimator has not been fitted.
         TypeError
-            If an estimator keeps no history.
+            If an estimator has no training history.
 
         See Also
         --------
@@ -257,12 +261,12 @@ class TrainingHistoryDisplay:
         """
         histories, best_epochs = {}, {}
         for name, one in by_name(estimator).items():
-            trained = final_step(one)
+            _, trained = unpack(one)
             if not hasattr(trained, "history_"):
                 if isinstance(trained, BaseEstimator):
                     check_is_fitted(trained)
                 raise TypeError(
-                    f"{class_name(one)} has no history_ of its training. Give a fitted "
+                    f"{class_name(one)} has no attribute history_. Give a fitted "
                     "autoencoder, or a history to from_history."
                 )
             histories[name] = trained.history_
@@ -271,16 +275,16 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_history(cls, history, *, best_epoch=None, ax=None, **plot_params):
-        """Plot histories that are at hand.
+        """Plot given histories.
 
         Parameters
         ----------
         history : dict of str to list of float, or dict of str to such dicts
-            A history, `history_` of an estimator or what ``keras.Model.fit`` gives; or
-            several by their names.
+            A history, as `history_` of an estimator or returned by
+            ``keras.Model.fit``, or several by name.
         best_epoch : int or dict of str to int, default=None
-            The epoch whose weights were kept, the first being 1 and 0 being the weights
-            that training began with; by name where there are several histories.
+            The epoch whose weights were kept, counted from 1; 0 stands for the initial
+            weights. By name where there are several histories.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in, see :meth:`plot`. None makes a figure.
         **plot_params : dict
@@ -294,8 +298,8 @@ class TrainingHistoryDisplay:
         Raises
         ------
         ValueError
-            If a history is empty or holds anything but lists of numbers, or a best
-            epoch is not in it.
+            If a history is empty or holds anything but lists of numbers, or if a best
+            epoch is beyond its end.
 
         See Also
         --------
@@ -329,7 +333,8 @@ class TrainingHistoryDisplay:
         for name, best in (best_epoch or {}).items():
             if name not in histories:
                 raise ValueError(
-                    f"best_epoch has {name!r}, histories have {list(histories)}."
+                    f"best_epoch has the name {name!r}, but the histories have "
+                    f"{list(histories)}."
                 )
             n_epochs = max(map(len, histories[name].values()))
             if best is not None and not 0 <= best <= n_epochs:
@@ -340,7 +345,7 @@ class TrainingHistoryDisplay:
 
 
 def _history_of(thing):
-    """Give the dict of what ``keras.Model.fit`` returns, or the thing itself."""
+    """Return the dict within what ``keras.Model.fit`` returns, or what is given."""
     return getattr(thing, "history", thing)
 
 
@@ -348,7 +353,7 @@ def _check_history(history):
     history = _history_of(history)
     if not isinstance(history, Mapping) or not history:
         raise ValueError(
-            f"{history!r} is no history: a dict of names to lists of numbers was "
+            f"history={history!r}, but a dict of names to lists of numbers was "
             "expected, such as {'loss': [0.5, 0.3]}."
         )
     checked = {}
@@ -360,10 +365,6 @@ def _check_history(history):
         if checked[name].ndim != 1 or not len(checked[name]):
             raise ValueError(
                 f"The history has {name}={values!r}, but a list of numbers was "
-                "expected, one an epoch."
+                "expected, one per epoch."
             )
     return checked
-
-
-def _capital(text):
-    return text[0].upper() + text[1:]

@@ -18,6 +18,7 @@ import pytest
 from matplotlib.ticker import NullFormatter
 
 from skae.inspection import (
+    DecodedCodesDisplay,
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
     OutlierScoreDisplay,
@@ -71,15 +72,11 @@ def pairs_of_components():
 def decoded_grid():
     grid = GRID.reshape(4, 4, 2)
     decoded = np.sin(grid.sum(axis=-1)[:, :, np.newaxis] + np.linspace(0, 1, 64))
-    return LatentSpaceDisplay.from_codes(
-        CODES[:, :2], decoded=decoded, decoded_codes=grid, image_shape=(8, 8)
-    )
+    return DecodedCodesDisplay.from_decoded(decoded, grid, image_shape=(8, 8))
 
 
 def interpolation_of_a_table():
-    return LatentSpaceDisplay.from_codes(
-        CODES, decoded=X[:5, :6], decoded_codes=CODES[:5]
-    )
+    return DecodedCodesDisplay.from_decoded(X[:5, :6], CODES[:5])
 
 
 def training_history():

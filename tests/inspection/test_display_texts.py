@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from skae.inspection import (
+    DecodedCodesDisplay,
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
     OutlierScoreDisplay,
@@ -46,16 +47,19 @@ def latent(y=None, **params):
     return lambda ax=None: LatentSpaceDisplay.from_codes(CODES, y, ax=ax, **params)
 
 
+def decoded(samples, codes):
+    return lambda ax=None: DecodedCodesDisplay.from_decoded(samples, codes, ax=ax)
+
+
 def grid(n_rows, n_columns, height, width):
     codes = np.zeros((n_rows, n_columns, 6))
     codes[:, :, 0] = np.linspace(-1234.5, 1234.5, n_columns)
     codes[:, :, 1] = np.linspace(-1e-5, 1e-5, n_rows)[:, np.newaxis]
-    decoded = RNG.uniform(size=(n_rows, n_columns, height, width))
-    return latent(decoded=decoded, decoded_codes=codes)
+    return decoded(RNG.uniform(size=(n_rows, n_columns, height, width)), codes)
 
 
-def between(decoded):
-    return latent(decoded=decoded, decoded_codes=CODES[: len(decoded)])
+def between(samples):
+    return decoded(samples, CODES[: len(samples)])
 
 
 def history(history, best_epoch=None, **params):
@@ -118,8 +122,8 @@ CASES = {
     "scores and labels": outliers(SCORES, LABELS, threshold=-40.0),
     "linear scores": outliers(SCORES, LABELS, threshold=-40.0, xscale="linear"),
     "scores around zero": outliers(CODES[:, 1]),
-    "contributions": outliers(contributions=TABLE, row=3),
-    "few contributions": outliers(CODES[:, 0], contributions=CODES[:, :2], row=3),
+    "contributions": outliers(contributions=TABLE, sample=3),
+    "few contributions": outliers(CODES[:, 0], contributions=CODES[:, :2], sample=3),
     "variance": variance(np.arange(1, 65), np.linspace(0, 1, 64)),
     "variance, log": variance(
         np.arange(1, 1001), np.linspace(0, 1, 1000), xscale="log"
@@ -175,3 +179,19 @@ def test_titles_and_labels_are_there(case, texts):
     assert title in texts(figure)
     if "image" not in case:
         assert any(ax.get_xlabel() for ax in figure.axes)
+
+
+# Long names, which have to fit into a place that cannot grow.
+LONG_NAMES = [
+    "10 images, 3 long names",
+    "4 rows, 2 long names",
+    "codes, 60 long classes",
+    "histories",
+    "variance, long names",
+]
+
+
+@pytest.mark.parametrize("case", LONG_NAMES)
+def test_long_names_in_axes_of_the_user(case, beside, assert_texts_apart):
+    display = CASES[case](ax=beside)
+    assert_texts_apart(display.figure_)

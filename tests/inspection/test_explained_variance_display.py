@@ -37,7 +37,7 @@ def test_held_out_scores_of_estimators(digits):
     assert legend(display) == ["PCA", "scaled"]
     assert list(display.bands_) == ["PCA", "scaled"]
     assert display.ax_.get_xlabel() == "Number of components"
-    assert display.ax_.get_ylabel() == "Share of held-out variance kept (R²)"
+    assert display.ax_.get_ylabel() == "Explained variance of test samples (R²)"
 
 
 def test_autoencoder_beside_pca(X):
@@ -120,7 +120,7 @@ def test_estimators_stay_as_they_were(digits):
         ([], "a list of ints was expected"),
         (3, "n_components=3, but a list of ints"),
         ([0.5], "a list of ints was expected"),
-        ([0, 1], "n_components has 0, but a code has 1 at least"),
+        ([0, 1], "n_components has 0, but at least 1"),
     ],
 )
 def test_bad_sizes(digits, n_components, message):
@@ -137,7 +137,7 @@ def test_bad_input(digits):
     draw = ExplainedVarianceDisplay.from_scores
     with pytest.raises(ValueError, match="'a' has 2 scores, but n_components has 1"):
         draw([1], {"a": [0.1, 0.2]})
-    with pytest.raises(ValueError, match=r"no sizes for 'a', only for \['b'\]"):
+    with pytest.raises(ValueError, match=r"the names \['b'\], but scores has 'a'"):
         draw({"b": [1]}, {"a": [0.1]})
     with pytest.raises(ValueError, match="NaN"):
         draw([1], [np.nan])

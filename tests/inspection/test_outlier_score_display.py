@@ -8,7 +8,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skae.inspection import OutlierScoreDisplay
@@ -29,17 +29,17 @@ def legend(display):
 
 def test_one_sample():
     display = OutlierScoreDisplay.from_predictions(SCORES, threshold=-5, bins=4)
-    assert counts(display) == {"All rows": 6}
-    patch = display.histograms_["All rows"]
+    assert counts(display) == {"All samples": 6}
+    patch = display.histograms_["All samples"]
     values, edges, _ = patch.get_data()
     np.testing.assert_array_equal(values, np.histogram(SCORES, edges)[0])
     assert set(display.threshold_line_.get_xdata()) == {-5}
     assert legend(display) == [
-        "All rows (6, 33.3% below the threshold)",
+        "All samples (6, 33.3% below the threshold)",
         "Threshold (\N{MINUS SIGN}5)",
     ]
     assert display.ax_.get_xlabel() == "Score (higher is more normal)"
-    assert display.ax_.get_ylabel() == "Rows"
+    assert display.ax_.get_ylabel() == "Samples"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_kinds_differ_without_colour():
 def test_without_a_threshold():
     display = OutlierScoreDisplay.from_predictions(SCORES)
     assert display.threshold_line_ is None
-    assert legend(display) == ["All rows (6)"]
+    assert legend(display) == ["All samples (6)"]
 
 
 def test_scale_of_scores():
@@ -75,7 +75,7 @@ def test_scale_of_scores():
     assert OutlierScoreDisplay.from_predictions(SCORES).ax_.get_xscale() == "linear"
     display = OutlierScoreDisplay.from_predictions(far)
     assert display.ax_.get_xscale() == "symlog"
-    assert counts(display) == {"All rows": 7}
+    assert counts(display) == {"All samples": 7}
     low, high = display.ax_.get_xlim()
     assert low <= -1000 < -1 <= high
     display.plot(xscale="linear")
@@ -87,7 +87,7 @@ def test_scale_of_scores():
 
 def test_all_scores_alike():
     display = OutlierScoreDisplay.from_predictions(np.full(5, -3.0), threshold=-3)
-    assert counts(display) == {"All rows": 5}
+    assert counts(display) == {"All samples": 5}
 
 
 def test_detectors(X, y, detector):
@@ -124,7 +124,7 @@ def test_detectors_of_scikit_learn(X, detector, scaled):
     display = OutlierScoreDisplay.from_estimator(detector, rows)
     below = display.scores < display.threshold
     np.testing.assert_array_equal(below, detector.predict(rows) == -1)
-    assert legend(display)[0].startswith("All rows (300, ")
+    assert legend(display)[0].startswith("All samples (300, ")
 
 
 class HigherIsWorse(BaseEstimator):
@@ -159,12 +159,14 @@ def bars(display):
 
 def test_contributions_of_a_row():
     contributions = pd.DataFrame([[9, 9, 9, 9], [1, -5, 2, 0.5]], columns=list("abcd"))
-    display = OutlierScoreDisplay.from_predictions(contributions=contributions, row=1)
+    display = OutlierScoreDisplay.from_predictions(
+        contributions=contributions, sample=1
+    )
     assert bars(display) == {"b": -5, "c": 2, "a": 1, "d": 0.5}
-    assert display.ax_.get_title() == "Contributions to the score of row 1"
-    display.plot(kind="contributions", row=-1, max_features=1)
+    assert display.ax_.get_title() == "Contributions to the score of sample 1"
+    display.plot(kind="contributions", sample=-1, max_features=1)
     assert bars(display) == {"b": -5, "3 others": 3.5}
-    assert display.ax_.get_title() == "Contributions to the score of row 1"
+    assert display.ax_.get_title() == "Contributions to the score of sample 1"
     # Down from the largest.
     assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
 
@@ -186,7 +188,7 @@ def test_contributions_by_a_detector():
     pipeline = make_pipeline(StandardScaler(), Explainer()).fit(X)
     for estimator in (Explainer().fit(X), pipeline):
         display = OutlierScoreDisplay.from_estimator(
-            estimator, X, kind="contributions", row=2
+            estimator, X, kind="contributions", sample=2
         )
         expected = np.square(
             X if estimator is not pipeline else pipeline[0].transform(X)
@@ -195,6 +197,31 @@ def test_contributions_by_a_detector():
         assert bars(display) == pytest.approx(
             dict(zip(X.columns, expected, strict=True))
         )
+
+
+def test_contributions_of_components_have_names():
+    class WithComponents(Explainer):
+        def explain(self, X):
+            return np.hstack([super().explain(X), np.ones((len(X), 2))])
+
+    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
+    for rows, names in ((X, ["length", "width"]), (X.to_numpy(), ["x0", "x1"])):
+        pipeline = make_pipeline(StandardScaler(), WithComponents()).fit(rows)
+        display = OutlierScoreDisplay.from_estimator(
+            pipeline, rows, kind="contributions"
+        )
+        assert display.feature_names == [*names, "code0", "code1"]
+
+
+def test_names_are_those_that_the_detector_gets():
+    X = pd.DataFrame(np.eye(4, 3), columns=["length", "width", "age"])
+    for before, names in (
+        (PCA(3), ["pca0", "pca1", "pca2"]),
+        (FunctionTransformer(np.asarray), ["x0", "x1", "x2"]),
+    ):
+        pipeline = make_pipeline(before, Explainer()).fit(X)
+        display = OutlierScoreDisplay.from_estimator(pipeline, X, kind="contributions")
+        assert display.feature_names == names
 
 
 def test_in_axes_of_the_user(beside):
@@ -207,17 +234,20 @@ def test_in_axes_of_the_user(beside):
     ("params", "message"),
     [
         ({"y": [1, 1, 1, 1, 2, 2]}, r"y holds \[1, 2\], but 1 for inliers and -1"),
-        ({"y": [1] * 6}, "Leave y out"),
-        ({"y": [0] * 6}, "all rows are inliers"),
+        ({"y": [1] * 6}, r"y holds \[1\], but .* samples of both"),
+        ({"y": [0] * 6}, "Leave y out"),
         ({"y": list("aabbab")}, r"y holds \['a', 'b'\]"),
-        ({"y": [1, -1]}, "y has 2 labels, but there are 6 rows"),
+        ({"y": [1, -1]}, "y has 2 labels, but there are 6 samples"),
         ({"kind": "bars"}, "kind='bars', but"),
         ({"kind": "contributions"}, "the display has no contributions"),
-        ({"contributions": np.ones((5, 2))}, "6 scores, but contributions to 5 rows"),
+        (
+            {"contributions": np.ones((5, 2))},
+            "6 scores, but contributions to 5 samples",
+        ),
         ({"xscale": "cubic"}, "xscale='cubic', but"),
         (
-            {"contributions": np.ones((6, 2)), "kind": "contributions", "row": 6},
-            "row=6, but there are contributions to 6 rows",
+            {"contributions": np.ones((6, 2)), "kind": "contributions", "sample": 6},
+            "sample=6, but there are contributions to 6 samples",
         ),
         (
             {"contributions": np.ones((6, 2)), "feature_names": ["a"]},

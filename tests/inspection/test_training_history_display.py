@@ -136,6 +136,12 @@ def test_of_estimators(transformer, detector):
 def test_in_axes_of_the_user(beside):
     display = TrainingHistoryDisplay.from_history(HISTORY, ax=beside)
     assert display.ax_ is beside
+    two = {"a" * 100 + "b": HISTORY, "a" * 100 + "c": HISTORY}
+    display = TrainingHistoryDisplay.from_history(
+        two, best_epoch=dict.fromkeys(two, 2), ax=beside
+    )
+    # Names are shortened so that they differ.
+    assert [label[-1] for label in legend(display)[:2]] == ["b", "c"]
     display = TrainingHistoryDisplay.from_history(VARIATIONAL, ax=beside)
     assert display.figure_ is beside.figure
     assert not beside.axison
@@ -147,7 +153,7 @@ def test_line_kwargs():
 
 
 def test_estimators_that_cannot(X):
-    with pytest.raises(TypeError, match="PCA has no history_ of its training"):
+    with pytest.raises(TypeError, match="PCA has no attribute history_"):
         TrainingHistoryDisplay.from_estimator(PCA().fit(X))
     with pytest.raises(NotFittedError):
         TrainingHistoryDisplay.from_estimator(AutoencoderTransformer())
@@ -156,15 +162,15 @@ def test_estimators_that_cannot(X):
 @pytest.mark.parametrize(
     ("history", "params", "message"),
     [
-        ({}, {}, "is no history"),
-        ([0.3, 0.2], {}, r"\[0.3, 0.2\] is no history"),
+        ({}, {}, "history={}, but a dict"),
+        ([0.3, 0.2], {}, r"history=\[0.3, 0.2\], but a dict"),
         ({"loss": 0.3}, {}, "loss=0.3, but a list of numbers"),
         ({"loss": ["a"]}, {}, r"loss=\['a'\], but a list of numbers"),
         ({"loss": []}, {}, r"loss=\[\], but"),
         (HISTORY, {"best_epoch": 5}, "best_epoch=5, but the history has 4 epochs"),
         ({"a": HISTORY}, {"best_epoch": 2}, r"several histories.*\['a'\]"),
-        ({"a": HISTORY}, {"best_epoch": {"b": 2}}, "best_epoch has 'b'"),
-        (HISTORY, {"metrics": ["mae"]}, r"No history has 'mae', they have \['loss'\]"),
+        ({"a": HISTORY}, {"best_epoch": {"b": 2}}, "best_epoch has the name 'b', but"),
+        (HISTORY, {"metrics": ["mae"]}, r"contains 'mae', but .* \['loss'\]"),
         (HISTORY, {"metrics": []}, "metrics is empty"),
         (HISTORY, {"yscale": "cubic"}, "yscale='cubic'"),
     ],
