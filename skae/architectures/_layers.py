@@ -80,8 +80,8 @@ class Clip(keras.layers.Layer):
 
     def open(self):
         """Let all values by."""
-        self.low.assign(ops.full_like(self.low, -self._largest))
-        self.high.assign(ops.full_like(self.high, self._largest))
+        self.low.assign(ops.full(self.low.shape, -self._largest))
+        self.high.assign(ops.full(self.high.shape, self._largest))
 
     @property
     def _largest(self):
@@ -90,7 +90,8 @@ class Clip(keras.layers.Layer):
 
     def call(self, inputs):
         """Apply the layer."""
-        return ops.clip(inputs, self.low, self.high)
+        low, high = map(ops.convert_to_tensor, (self.low, self.high))  # for JAX
+        return ops.clip(inputs, low, high)
 
     def compute_output_shape(self, input_shape):
         """Give the shape of what `call` returns."""
