@@ -4,12 +4,13 @@ from ._batches import FitData, RowSource
 from ._callbacks import CallbackSupportMixin, SklearnCallbacks
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
-from ._optimizers import make_optimizer
+from ._optimizers import OptimizerRecipe, make_optimizer
 
 __all__ = [
     "DEFAULT_LOSS",
     "CallbackSupportMixin",
     "FitData",
+    "OptimizerRecipe",
     "RowSource",
     "SklearnCallbacks",
     "TrainingLoss",
