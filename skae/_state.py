@@ -2,16 +2,25 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pickle import PicklingError
+
+from sklearn.utils._param_validation import InvalidParameterError
 
 from ._backend import read_values, unpickle_empty, write_network
+from ._training import OptimizerRecipe
 
 NETWORKS = ("encoder_", "decoder_", "autoencoder_")
 _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *NETWORKS)
 
+# Parameters that may be Keras objects, which nothing changes: clones share them.
+_SHARED = ("loss", "optimizer")
+
 
 @dataclass(frozen=True)
 class _PickledLoss:
-    """A Keras loss with all of its attributes: Keras's own pickling drops some.
+    """A Keras loss with all of its attributes.
+
+    Keras's own pickling drops some, and does not find unregistered classes again.
 
     Parameters
     ----------
@@ -24,24 +33,47 @@ class _PickledLoss:
     kind: type
     attributes: dict
 
-    def restore(self):
+    @classmethod
+    def of(cls, loss):
+        """Take a loss apart."""
+        return cls(type(loss), dict(vars(loss)))
+
+    def make(self):
         """Make the loss again."""
         loss = self.kind.__new__(self.kind)
         vars(loss).update(self.attributes)
         return loss
 
 
+def _pickled_optimizer(optimizer):
+    """Return what an optimizer is made again from, and make sure that it can be."""
+    recipe = OptimizerRecipe.of(optimizer)
+    try:
+        recipe.make()
+    except InvalidParameterError as error:
+        raise PicklingError(str(error)) from error
+    return recipe
+
+
 class StateMixin:
     """Pickles how to build the networks, and the values of their variables.
 
-    The estimator has `_networks`, which `_rebuild` makes from `architecture_` and
-    `_build_arguments`, and the parameter `loss`.
+    The estimator has parameters `loss` and `optimizer`, and `_networks`, which
+    `_rebuild` makes from `architecture_` and `_build_arguments`.
     """
 
     def __sklearn_clone__(self):
-        cloned = super().__sklearn_clone__()
-        # Nothing changes a loss, and Keras loses arguments of some that it copies.
-        cloned.loss = self.loss
+        # Keras cannot copy a loss or an optimizer of an unregistered class, and loses
+        # arguments of some of its own.
+        shared = {
+            name: getattr(self, name)
+            for name in self.get_params(deep=False)
+            if name in _SHARED
+        }
+        bare = object.__new__(type(self))
+        vars(bare).update(vars(self), **dict.fromkeys(shared))
+        cloned = super(StateMixin, bare).__sklearn_clone__()
+        vars(cloned).update(shared)
         return cloned
 
     @contextmanager
@@ -69,7 +101,9 @@ class StateMixin:
     def __getstate__(self):
         state = dict(super().__getstate__())
         if hasattr(self.loss, "get_config"):
-            state["loss"] = _PickledLoss(type(self.loss), dict(vars(self.loss)))
+            state["loss"] = _PickledLoss.of(self.loss)
+        if hasattr(self.optimizer, "get_config"):
+            state["optimizer"] = _pickled_optimizer(self.optimizer)
         if "autoencoder_" in state:
             for name in _UNPICKLED:
                 del state[name]
@@ -78,8 +112,9 @@ class StateMixin:
 
     def __setstate__(self, state):
         state = dict(state)
-        if isinstance(state["loss"], _PickledLoss):
-            state["loss"] = state["loss"].restore()
+        for name in _SHARED:
+            if isinstance(state[name], (_PickledLoss, OptimizerRecipe)):
+                state[name] = state[name].make()
         values = state.pop("_values", None)
         if values is None:
             super().__setstate__(state)

@@ -43,7 +43,7 @@ class AutoencoderTransformer(
 
     X is not scaled: put a scaler in front where features differ in scale.
 
-    Read more in the :ref:`User Guide <reduce_dimensions>`.
+    Read more in the :ref:`User Guide <dimensionality_reduction>`.
 
     Parameters
     ----------

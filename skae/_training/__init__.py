@@ -5,12 +5,13 @@ from ._callbacks import CallbackSupportMixin, SklearnCallbacks
 from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
-from ._optimizers import make_optimizer
+from ._optimizers import OptimizerRecipe, make_optimizer
 
 __all__ = [
     "DEFAULT_LOSS",
     "CallbackSupportMixin",
     "FitData",
+    "OptimizerRecipe",
     "RowSource",
     "SklearnCallbacks",
     "TrainingLoss",

@@ -19,20 +19,20 @@ CHUNK_BYTES = 2**24
 
 
 class RowSource:
-    """Rows of an array, in the network's shape and dtype once they are taken.
+    """Samples of an array, which get the network's shape and dtype when taken.
 
     Nothing is copied before that, so X may be larger than memory (`numpy.memmap`).
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        All rows.
+        All samples.
     sample_shape : tuple of int
         Shape that the network gives one sample.
     dtype : str
         The network's dtype.
     indices : ndarray of int, default=None
-        Which rows of X; None is all of them.
+        Which rows of X; None for all of them.
     """
 
     def __init__(self, X, sample_shape, dtype, indices=None):
@@ -45,7 +45,7 @@ class RowSource:
         return len(self.indices)
 
     def subset(self, indices):
-        """Return the source of other rows of the same array.
+        """Return the source of other samples of the same array.
 
         Parameters
         ----------
@@ -61,12 +61,12 @@ class RowSource:
 
     @property
     def row_bytes(self):
-        """Bytes of one row that was taken."""
+        """Bytes of one sample, as the network takes it."""
         return math.prod(self.sample_shape) * np.dtype(self.dtype).itemsize
 
     @cached_property
     def value_range(self):
-        """Smallest and largest value of all rows of X."""
+        """Smallest and largest value of X, of all its rows."""
         size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
         ranges = [
             (self.X[rows].min(), self.X[rows].max())
@@ -76,14 +76,14 @@ class RowSource:
         return float(min(lows)), float(max(highs))
 
     def draw(self, max_bytes, rng):
-        """Choose rows at random, if all of them take too many bytes.
+        """Draw samples at random, if all of them take too many bytes.
 
         Parameters
         ----------
         max_bytes : int
-            Bytes of the rows, as the network takes them.
+            Maximum number of bytes, as the network takes the samples.
         rng : numpy.random.RandomState
-            Chooses them; not used if there are few.
+            Draws them; not used if all samples are few enough.
 
         Returns
         -------
@@ -98,8 +98,19 @@ class RowSource:
     def shuffled(self, rng):
         """Return the indices in a new order.
 
-        Up to 1 GB of samples are shuffled as a whole. Of more, runs of neighbouring
-        rows are shuffled, and then the rows of a few hundred runs at once.
+        Up to 1 GiB of samples are shuffled as a whole. Of more, runs of neighbouring
+        rows are shuffled, and then the rows of a few hundred runs at once. The order
+        depends on the shape of the samples and on `rng` alone.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+            Shuffles them.
+
+        Returns
+        -------
+        ndarray of int
+            Which rows of X.
         """
         if len(self) * self.row_bytes <= SHUFFLED_BYTES:
             return rng.permutation(self.indices)
@@ -113,14 +124,14 @@ class RowSource:
         return np.concatenate(mixed)
 
     def take(self, indices, size=None):
-        """Copy the rows at some indices into an array for the network.
+        """Copy the samples at some indices into an array for the network.
 
         Parameters
         ----------
         indices : ndarray of int
             Which rows of X.
         size : int, default=None
-            Rows of the array, if there are to be more; zeros fill it up.
+            Length of the array, if larger than the number of indices; the rest is 0.
 
         Returns
         -------
@@ -139,12 +150,12 @@ class RowSource:
         return taken.reshape(size, *self.sample_shape)
 
     def blocks(self):
-        """Yield all rows, block by block, in the order of X.
+        """Yield all samples, block by block, in the order of X.
 
         Yields
         ------
         ndarray of shape (n_rows, *sample_shape)
-            A copy of some rows, of the network's dtype.
+            A copy of some samples, of the network's dtype.
         """
         indices = np.sort(self.indices)  # on a disk, neighbours are read together
         for rows in gen_batches(len(self), max(1, CHUNK_BYTES // self.row_bytes)):

@@ -1,7 +1,6 @@
-"""Those who watch a training: the progress line, Keras's and scikit-learn's callbacks.
+"""Callbacks run during training: the progress line, Keras's and scikit-learn's.
 
-An observer has any of the hooks of `Observer`. Returning True from `on_epoch_end` asks
-the training to stop.
+Each is an `Observer`. Returning True from `on_epoch_end` asks the training to stop.
 """
 
 import copy
@@ -25,7 +24,7 @@ except ImportError:  # scikit-learn before 1.9
 
 
 class Observer:
-    """Watches a training and does nothing."""
+    """Base class of what runs during training; its hooks do nothing."""
 
     def on_train_begin(self, show_weights):
         """Run before the first epoch.
@@ -33,8 +32,8 @@ class Observer:
         Parameters
         ----------
         show_weights : callable
-            Puts the weights that are in training, which may be a copy, into the
-            estimator's network.
+            Copies the weights in training into the estimator's network. Training may
+            use a copy of that network.
         """
 
     def on_epoch_begin(self, epoch):
@@ -48,11 +47,16 @@ class Observer:
 
 
 class ProgressLine(Observer):
-    """Shows epoch, losses and time.
+    """Prints epoch, losses and time.
 
-    In a terminal or a notebook it is one line that is written anew, at most ten times
-    a second; anywhere else, as in a log file, each epoch has a line. A terminal cannot
-    go back over a line that it has wrapped, so losses are cut to its width there.
+    In a terminal or a notebook one line is rewritten, at most ten times a second;
+    anywhere else, as in a log file, each epoch has a line. A terminal cannot rewrite a
+    line that it has wrapped, so losses are cut to its width there.
+
+    Parameters
+    ----------
+    epochs : int
+        Maximum number of epochs.
     """
 
     SECONDS_BETWEEN = 0.1
@@ -71,7 +75,7 @@ class ProgressLine(Observer):
         self.epoch = self.width = 0
 
     def on_epoch_end(self, epoch, logs):
-        """Show the epoch's losses."""
+        """Print the epoch's losses."""
         self.epoch = epoch
         if not self.rewrites:
             print(self._line(logs))
@@ -79,7 +83,7 @@ class ProgressLine(Observer):
             self._rewrite(self._line(logs))
 
     def on_train_end(self, logs):
-        """Leave the last epoch's line standing."""
+        """Print the last epoch's line."""
         if self.rewrites and self.epoch:
             self._rewrite(self._line(logs, ended=True), end="\n")
 
@@ -89,7 +93,7 @@ class ProgressLine(Observer):
         epoch = f"Epoch {self.epoch}/{self.epochs}"
         times = f" - {seconds:.1f}s"
         if self.rewrites and not ended:
-            # Early stopping may come sooner.
+            # An upper bound: early stopping may end the training before.
             left = seconds / self.epoch * (self.epochs - self.epoch)
             times += f", at most {left:.0f}s left"
             if self.is_narrow:
@@ -110,11 +114,16 @@ class KerasCallbacks(Observer):
     Parameters
     ----------
     callbacks : list of keras.callbacks.Callback
-        They stay as they are.
+        The user's; they stay as they are.
     model : keras.Model
-        The model in training, compiled.
+        The model in training.
     epochs, steps : int
-        Most epochs, and batches in each.
+        Maximum number of epochs, and batches of each.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one of them is no Keras callback.
     """
 
     def __init__(self, callbacks, model, *, epochs, steps):
@@ -122,7 +131,8 @@ class KerasCallbacks(Observer):
         if not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
             raise InvalidParameterError(
                 "The 'callbacks' parameter has to hold instances of "
-                f"keras.callbacks.Callback, got {callbacks}."
+                f"keras.callbacks.Callback, got {callbacks}. Callbacks of scikit-learn "
+                "go to set_callbacks()."
             )
         self.callbacks = copy.deepcopy(list(callbacks))
         self.model = model
@@ -131,36 +141,41 @@ class KerasCallbacks(Observer):
         )
 
     def any_batch_hook(self):
-        """Whether any of them wants to see each batch."""
-        base = import_keras().callbacks.Callback
+        """Return whether any of them has a hook for batches, or for tests."""
         hooks = [
             f"on_{phase}batch_{moment}"
             for phase in ("", "train_", "test_")
             for moment in ("begin", "end")
         ]
         return any(
-            getattr(type(callback), hook) is not getattr(base, hook)
+            _overrides(callback, hook)
             for callback in self.callbacks
             for hook in [*hooks, "on_test_begin", "on_test_end"]
         )
 
     def on_train_begin(self, show_weights):
-        """Tell the callbacks."""
+        """Call the hook of each callback."""
         self.model.stop_training = False
         self.list.on_train_begin()
 
     def on_epoch_begin(self, epoch):
-        """Tell the callbacks; Keras counts epochs from 0."""
+        """Call the hook of each callback; Keras counts epochs from 0."""
         self.list.on_epoch_begin(epoch - 1)
 
     def on_epoch_end(self, epoch, logs):
-        """Tell the callbacks, and hear whether one of them stops the training."""
+        """Call the hook of each callback; return whether one stops the training."""
         self.list.on_epoch_end(epoch - 1, dict(logs))
         return self.model.stop_training
 
     def on_train_end(self, logs):
-        """Tell the callbacks."""
+        """Call the hook of each callback."""
         self.list.on_train_end(dict(logs))
+
+
+def _overrides(callback, hook):
+    """Return whether a callback's class, or the instance itself, overrides a hook."""
+    default = getattr(import_keras().callbacks.Callback, hook)
+    return getattr(getattr(callback, hook), "__func__", None) is not default
 
 
 class SklearnCallbacks(Observer):
@@ -169,11 +184,13 @@ class SklearnCallbacks(Observer):
     Parameters
     ----------
     estimator : estimator
-        The one in fit.
-    context : CallbackContext or None
+        The one that is being fitted.
+    context : CallbackContext
         The task of the whole fit.
+    X, y : array-like
+        What `fit` was given; a callback may score by them.
     fitted_attributes : callable
-        Gives, as a dict, the attributes of an estimator whose fit ended here.
+        Returns, as a dict, the attributes of an estimator whose fit ended here.
     """
 
     def __init__(self, estimator, context, X, y, fitted_attributes):
@@ -187,7 +204,7 @@ class SklearnCallbacks(Observer):
         }
 
     def on_train_begin(self, show_weights):
-        """Remember how to see the weights."""
+        """Keep the function that copies the weights."""
         self.show_weights = show_weights
 
     def _attributes_now(self):
@@ -200,5 +217,5 @@ class SklearnCallbacks(Observer):
         self.task.call_on_fit_task_begin(**self.arguments)
 
     def on_epoch_end(self, epoch, logs):
-        """Close the epoch's task."""
+        """Close the epoch's task; return whether a callback stops the training."""
         return self.task.call_on_fit_task_end(**self.arguments)

@@ -1,12 +1,11 @@
 """The two ways to run an epoch: in compiled blocks of batches, or batch by batch.
 
-Both train on the batches that an order of rows makes, and give the same losses to
-rounding.
+Both train on the batches that an order of samples makes, and compute the same losses
+to rounding.
 """
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 
@@ -14,21 +13,23 @@ from .._backend import has_own_step, ignores_training, import_keras, read_values
 from ._program import Program
 from ._program_cache import POOL, may_use_xla, program_key
 
-# Bytes of the rows that are in work at a time.
+# Bytes of the samples that are in work at a time.
 BLOCK_BYTES = 2**24
 # No block that XLA compiles is smaller than this.
 SMALL_BLOCK_BYTES = 2**19
 
 
-@contextmanager
-def engine_for(networks, rows, options, callbacks):
-    """Choose how to train, and have it ready.
+def choose_engine(networks, samples, options, callbacks):
+    """Choose how to train, the only place that does, and have it ready.
+
+    The choice depends on network, options and the number of samples alone, so that one
+    `random_state` gives one model, whatever was fitted before.
 
     Parameters
     ----------
     networks : Networks
         The autoencoder is what is trained.
-    rows : RowSource
+    samples : RowSource
         What it will be trained on.
     options : TrainingOptions
         How to train.
@@ -36,43 +37,30 @@ def engine_for(networks, rows, options, callbacks):
         The user's Keras callbacks. They see the network itself; without them, what
         trains is a copy that an earlier fit may have compiled.
 
-    Yields
-    ------
+    Returns
+    -------
     CompiledEngine or KerasEngine
-        The latter for callbacks that want to see each batch, for a network with its
-        own ``train_step``, within a `tf.distribute` strategy, and for backends of
-        Keras other than TensorFlow.
+        The latter for callbacks with batch hooks, for a network with its own
+        ``train_step``, within a `tf.distribute` strategy, and for backends of Keras
+        other than TensorFlow.
     """
-    autoencoder, batch_size = networks.autoencoder, options.batch_size
-    loss, optimizer = options.loss, options.optimizer
+    autoencoder = networks.autoencoder
     if _needs_keras(autoencoder, callbacks):
-        yield KerasEngine(autoencoder, loss, optimizer, batch_size, callbacks)
-        return
-    n_batches = -(-len(rows) // batch_size)
-    block_batches = max(1, BLOCK_BYTES // (rows.row_bytes * batch_size))
-    xla_batches = None
-    if may_use_xla(autoencoder, loss, options.epochs * n_batches):
-        # Data of about the same size share one compilation, and all small data do.
-        small_batches = max(1, SMALL_BLOCK_BYTES // (rows.row_bytes * batch_size))
-        xla_batches = 1 << (max(n_batches, small_batches) - 1).bit_length()
-        xla_batches = min(xla_batches, 1 << (block_batches.bit_length() - 1))
-        block_batches = xla_batches
-    key, program = None, None
-    if callbacks is None:
-        key = program_key(autoencoder, loss, optimizer, batch_size, xla_batches)
-        program = POOL.take(key)
-    if program is None:
-        network = autoencoder if key is None else networks.rebuild().autoencoder
-        if xla_batches and not POOL.count_xla_program():
-            xla_batches = None
-        program = Program(network, loss, optimizer, batch_size, xla_batches)
-    if key is not None:
-        program.start_from(autoencoder, optimizer)
+        return KerasEngine(autoencoder, options, callbacks)
+    block_batches, xla = _choose_blocks(autoencoder, samples, options)
+    arguments = options.loss, options.optimizer, options.batch_size
+    arguments += (block_batches if xla else None,)
     if callbacks is not None:
-        autoencoder.compile(optimizer, loss=loss)  # callbacks look there for them
-    yield CompiledEngine(program, block_batches)
-    if key is not None:  # not after an error: nobody knows what it left
-        POOL.put_back(key, program)
+        program = Program(autoencoder, *arguments)
+        # Callbacks look there for the optimizer, and may save the model.
+        autoencoder.compile(options.optimizer, loss=options.loss.for_keras)
+        return CompiledEngine(program, block_batches)
+    key = program_key(autoencoder, *arguments)
+    if key is None:
+        return CompiledEngine(Program(autoencoder, *arguments), block_batches)
+    program = POOL.take(key) or Program(networks.rebuild().autoencoder, *arguments)
+    program.start_from(autoencoder, options.optimizer)
+    return CompiledEngine(program, block_batches, key)
 
 
 def _needs_keras(autoencoder, callbacks):
@@ -88,44 +76,76 @@ def _needs_keras(autoencoder, callbacks):
     )
 
 
-class CompiledEngine:
-    """Runs each epoch in blocks of batches, each one call of a compiled function."""
+def _choose_blocks(autoencoder, samples, options):
+    """Choose the batches of a block, and whether XLA compiles it."""
+    batch_bytes = samples.row_bytes * options.batch_size
+    n_batches = -(-len(samples) // options.batch_size)
+    block_batches = max(1, BLOCK_BYTES // batch_bytes)
+    if not may_use_xla(autoencoder, options.loss, options.epochs * n_batches):
+        return block_batches, False
+    # Data of about the same size share one compilation, and all small data do.
+    small_batches = max(1, SMALL_BLOCK_BYTES // batch_bytes)
+    xla_batches = 1 << (max(n_batches, small_batches) - 1).bit_length()
+    return min(xla_batches, 1 << (block_batches.bit_length() - 1)), True
 
-    def __init__(self, program, block_batches):
+
+class CompiledEngine:
+    """Runs each epoch in blocks of batches, each one call of a compiled function.
+
+    Parameters
+    ----------
+    program : Program
+        Network, optimizer and the compiled functions.
+    block_batches : int
+        Batches of a block.
+    key : str, default=None
+        Under which the program goes back to the pool; None if it does not.
+    """
+
+    def __init__(self, program, block_batches, key=None):
         self.program = program
         self.autoencoder = program.autoencoder
         self.optimizer = program.optimizer
         self.block_rows = block_batches * program.batch_size
+        self.key = key
 
     def snapshot(self):
-        """Values of the network's variables after the last epoch."""
+        """Return the values of the network's variables after the last epoch."""
         return self._values
 
-    def run_epoch(self, rows, order):
-        """Train on all batches; the epoch's mean losses by name."""
+    def run_epoch(self, samples, order):
+        """Train on all batches; return the epoch's mean losses by name."""
         size = self.block_rows if self.program.block_batches else None
         self.program.reset_metrics()
         sums = 0.0
-        for block, n_rows in self._blocks(rows, order, size):
+        for block, n_rows in self._blocks(samples, order, size):
             block_sums, self._values = self.program.train_block(block, n_rows)
             sums = sums + block_sums
         return self.program.mean_losses(sums, len(order))
 
-    def evaluate(self, rows):
-        """Mean losses by name, nothing learnt."""
+    def evaluate(self, samples, *, silent=False):
+        """Return mean losses by name, without learning; no callback hears of it."""
         self.program.reset_metrics()
         sums = sum(
             self.program.evaluate_block(block)
-            for block, _ in self._blocks(rows, rows.indices)
+            for block, _ in self._blocks(samples, samples.indices)
         )
-        return self.program.mean_losses(sums, len(rows))
+        return self.program.mean_losses(sums, len(samples))
 
-    def _blocks(self, rows, indices, size=None):
-        """Give one block of rows after the other, and read the next meanwhile."""
+    def close(self):
+        """Keep the program for a later fit.
+
+        Not to be called after an error: the state of the program is undefined then.
+        """
+        if self.key is not None:
+            POOL.put_back(self.key, self.program)
+
+    def _blocks(self, samples, indices, size=None):
+        """Yield one block of samples after the other, and read the next meanwhile."""
         import tensorflow as tf
 
         def read(part):
-            return tf.constant(rows.take(part, size)), tf.constant(len(part))
+            return tf.constant(samples.take(part, size)), tf.constant(len(part))
 
         parts = [indices[p] for p in gen_batches(len(indices), self.block_rows)]
         if len(parts) == 1:
@@ -140,54 +160,75 @@ class CompiledEngine:
 
 
 class KerasEngine:
-    """Runs each batch through the network's own ``train_on_batch``."""
+    """Runs each batch through the network's own ``train_on_batch``.
 
-    def __init__(self, autoencoder, loss, optimizer, batch_size, callbacks):
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        Compiled and trained in place.
+    options : TrainingOptions
+        How to train.
+    callbacks : KerasCallbacks or None
+        They hear of each batch.
+    """
+
+    def __init__(self, autoencoder, options, callbacks):
         keras = import_keras()
         self.autoencoder = autoencoder
-        self.optimizer = optimizer
-        self.batch_size = batch_size
-        self.hooks = callbacks.list if callbacks else keras.callbacks.CallbackList()
-        optimizer.build(autoencoder.trainable_variables)
+        self.optimizer = options.optimizer
+        self.batch_size = options.batch_size
+        # A callback of the base class has all hooks, and does nothing in them.
+        self.hooks = callbacks.list if callbacks else keras.callbacks.Callback()
+        loss = options.loss.for_keras
         reconstruction = keras.metrics.MeanMetricWrapper(
-            loss, name="reconstruction_loss"
+            keras.losses.get(loss), name="reconstruction_loss"
         )
-        autoencoder.compile(optimizer, loss=loss, metrics=[reconstruction])
+        self._has_penalties = None  # until there is a sample to find out with
+        self.optimizer.build(autoencoder.trainable_variables)
+        autoencoder.compile(self.optimizer, loss=loss, metrics=[reconstruction])
 
     def snapshot(self):
-        """Values of the network's variables after the last epoch."""
+        """Return the values of the network's variables after the last epoch."""
         return read_values(self.autoencoder.variables)
 
-    def run_epoch(self, rows, order):
-        """Train on all batches; the epoch's mean losses by name."""
-        sums = Counter()
+    def run_epoch(self, samples, order):
+        """Train on batches until a callback stops it; return mean losses by name."""
+        sums, n_seen = Counter(), 0
         for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
-            x = rows.take(order[batch])
+            x = samples.take(order[batch])
             self.hooks.on_train_batch_begin(i)
-            self.autoencoder.reset_metrics()  # as newer versions of Keras do themselves
             logs = self._on_batch("train", x)
             sums.update({name: value * len(x) for name, value in logs.items()})
+            n_seen += len(x)
             self.hooks.on_train_batch_end(i, logs)
-        return self._means(sums, len(order))
+            if self.autoencoder.stop_training:
+                break
+        return self._means(sums, n_seen)
 
-    def evaluate(self, rows):
-        """Mean losses by name, nothing learnt."""
+    def evaluate(self, samples, *, silent=False):
+        """Return mean losses by name, without learning; callbacks hear of it or not."""
+        hooks = import_keras().callbacks.Callback() if silent else self.hooks
         sums = Counter()
-        self.hooks.on_test_begin()
-        for i, batch in enumerate(gen_batches(len(rows), self.batch_size)):
-            x = rows.take(rows.indices[batch])
-            self.hooks.on_test_batch_begin(i)
-            self.autoencoder.reset_metrics()
+        hooks.on_test_begin()
+        for i, batch in enumerate(gen_batches(len(samples), self.batch_size)):
+            x = samples.take(samples.indices[batch])
+            hooks.on_test_batch_begin(i)
             logs = self._on_batch("test", x)
             sums.update({name: value * len(x) for name, value in logs.items()})
-            self.hooks.on_test_batch_end(i, logs)
-        losses = self._means(sums, len(rows))
-        self.hooks.on_test_end(losses)
+            hooks.on_test_batch_end(i, logs)
+        losses = self._means(sums, len(samples))
+        hooks.on_test_end(losses)
         return losses
 
+    def close(self):
+        """Do nothing: the network is that of the estimator."""
+
     def _on_batch(self, phase, x):
-        """Train or test on a batch; logs by name."""
+        """Train or test on a batch; return logs by name."""
         model = self.autoencoder
+        if self._has_penalties is None:
+            self._has_penalties = has_own_step(model) or _has_penalties(model, x[:1])
+        model.reset_metrics()  # as newer versions of Keras do themselves
         if import_keras().backend.backend() != "tensorflow" or not has_own_step(model):
             return getattr(model, f"{phase}_on_batch")(x, x, return_dict=True)
         # Keras's own would add a third value, which `x, y = data` has no place for.
@@ -200,8 +241,23 @@ class KerasEngine:
         if "loss" not in means:
             raise ValueError(
                 f"The train_step or test_step of {type(self.autoencoder).__name__} has "
-                f"to give a dict with 'loss', got {sorted(means)}."
+                f"to return a dict with 'loss', got {sorted(means)}."
             )
-        if not self.autoencoder.losses and not has_own_step(self.autoencoder):
+        if not self._has_penalties:
             del means["reconstruction_loss"]  # it is the whole of the loss
         return means
+
+
+def _has_penalties(model, x):
+    """Return whether regularizers or layers of a model add to its loss.
+
+    Some layers do in training only, and some backends keep no trace of it.
+    """
+    *_, penalties = model.stateless_call(
+        model.trainable_variables,
+        model.non_trainable_variables,
+        x,
+        training=True,
+        return_losses=True,
+    )
+    return bool(penalties)

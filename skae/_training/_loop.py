@@ -1,4 +1,4 @@
-"""Training as a function: networks and arrays in, a frozen result out."""
+"""The loop over epochs: networks, data and options in, a frozen result out."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import read_values, write_values
 from ._callbacks import KerasCallbacks, ProgressLine
-from ._engines import engine_for
+from ._engines import choose_engine
 from ._optimizers import OptimizerState
 
 # Factor of the learning rate where it is lowered.
@@ -19,32 +19,33 @@ ANNEALING = 0.3
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training did; the best weights are in the network.
+    """What a training did; the best weights are in the network then.
 
     Parameters
     ----------
     history : dict of str to list of float
-        One value an epoch.
+        One value per epoch.
     n_iter : int
-        Epochs run.
+        Number of epochs run.
     best_epoch : int
         The epoch whose weights stay; 0 if none was better than the start.
     interrupted : bool
         Whether Ctrl-C ended it.
-    optimizer_state : OptimizerState
-        Where the optimizer stands.
+    optimizer_state : OptimizerState or None
+        With which a later training goes on. None where the weights that stay are not
+        those of the last step: moments and iterations belong to other weights then.
     """
 
     history: dict
     n_iter: int
     best_epoch: int
     interrupted: bool
-    optimizer_state: OptimizerState
+    optimizer_state: OptimizerState | None
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train, with nothing left to be chosen.
+    """How to train; every choice is made.
 
     Parameters
     ----------
@@ -57,13 +58,15 @@ class TrainingOptions:
     patience : int or None
         Epochs without a better validation loss before stopping.
     optimizer_state : OptimizerState or None
-        From where the optimizer goes on.
+        Moments and iterations to go on with. A constant learning rate is that of
+        `optimizer`, whatever rate an earlier training ended with.
     anneal : bool
-        Whether to lower the learning rate after half of the patience.
+        Whether to multiply the learning rate by 0.3 after half of the patience without
+        a better validation loss.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     verbose : int
-        Whether to show the progress of epochs.
+        Whether to print the progress of epochs.
     """
 
     loss: Any
@@ -81,7 +84,8 @@ def train(networks, data, options, *, rng, observers=()):
     """Train an autoencoder to reconstruct its input.
 
     The weights of the epoch with the best validation loss stay, or without validation
-    samples those of the last epoch.
+    samples those of the last epoch. An error leaves the weights as they are then: who
+    calls puts them back.
 
     Parameters
     ----------
@@ -94,7 +98,7 @@ def train(networks, data, options, *, rng, observers=()):
     rng : numpy.random.RandomState
         Shuffles the samples before each epoch.
     observers : sequence of Observer
-        They are told of each epoch.
+        Run during training.
 
     Returns
     -------
@@ -102,35 +106,40 @@ def train(networks, data, options, *, rng, observers=()):
         Also after Ctrl-C.
     """
     autoencoder = networks.autoencoder
+    keras_callbacks = _keras_callbacks(autoencoder, data, options)
     observers = list(observers)
     if options.verbose:
         observers.append(ProgressLine(options.epochs))
-    keras_callbacks = None
-    if options.callbacks:
-        keras_callbacks = KerasCallbacks(
-            options.callbacks,
-            autoencoder,
-            epochs=options.epochs,
-            steps=-(-len(data.train) // options.batch_size),
-        )
+    if keras_callbacks is not None:
         observers.append(keras_callbacks)
-    config = options.optimizer.get_config()
-    start = read_values(autoencoder.variables)
-    try:
-        with engine_for(networks, data.train, options, keras_callbacks) as engine:
-            if options.optimizer_state is not None:
-                options.optimizer_state.restore(engine.optimizer, config)
-            run = _Run(engine, autoencoder, data, options)
-            run.train(rng, observers)
-            write_values(autoencoder.variables, run.final_values())
-            state = OptimizerState.of(engine.optimizer, config)
-        for observer in observers:
-            observer.on_train_end(run.logs)
-    except BaseException:
-        write_values(autoencoder.variables, start)
-        raise
-    return TrainingResult(
-        run.history, len(run.history["loss"]), run.best_epoch, run.interrupted, state
+    if not autoencoder.trainable_variables:
+        warnings.warn(
+            "No weight of the network is trainable, so training changes nothing.",
+            UserWarning,
+            stacklevel=2,
+        )
+    engine = choose_engine(networks, data.train, options, keras_callbacks)
+    if options.optimizer_state is not None:
+        options.optimizer_state.restore(engine.optimizer)
+    run = _Run(engine, autoencoder, data, options)
+    run.train(rng, observers)
+    write_values(autoencoder.variables, run.final_values())
+    result = run.result()
+    engine.close()
+    for observer in observers:
+        observer.on_train_end(run.logs)
+    return result
+
+
+def _keras_callbacks(autoencoder, data, options):
+    """Return copies of the user's Keras callbacks; None if there are none."""
+    if not options.callbacks:
+        return None
+    return KerasCallbacks(
+        options.callbacks,
+        autoencoder,
+        epochs=options.epochs,
+        steps=-(-len(data.train) // options.batch_size),
     )
 
 
@@ -153,15 +162,16 @@ class _Run:
         """Run epochs until one of the reasons to stop."""
         patience, n_epochs = self.options.patience, self.options.epochs
         try:
-            if self.data.val is not None:
-                self.best_loss = self.engine.evaluate(self.data.val)["loss"]
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
+            if self.data.val is not None:
+                start = self.engine.evaluate(self.data.val, silent=True)
+                self.best_loss = start["loss"]
             for self.epoch in range(1, n_epochs + 1):
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
                 finite = self._run_epoch(rng)
-                # All of them hear of the epoch before any one's wish counts.
+                # Each hook runs, also after one that asked to stop.
                 wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
                 if not finite:
                     self._warn_of_divergence()
@@ -185,7 +195,7 @@ class _Run:
         if not np.isfinite(list(logs.values())).all():
             return False
         if self.data.val is not None:
-            # A start whose loss is NaN is no match for anything finite.
+            # Anything finite is better than a start whose loss is NaN.
             if not self.best_loss <= logs["val_loss"]:
                 self._keep(logs["val_loss"], self.engine.snapshot())
             return True
@@ -197,7 +207,7 @@ class _Run:
         return finite
 
     def _anneal(self, patience):
-        """Lower the learning rate if it has not helped for half of the patience."""
+        """Lower the learning rate after half of the patience without a better loss."""
         if self.epoch - max(self.best_epoch, self.last_annealed) >= patience / 2:
             self.last_annealed = self.epoch
             self.engine.optimizer.learning_rate *= ANNEALING
@@ -205,9 +215,26 @@ class _Run:
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values
 
+    @property
+    def _keeps_last_epoch(self):
+        return not self.interrupted and self.best_epoch == self.epoch
+
+    def result(self):
+        """Return what the training did, once it has ended."""
+        state = None
+        if self._keeps_last_epoch:
+            state = OptimizerState.of(self.engine.optimizer)
+        return TrainingResult(
+            self.history,
+            len(self.history["loss"]),
+            self.best_epoch,
+            self.interrupted,
+            state,
+        )
+
     def final_values(self):
-        """Values of the weights that stay."""
-        if self.interrupted or self.best_epoch != self.epoch:
+        """Return the values of the weights that stay."""
+        if not self._keeps_last_epoch:
             return self.best_values
         # The moving average of the weights, for an optimizer that keeps one.
         trained = self.engine.autoencoder
@@ -225,7 +252,7 @@ class _Run:
         warnings.warn(
             f"The loss became NaN or infinite in epoch {self.epoch} at a learning rate "
             f"of {rate:.3g}; the weights of {kept} are kept. A lower learning_rate, or "
-            "scaling the columns of X, usually cures this.",
+            "scaling the features of X, usually cures this.",
             ConvergenceWarning,
             stacklevel=2,
         )

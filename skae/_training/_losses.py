@@ -1,5 +1,6 @@
-"""From the parameters ``loss`` and ``optimizer`` to Keras objects of one fit."""
+"""From the parameter ``loss`` to the loss of one fit."""
 
+import difflib
 import inspect
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -8,8 +9,8 @@ from .._backend import import_keras
 
 DEFAULT_LOSS = "mean_squared_error"
 
-# Keras's losses that give a value for each row, as opposed to one for the whole batch.
-_ROW_WISE_LOSSES = (
+# Keras's losses that have a value per sample, as opposed to one for the whole batch.
+_PER_SAMPLE_LOSSES = (
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "cosine_similarity",
@@ -22,6 +23,7 @@ _ROW_WISE_LOSSES = (
     "mean_squared_logarithmic_error",
     "poisson",
 )
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 class TrainingLoss:
@@ -30,29 +32,34 @@ class TrainingLoss:
     Parameters
     ----------
     loss : str, callable or keras.losses.Loss
-        The estimator's parameter. A callable takes targets and outputs, and gives a
-        loss per row or one for the batch.
+        The estimator's parameter. A callable takes targets and outputs, and returns a
+        loss per sample or one for the batch. A dict or list with a single entry, as
+        `keras.Model.compile` takes them, stands for that entry.
 
     Attributes
     ----------
-    by_row : callable or None
-        Gives the loss of each row, if the batch's loss is the mean of those.
+    for_keras : str, callable or keras.losses.Loss
+        The loss in the form that `keras.Model.compile` takes, and saves.
+    per_sample : callable or None
+        Computes the loss of each sample, if the batch's loss is the mean of those.
     config : str, dict or None
         Describes the loss if it is Keras's own.
 
     Raises
     ------
     InvalidParameterError
-        If Keras has no loss of that name.
+        If Keras has no loss of that name, if there are several losses, or if the loss
+        is not reduced to one number per batch.
     """
 
     def __init__(self, loss):
         losses = import_keras().losses
-        found = look_up("loss", losses, loss)
+        found = look_up("loss", _single(loss))
         self._is_instance = isinstance(found, losses.Loss)
         self._function = found
         self.config, name = None, None
         if self._is_instance:
+            _check_reduction(found)
             name = getattr(getattr(found, "fn", None), "__name__", None)
             if getattr(losses, type(found).__name__, None) is type(found):
                 # Some of Keras's leave arguments out of their configuration.
@@ -63,9 +70,10 @@ class TrainingLoss:
             self.config = name = found.__name__
         # Name and class of a loss by Keras, or of a user's own.
         self.__name__ = name or getattr(found, "__name__", type(found).__name__)
-        mean = getattr(found, "reduction", "mean") in ("sum_over_batch_size", "mean")
-        row_wise = self.config is not None and mean and name in _ROW_WISE_LOSSES
-        self.by_row = self._by_row if row_wise else None
+        self.for_keras = self.config if isinstance(self.config, str) else found
+        mean = getattr(found, "reduction", "mean") in _MEANS
+        per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
+        self.per_sample = self._per_sample if per_sample else None
 
     def __call__(self, y_true, y_pred):
         if self._is_instance:
@@ -75,18 +83,18 @@ class TrainingLoss:
         y_pred = keras.ops.cast(y_pred, keras.config.floatx())
         return keras.ops.mean(self._function(y_true, y_pred))
 
-    def _by_row(self, y_true, y_pred):
+    def _per_sample(self, y_true, y_pred):
         call = self._function.call if self._is_instance else self._function
         values = call(y_true, y_pred)
         return import_keras().ops.mean(values, axis=tuple(range(1, len(values.shape))))
 
     def is_cross_entropy(self):
-        """Whether the loss takes its targets for probabilities.
+        """Return whether the loss takes its targets for probabilities.
 
         Raises
         ------
         ValueError
-            If the loss wants logits, in which case reconstructions would not be data.
+            If the loss expects logits, in which case reconstructions would not be data.
         """
         names = (self.__name__, type(self._function).__name__)
         if not any("crossentropy" in name.lower().replace("_", "") for name in names):
@@ -100,13 +108,78 @@ class TrainingLoss:
         return True
 
 
-def look_up(parameter, module, identifier):
+def _single(loss):
+    """Return the loss of the only output, out of a dict or list by output."""
+    is_config = isinstance(loss, dict) and "class_name" in loss
+    if is_config or not isinstance(loss, (dict, list, tuple)):
+        return loss
+    entries = list(loss.values() if isinstance(loss, dict) else loss)
+    if len(entries) != 1:
+        raise InvalidParameterError(
+            f"An autoencoder has one output and one loss, got {len(entries)} losses: "
+            f"{loss!r}. Give the loss of the reconstruction alone."
+        )
+    return entries[0]
+
+
+def _check_reduction(loss):
+    if getattr(loss, "reduction", "mean") in (None, "none"):
+        raise InvalidParameterError(
+            f"The loss {type(loss).__name__} has reduction={loss.reduction!r}, but "
+            "training needs one number per batch. Use "
+            "reduction='sum_over_batch_size', the default of Keras, or 'sum'."
+        )
+
+
+def look_up(parameter, identifier):
+    """Return Keras's object for a parameter.
+
+    Parameters
+    ----------
+    parameter : {"loss", "optimizer"}
+        What is looked up.
+    identifier : str, dict, callable or object
+        What ``keras.losses.get`` or ``keras.optimizers.get`` takes.
+
+    Returns
+    -------
+    object
+        A loss function, or an instance of a loss or an optimizer.
+
+    Raises
+    ------
+    InvalidParameterError
+        If Keras has nothing of that name.
+    """
+    keras = import_keras()
+    module = keras.losses if parameter == "loss" else keras.optimizers
     try:
         return module.get(identifier)
     except ValueError as error:
         given = identifier["class_name"] if isinstance(identifier, dict) else identifier
-        known = ", ".join(name for name in dir(module) if name[0] != "_")
-        raise InvalidParameterError(
-            f"The {parameter!r} parameter names nothing in Keras: {given!r}. "
-            f"Known there: {known}."
-        ) from error
+        classes, functions = _names(module)
+        message = f"Unknown {parameter} {given!r}."
+        known = {name.lower(): name for name in classes} | {n: n for n in functions}
+        near = difflib.get_close_matches(str(given).lower(), known, n=1)
+        if near:
+            message += f" Did you mean {known[near[0]]!r}?"
+        message += f" Choose one of: {', '.join(classes)}."
+        raise InvalidParameterError(message) from error
+
+
+def _names(module):
+    """Return the names of Keras's losses or optimizers: classes, functions."""
+    base = getattr(module, "Loss", None) or module.Optimizer
+    public = {name: part for name, part in vars(module).items() if name[0] != "_"}
+    classes = [
+        name
+        for name, part in public.items()
+        if inspect.isclass(part) and issubclass(part, base) and part is not base
+    ]
+    tools = ("deserialize", "get", "serialize")
+    functions = [
+        name
+        for name, part in public.items()
+        if inspect.isfunction(part) and name not in tools
+    ]
+    return sorted(classes), sorted(functions)

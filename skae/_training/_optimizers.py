@@ -1,44 +1,154 @@
 """From the parameter ``optimizer`` to a Keras optimizer of one fit."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
 
 from .._backend import import_keras, read_values, write_values
 from ._losses import look_up
 
 
 @dataclass(frozen=True)
-class OptimizerState:
-    """Where an optimizer stands, for the next `partial_fit`.
+class OptimizerRecipe:
+    """What it takes to make an optimizer again: its class and its arguments.
+
+    Keras itself finds registered classes only again; here classes and schedules are
+    objects, which pickle by reference.
 
     Parameters
     ----------
+    kind : type
+        Class of the optimizer.
     config : dict
-        What kind of optimizer it is.
+        Its configuration; a learning rate schedule is the object itself.
+    inner : OptimizerRecipe or None
+        The optimizer that a `keras.optimizers.LossScaleOptimizer` wraps.
+    """
+
+    kind: type
+    config: dict
+    inner: Any = None
+
+    @classmethod
+    def of(cls, optimizer):
+        """Return the recipe of an optimizer, which stays as it is."""
+        config = dict(optimizer.get_config())
+        if config.pop("inner_optimizer", None) is not None:
+            return cls(type(optimizer), config, cls.of(optimizer.inner_optimizer))
+        schedule = import_keras().optimizers.schedules.LearningRateSchedule
+        held = vars(optimizer).values()
+        schedules = [value for value in held if isinstance(value, schedule)]
+        if isinstance(config.get("learning_rate"), dict) and schedules:
+            config["learning_rate"] = schedules[0]
+        return cls(type(optimizer), config)
+
+    def make(self, **changes):
+        """Make a new optimizer.
+
+        Parameters
+        ----------
+        **changes : dict
+            Arguments that replace those of the recipe.
+
+        Returns
+        -------
+        keras.optimizers.Optimizer
+            Not yet built.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the class does not take what its `get_config` returns.
+        """
+        if self.inner is not None:
+            return self.kind(self.inner.make(**changes), **self.config)
+        try:
+            return self.kind.from_config(self.config | changes)
+        except TypeError as error:
+            raise InvalidParameterError(
+                f"An optimizer {self.kind.__name__} cannot be made from what its "
+                f"get_config() returns: {error}. Its __init__ has to accept each of "
+                "these arguments, and its get_config() to return all of its own."
+            ) from error
+
+
+@dataclass(frozen=True)
+class OptimizerState:
+    """The state of an optimizer, with which the next `partial_fit` goes on.
+
+    Parameters
+    ----------
+    description : dict
+        The kind of optimizer, see `describe`.
     values : list of ndarray
         Its variables.
     """
 
-    config: dict
+    description: dict
     values: list
 
     @classmethod
-    def of(cls, optimizer, config):
-        """Read an optimizer's state."""
-        return cls(config, read_values(optimizer.variables))
+    def of(cls, optimizer):
+        """Read the state of a built optimizer."""
+        return cls(describe(optimizer), read_values(optimizer.variables))
 
-    def restore(self, optimizer, config):
-        """Put it into a built optimizer, if that one is of the same kind."""
-        if self.config == config:
-            write_values(optimizer.variables, self.values)
-        elif _but_learning_rate(self.config) == _but_learning_rate(config):
-            learning_rate = config["learning_rate"]
-            write_values(optimizer.variables, self.values)
+    def restore(self, optimizer):
+        """Put moments and iterations into a built optimizer of the same kind.
+
+        A constant learning rate stays as it is configured now, whatever rate the state
+        was left at. An optimizer of another kind begins anew.
+
+        Parameters
+        ----------
+        optimizer : keras.optimizers.Optimizer
+            Its learning rate is that of the configuration.
+        """
+        same_shapes = list(map(np.shape, self.values)) == [
+            tuple(variable.shape) for variable in optimizer.variables
+        ]
+        if self.description != describe(optimizer) or not same_shapes:
+            return
+        learning_rate = constant_learning_rate(optimizer)
+        write_values(optimizer.variables, self.values)
+        if learning_rate is not None:
             optimizer.learning_rate = learning_rate
 
 
-def _but_learning_rate(config):
-    rate = config.get("learning_rate")
-    return config | {"learning_rate": isinstance(rate, float) or rate}
+def describe(optimizer):
+    """Describe what an optimizer computes.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        The optimizer.
+
+    Returns
+    -------
+    dict
+        Class and configuration, without its name and the value of a constant learning
+        rate.
+    """
+    config = dict(optimizer.get_config())
+    config.pop("name", None)
+    if isinstance(config.get("learning_rate"), float):
+        config["learning_rate"] = "constant"
+    if config.get("inner_optimizer") is not None:
+        config["inner_optimizer"] = describe(optimizer.inner_optimizer)
+    kind = type(optimizer)
+    return {
+        "module": kind.__module__,
+        "class_name": kind.__qualname__,
+        "config": config,
+    }
+
+
+def constant_learning_rate(optimizer):
+    """Return the learning rate of an optimizer; None where a schedule sets it."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    learning_rate = optimizer.get_config().get("learning_rate")
+    return learning_rate if isinstance(learning_rate, float) else None
 
 
 def make_optimizer(optimizer, learning_rate):
@@ -47,7 +157,7 @@ def make_optimizer(optimizer, learning_rate):
     Parameters
     ----------
     optimizer : str, keras.optimizers.Optimizer or None
-        The parameter; None is Adam. An instance is copied by its config.
+        The parameter; None is Adam. An instance is copied by its configuration.
     learning_rate : float or None
         Replaces the optimizer's own.
 
@@ -59,20 +169,22 @@ def make_optimizer(optimizer, learning_rate):
     Raises
     ------
     InvalidParameterError
-        If Keras has no optimizer of that name.
+        If Keras has no optimizer of that name, or an instance cannot be copied.
     """
     keras = import_keras()
     # Names that are the same each time: TensorFlow never forgets one.
-    config = {"name": "optimizer"}
+    changes = {"name": "optimizer"}
     if learning_rate is not None:
-        config["learning_rate"] = float(learning_rate)
+        changes["learning_rate"] = float(learning_rate)
     if optimizer is None or isinstance(optimizer, str):
-        described = {"class_name": optimizer or "adam", "config": config}
-        made = look_up("optimizer", keras.optimizers, described)
+        made = look_up(
+            "optimizer", {"class_name": optimizer or "adam", "config": changes}
+        )
     else:
-        look_up("optimizer", keras.optimizers, optimizer)  # is it one?
-        made = type(optimizer).from_config(optimizer.get_config() | config)
-    if keras.config.dtype_policy().name == "mixed_float16":
+        made = OptimizerRecipe.of(look_up("optimizer", optimizer)).make(**changes)
+    scaled = keras.optimizers.LossScaleOptimizer
+    mixed = keras.config.dtype_policy().name == "mixed_float16"
+    if mixed and not isinstance(made, scaled):
         # As Keras's own `compile` does: float16 gradients would vanish.
-        made = keras.optimizers.LossScaleOptimizer(made, name="scaled_optimizer")
+        made = scaled(made, name="scaled_optimizer")
     return made

@@ -1,4 +1,4 @@
-"""Compiled training: graph functions for one network, kept for the next fit like it."""
+"""Compiled training: graph functions for one network, optimizer and loss."""
 
 import math
 from functools import cached_property
@@ -10,13 +10,14 @@ from .._backend import (
     write_network,
     write_values,
 )
+from ._optimizers import constant_learning_rate
 
-# Rows that are evaluated at a time: what convolutions give for a block would take GB.
+# Samples that are evaluated at a time: feature maps of a whole block would take GB.
 EVALUATED_ROWS = 1024
 
 
 class Program:
-    """A network, its optimizer and loss, and the functions that train it on rows.
+    """A network, its optimizer and loss, and the functions that train it.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ class Program:
     batch_size : int
         Rows of a batch.
     block_batches : int or None
-        Batches of a block, for XLA: blocks then have this size, whatever of it is
-        in use. None compiles a plain graph, for blocks of any size.
+        Batches of a block, for XLA: blocks then have this size, whatever part of it
+        is in use. None compiles a plain graph, for blocks of any size.
     """
 
     def __init__(self, autoencoder, loss, optimizer, batch_size, block_batches):
@@ -46,17 +47,25 @@ class Program:
 
     @property
     def n_values(self):
-        """Numbers that the variables hold."""
+        """Number of values that the variables hold."""
         variables = [*self.autoencoder.variables, *self.optimizer.variables]
         return sum(math.prod(variable.shape) for variable in variables)
 
     def start_from(self, autoencoder, optimizer):
-        """Take over the weights of a like network, and nothing from another fit."""
+        """Take over weights and learning rate, and nothing from an earlier fit.
+
+        Parameters
+        ----------
+        autoencoder : keras.Model
+            A like network.
+        optimizer : keras.optimizers.Optimizer
+            A like optimizer, not yet used.
+        """
         weights = [variable.value for variable in autoencoder.variables]
         write_network(self.autoencoder, weights)
         write_values(self.optimizer.variables, self.initial_optimizer_values)
-        learning_rate = optimizer.get_config().get("learning_rate")
-        if isinstance(learning_rate, float):
+        learning_rate = constant_learning_rate(optimizer)
+        if learning_rate is not None:
             self.optimizer.learning_rate = learning_rate
 
     @cached_property
@@ -65,33 +74,7 @@ class Program:
 
         xla = self.block_batches is not None
         n_rows_in_block = self.block_batches * self.batch_size if xla else None
-        sample_shape = self.autoencoder.input_shape[1:]
-        variables = self.autoencoder.trainable_variables
-
-        def static_batch(block, start, size):
-            rest = [0] * len(sample_shape)
-            x = tf.slice(block, [start, *rest], [self.batch_size, *sample_shape])
-            x.set_shape([self.batch_size, *sample_shape])
-            return x, tf.sequence_mask(size, self.batch_size)
-
-        def batch_loss(block, start, size):
-            """Loss of one batch; rows that fill it up to a fixed size do not count."""
-            if not xla:
-                x = block[start : start + size]
-                return self.loss(x, self.autoencoder(x, training=True))
-            x, in_use = static_batch(block, start, size)
-            by_row = self.loss.by_row(x, self.autoencoder(x, training=True))
-            by_row *= tf.cast(in_use, by_row.dtype)
-            return tf.reduce_sum(by_row) / tf.cast(size, by_row.dtype)
-
-        def learn(block, start, size):
-            with tf.GradientTape() as tape:
-                reconstruction = batch_loss(block, start, size)
-                loss = self._with_penalties(reconstruction)
-                scaled = self.optimizer.scale_loss(loss)
-            gradients = tape.gradient(scaled, variables)
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return self._sums(loss, reconstruction, size)
+        batch_loss = self._padded_batch_loss if xla else self._batch_loss
 
         @tf.function(
             input_signature=[self._rows(n_rows_in_block), tf.TensorSpec([], tf.int32)],
@@ -101,7 +84,8 @@ class Program:
         def train_block(block, n_rows):
             def step(start, total):
                 size = tf.minimum(self.batch_size, n_rows - start)
-                return start + self.batch_size, total + learn(block, start, size)
+                sums = self._learn(batch_loss, block, start, size)
+                return start + self.batch_size, total + sums
 
             _, total = tf.while_loop(
                 lambda start, _: start < n_rows,
@@ -119,14 +103,17 @@ class Program:
     def _evaluate_block(self):
         import tensorflow as tf
 
+        # A loss that is no mean over samples depends on the size of its batch.
+        size = self.batch_size if self.loss.per_sample is None else EVALUATED_ROWS
+
         @tf.function(input_signature=[self._rows(None)], autograph=False)
         def evaluate_block(block):
             def step(start, sums):
-                x = block[start : start + EVALUATED_ROWS]
+                x = block[start : start + size]
                 reconstruction = self.loss(x, self.autoencoder(x, training=False))
                 loss = self._with_penalties(reconstruction)
                 sums += self._sums(loss, reconstruction, tf.shape(x)[0])
-                return start + EVALUATED_ROWS, sums
+                return start + size, sums
 
             _, sums = tf.while_loop(
                 lambda start, _: start < tf.shape(block)[0],
@@ -138,8 +125,39 @@ class Program:
 
         return evaluate_block.get_concrete_function()
 
+    def _batch_loss(self, block, start, size):
+        """Return the loss of one batch."""
+        x = block[start : start + size]
+        return self.loss(x, self.autoencoder(x, training=True))
+
+    def _padded_batch_loss(self, block, start, size):
+        """Return the loss of one batch of fixed size, whose first samples count."""
+        import tensorflow as tf
+
+        shape = [self.batch_size, *self.autoencoder.input_shape[1:]]
+        x = tf.slice(block, [start] + [0] * (len(shape) - 1), shape)
+        x.set_shape(shape)
+        in_use = tf.sequence_mask(size, self.batch_size)
+        values = self.loss.per_sample(x, self.autoencoder(x, training=True))
+        values *= tf.cast(in_use, values.dtype)
+        return tf.reduce_sum(values) / tf.cast(size, values.dtype)
+
+    def _learn(self, batch_loss, block, start, size):
+        """Take one step of the optimizer; return sums of the batch's losses."""
+        import tensorflow as tf
+
+        variables = self.autoencoder.trainable_variables
+        with tf.GradientTape() as tape:
+            reconstruction = batch_loss(block, start, size)
+            loss = self._with_penalties(reconstruction)
+            scaled = self.optimizer.scale_loss(loss)
+        if variables:
+            gradients = tape.gradient(scaled, variables)
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._sums(loss, reconstruction, size)
+
     def _with_penalties(self, loss):
-        """Add what regularizers and layers of the network add to the loss."""
+        """Add the penalties of regularizers and layers to the loss."""
         import tensorflow as tf
 
         penalties = [tf.cast(p, loss.dtype) for p in self.autoencoder.losses]
@@ -147,35 +165,35 @@ class Program:
         return tf.add_n([loss, *penalties])
 
     def _sums(self, loss, reconstruction, n_rows):
-        """Give the sums over rows of the loss, and of it without penalties."""
+        """Return the sums over samples of the loss, and of it without penalties."""
         import tensorflow as tf
 
         means = tf.stack([loss, tf.cast(reconstruction, loss.dtype)])
         return tf.cast(means, tf.float64) * tf.cast(n_rows, tf.float64)
 
     def _rows(self, n_rows):
-        """Signature of a block."""
+        """Return the signature of a block."""
         import tensorflow as tf
 
         sample_shape = self.autoencoder.input_shape[1:]
         return tf.TensorSpec([n_rows, *sample_shape], import_keras().config.floatx())
 
     def train_block(self, block, n_rows):
-        """Train on the first rows of a block; sums of their losses, and weights."""
+        """Train on the first samples of a block; return sums of losses, and weights."""
         sums, values = self._train_block(block, n_rows)
         return sums.numpy(), values
 
     def evaluate_block(self, block):
-        """Give the sums of the losses of a block's rows."""
+        """Return the sums of the losses of a block's samples."""
         return self._evaluate_block(block).numpy()
 
     def reset_metrics(self):
-        """Begin new means of what layers measure."""
+        """Reset the metrics of layers."""
         for metric in self._metrics:
             metric.reset_state()
 
     def mean_losses(self, sums, n_rows):
-        """Losses by name, from their sums over the rows of an epoch."""
+        """Return losses by name, from their sums over the samples of an epoch."""
         losses = {"loss": float(sums[0] / n_rows)}
         if self._has_penalties:
             losses["reconstruction_loss"] = float(sums[1] / n_rows)

@@ -1,4 +1,13 @@
-"""Compiled programs, kept for the next fit of the same network."""
+"""Compiled programs, kept for the next fit of the same network.
+
+What a program computes is told by its key: the configurations of network, optimizer
+and loss, as JSON. Two networks with one key have to compute the same. That rests on how
+Keras writes `keras.Model.get_config` (`keras_history`, ``__keras_tensor__``), which it
+does not document: a version of Keras that leaves out of it what a network computes
+would let a fit train another network than its own, and one that writes links between
+layers in another way would only keep programs from being found again. What is neither
+Keras's nor skae's gets no key, nor do layers that hold state outside of variables.
+"""
 
 import json
 import threading
@@ -6,17 +15,16 @@ from collections import OrderedDict
 
 from .._backend import derives_constants, import_keras, leaf_layers
 from .._keras_layers import is_row_wise
+from ._optimizers import describe
 
-# Idle programs that are kept, and numbers that their variables may hold together
+# Idle programs that are kept, and values that their variables may hold together
 # (200 MB in float32). The least recently used one goes first.
 MAX_PROGRAMS = 64
 MAX_VALUES = 50_000_000
 
-# XLA never gives back the memory of what it compiled, about 5 MB a program. Later
-# programs of a process run as plain TensorFlow graphs.
-MAX_XLA_PROGRAMS = 64
-
-# Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch.
+# Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch. XLA never
+# frees what it compiled, about 5 MB a program: a network that is rebuilt each time
+# leaves that much behind with each fit, about half of what TensorFlow leaves anyway.
 MIN_BATCHES_FOR_XLA = 1000
 
 
@@ -29,10 +37,9 @@ class ProgramPool:
     def __init__(self):
         self._lock = threading.Lock()
         self._idle = OrderedDict()  # key -> programs, the last used key last
-        self._n_xla = 0
 
     def take(self, key):
-        """Take out a program; None if there is no such one."""
+        """Take out a program; return None if there is none with this key."""
         with self._lock:
             programs = self._idle.get(key, [])
             program = programs.pop() if programs else None
@@ -41,7 +48,7 @@ class ProgramPool:
             return program
 
     def put_back(self, key, program):
-        """Keep a program for the next fit, and forget what is too much."""
+        """Keep a program for a later fit, and drop those beyond the limits."""
         with self._lock:
             self._idle.setdefault(key, []).append(program)
             self._idle.move_to_end(key)
@@ -51,14 +58,6 @@ class ProgramPool:
                 if not self._idle[oldest]:
                     del self._idle[oldest]
 
-    def count_xla_program(self):
-        """Count one more program of XLA; False if there have been too many."""
-        with self._lock:
-            if self._n_xla >= MAX_XLA_PROGRAMS:
-                return False
-            self._n_xla += 1
-            return True
-
     def _n_idle(self):
         return sum(map(len, self._idle.values()))
 
@@ -67,19 +66,37 @@ class ProgramPool:
 
 
 def may_use_xla(autoencoder, loss, n_batches):
-    """Whether XLA computes the same, and pays."""
+    """Return whether XLA computes the same, and pays."""
     return (
         n_batches >= MIN_BATCHES_FOR_XLA
-        and loss.by_row is not None
+        and loss.per_sample is not None
         and all(is_row_wise(layer) for layer in leaf_layers(autoencoder))
     )
 
 
 def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
-    """Describe what a program computes; None if that cannot be told from outside.
+    """Describe what a program computes.
 
-    Weights, seeds and a plain learning rate are values that a fit brings along, and
+    Weights, seeds and a constant learning rate are values that a fit brings along, and
     names do not matter. Whatever is neither Keras's nor skae's may compute anything.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        The network.
+    loss : TrainingLoss
+        The loss.
+    optimizer : keras.optimizers.Optimizer
+        The optimizer.
+    batch_size : int
+        Samples of a batch.
+    block_batches : int or None
+        As for `Program`.
+
+    Returns
+    -------
+    str or None
+        None if it cannot be told from outside.
     """
     if derives_constants(autoencoder):  # compiled code would keep those of one fit
         return None
@@ -87,21 +104,16 @@ def program_key(autoencoder, loss, optimizer, batch_size, block_batches):
         network = autoencoder.get_config()
     except (NotImplementedError, TypeError):  # a subclass, or what has no config
         return None
-    keras = import_keras()
-    optimizer = keras.optimizers.serialize(optimizer)
-    optimizer["config"].pop("name", None)
-    if isinstance(optimizer["config"].get("learning_rate"), float):
-        del optimizer["config"]["learning_rate"]
+    if loss.config is None:
+        return None
     parts = {
         "network": network,
-        "optimizer": optimizer,
+        "optimizer": describe(optimizer),
         "loss": loss.config,
         "batch_size": batch_size,
         "block_batches": block_batches,
-        "floatx": keras.config.floatx(),
+        "floatx": import_keras().config.floatx(),
     }
-    if loss.config is None:
-        return None
     names = {name: f"layer {i}" for i, name in enumerate(_names(network))}
     try:
         return json.dumps(_normalized(parts, names), sort_keys=True)

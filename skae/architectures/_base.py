@@ -96,7 +96,7 @@ class BaseArchitecture(BaseEstimator, ABC):
     and implements `build_networks`; it may override `initialize` and `finalize`, which
     are given training samples.
 
-    Read more in the :ref:`User Guide <choose_architecture>`.
+    Read more in the :ref:`User Guide <architectures>`.
 
     Attributes
     ----------

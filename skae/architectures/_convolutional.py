@@ -20,7 +20,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
     convolution restores the channels. Odd sides are rounded up, and the decoder crops
     what it doubled, so that reconstructions have exactly the size of the samples.
 
-    Read more in the :ref:`User Guide <choose_architecture>`.
+    Read more in the :ref:`User Guide <architectures>`.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class DenseArchitecture(BaseArchitecture):
     784 units. Samples of more than one axis (images) are flattened by the first layer,
     and reshaped by the last.
 
-    Read more in the :ref:`User Guide <choose_architecture>`.
+    Read more in the :ref:`User Guide <architectures>`.
 
     Parameters
     ----------

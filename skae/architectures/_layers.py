@@ -98,8 +98,8 @@ class Clip(keras.layers.Layer):
 
     def open(self):
         """Disable clipping."""
-        self.low.assign(ops.full_like(self.low, -self._largest))
-        self.high.assign(ops.full_like(self.high, self._largest))
+        self.low.assign(ops.full(self.low.shape, -self._largest))
+        self.high.assign(ops.full(self.high.shape, self._largest))
 
     @property
     def _largest(self):
@@ -108,7 +108,8 @@ class Clip(keras.layers.Layer):
 
     def call(self, inputs):
         """Apply the layer."""
-        return ops.clip(inputs, self.low, self.high)
+        low, high = map(ops.convert_to_tensor, (self.low, self.high))  # for JAX
+        return ops.clip(inputs, low, high)
 
     def numpy_call(self):
         """Return what `call` does, in NumPy."""

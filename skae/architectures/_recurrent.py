@@ -16,7 +16,7 @@ class RecurrentArchitecture(BaseArchitecture):
     from its last state. The decoder receives the code at each step, and a dense layer,
     shared by all steps, computes the features from its states, as in [1]_ and [2]_.
 
-    Read more in the :ref:`User Guide <choose_architecture>`.
+    Read more in the :ref:`User Guide <architectures>`.
 
     Parameters
     ----------

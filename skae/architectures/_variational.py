@@ -24,7 +24,7 @@ class VariationalArchitecture(BaseArchitecture):
     Outside training nothing is random: the code of a sample is the mean, in
     `transform`, in reconstructions and in the validation loss.
 
-    Read more in the :ref:`User Guide <choose_architecture>`.
+    Read more in the :ref:`User Guide <architectures>`.
 
     Parameters
     ----------
