@@ -1,7 +1,10 @@
-"""What both estimators share: parameters, the fit template, state for pickling."""
+"""What both estimators share: parameters, `fit` and `partial_fit`, inference."""
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import partial
+from html import escape
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,11 +19,9 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._backend import import_keras
-from ._guard import Guard
+from ._backend import import_keras, read_values, write_values
 from ._inference import Predictor
 from ._random import draw_seed
-from ._repr_html import NetworkReprMixin
 from ._state import NETWORKS, StateMixin
 from ._training import (
     DEFAULT_LOSS,
@@ -30,22 +31,53 @@ from ._training import (
     SklearnCallbacks,
     TrainingLoss,
     TrainingOptions,
+    gain_is_significant,
     make_optimizer,
     train,
 )
-from ._validation import check_floatx, check_reachable
+from ._validation import check_floatx, check_reachable, check_scale
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._base import describe
-from .architectures._clipping import Bounds
+from .architectures._clipping import clipping_lifted
+from .metrics import _r2_score, _squared_errors
 
-# Rows that an architecture may take its first weights from.
+# Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
+# Validation samples by which the start and the end of training are compared.
+MAX_JUDGED_SAMPLES = 10_000
 
 
-class _BaseAutoencoder(
-    StateMixin, NetworkReprMixin, CallbackSupportMixin, BaseEstimator, ABC
-):
-    """An estimator around one autoencoder."""
+@dataclass(frozen=True)
+class _Judgement:
+    """How well networks reconstruct the validation samples.
+
+    Parameters
+    ----------
+    values : list of ndarray
+        Values of the autoencoder's variables.
+    errors : ndarray of shape (n_samples,)
+        Squared errors of the samples.
+    variance : float
+        Total variance of the samples.
+    score : float
+        R² of the samples; NaN for a single one.
+    """
+
+    values: list
+    errors: np.ndarray
+    variance: float
+    score: float
+
+
+class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
+    """An estimator around one autoencoder.
+
+    A subclass says how many components there are by default, and may hold out samples,
+    order the codes and compute what follows from trained networks.
+    """
+
+    # Parameters that shape the networks, beside `architecture` and `loss`.
+    _shaping_parameters = ("n_components",)
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -101,30 +133,35 @@ class _BaseAutoencoder(
         self.verbose = verbose
 
     @abstractmethod
-    def _default_n_components(self, rows):
-        """Size of the code where the parameter is None."""
+    def _default_n_components(self, train):
+        """Choose the size of the code where the parameter is None."""
 
-    def _orders_codes(self):
-        """Whether training puts codes in order."""
-        return False
-
-    def _choose_n_components(self, architecture, rows):
-        """Size of the code; None for one that the architecture brings."""
+    def _choose_n_components(self, architecture, train):
+        """Choose the size of the code; None for one that the architecture brings."""
         if self.n_components is None and not architecture.brings_n_components:
-            return self._default_n_components(rows)
+            return self._default_n_components(train)
         return self.n_components
 
-    def _begin_fit(self, X, rows_val):
-        """Choose the rows of X that may be learnt from; None is all of them."""
+    def _orders_codes(self, architecture):
+        """Return whether training orders the codes."""
+        return False
 
-    def _finish_fit(self, X, rows_val, partial=False):
-        """Compute what follows from a trained network, from training rows."""
+    def _hold_out(self, samples):
+        """Split samples into those to learn from, and those to calibrate by, if any."""
+        return samples, None
+
+    def _finish_fit(self, data, warm):
+        """Compute what follows from trained networks."""
+
+    def _attributes_in_training(self, data):
+        """Return what `_finish_fit` would set, for the weights as they are."""
+        return {}
 
     def set_params(self, **params):
         """Set the parameters of this estimator.
 
-        Parameters of the architecture are reached through ``architecture__``, also
-        while `architecture` is None: it then becomes the default one first.
+        Parameters of the architecture are set as ``architecture__name``, also while
+        `architecture` is None: it then becomes the default architecture first.
 
         Parameters
         ----------
@@ -143,24 +180,26 @@ class _BaseAutoencoder(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, X_val=None):
-        """Train the autoencoder to reconstruct X.
+        """Fit the autoencoder to reconstruct X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, height, width) \
                 or (n_samples, height, width, channels)
-            Training rows, of float32 or float64; other numbers become float64. The
+            Training samples, of float32 or float64; other numbers become float64. The
             network itself computes in Keras's floatx, float32 by default.
         y : None
             Ignored.
         X_val : array-like of the shape of X but for n_samples, default=None
-            Rows to validate on, in place of a share of X.
+            Validation samples, in place of a share of X.
 
         Returns
         -------
         object
-            The fitted estimator. It is so after Ctrl-C too, with the best weights so
-            far, though the KeyboardInterrupt goes on.
+            The fitted estimator. If training is interrupted by Ctrl-C, the best weights
+            so far are kept and the KeyboardInterrupt is raised again. An interruption
+            before or after training, such as while scores are computed, leaves the
+            estimator as it was before.
 
         Raises
         ------
@@ -169,48 +208,30 @@ class _BaseAutoencoder(
             shape, or if the output layer cannot reach its values. What was fitted
             before stays as it was.
         """
+        # scikit-learn's own callbacks; None before version 1.9.
         context = self._init_callback_context(max_subtasks=self.epochs)
         if context is not None:
-            context.call_on_fit_task_begin(estimator=self, X=X)
+            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         warm = self.warm_start and hasattr(self, "autoencoder_")
-        with self._fitted_state_kept_on_error():
-            X = self._validate(X, reset=not warm)
+        with self._restored_on_error():
             self._rng = self._new_rng()
-            rows_val = None
-            if X_val is not None:
-                rows_val = self._rows(self._validate(X_val, reset=False))
-            if warm:
-                self._check_same_network()
-            rows = self._rows(X, self._begin_fit(X, rows_val))
-            if not warm:
-                self._build(rows)
-            if X_val is None and self.validation_fraction is not None and len(rows) > 1:
-                indices, indices_val = train_test_split(
-                    rows.indices,
-                    test_size=self.validation_fraction,
-                    random_state=draw_seed(self._rng),
-                )
-                rows, rows_val = self._rows(X, indices), self._rows(X, indices_val)
-            vars(self).pop("held_out_scores_", None)  # of an earlier fit
-            guard = Guard.of(self, rows_val)
+            data = self._prepare(X, X_val, reset=not warm)
+            loss = self._begin(data.train, warm)
+            from_data = not warm and self._initialize(data.train)
+            start = self._judge(data.val) if from_data else None
             result = self._train(
-                rows,
-                rows_val,
-                epochs=self.epochs,
-                patience=self.patience,
-                anneal=self.learning_rate is None and self._optimizer() is None,
-                callbacks=self.callbacks or (),
-                observers=self._epoch_tasks(context, X),
+                data,
+                self._training_options(data, loss),
+                observers=self._observers(context, X, y, data),
             )
-            self.history_ = result.history
-            self.n_iter_ = result.n_iter
-            self.best_epoch_ = result.best_epoch
-            if guard is not None:
-                guard.check(self)
-            self._finish_fit(X, rows_val)
+            end = self._judge(data.val)
+            if start is not None and not self._gained(start, end, loss, result):
+                result, end = self._return_to(start, data, result), start
+            self._set_training_result(result, start, end)
+            self._finish_fit(data, warm)
         if context is not None:
             context.call_on_fit_task_end(
-                estimator=self, X=X, reconstruction_attributes=self._fitted_attributes
+                estimator=self, X=X, y=y, reconstruction_attributes={}
             )
         if result.interrupted:
             raise KeyboardInterrupt
@@ -218,87 +239,122 @@ class _BaseAutoencoder(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
-        """Train for one pass over X, going on from where the estimator is.
+        """Train for one pass over X, starting from the current weights.
 
-        The first call builds the network. Weights and the optimizer's state go on from
-        call to call; nothing is held out for validation and `callbacks` do not run.
+        The first call builds the networks. Later calls continue with their weights and
+        with the optimizer's state, at the learning rate that the parameters ask for.
+        Nothing is held out for validation, and `callbacks` are not called.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Training rows.
+            Training samples.
         y : None
             Ignored.
 
         Returns
         -------
         object
-            The fitted estimator, one epoch further.
+            The fitted estimator, trained for one more epoch.
 
         Raises
         ------
         ValueError
-            As `fit`; also if X has another number of features than before.
+            As `fit`; also if X has another number of features than before, or if
+            parameters ask for other networks than there are.
         """
         first = not hasattr(self, "autoencoder_")
-        with self._fitted_state_kept_on_error():
-            X = self._validate(X, reset=first)
+        with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()
-                self._build(self._rows(X))
-                self.history_, self.n_iter_ = {"loss": []}, 0
-            result = self._train(
-                self._rows(X),
-                None,
-                optimizer_state=None if first else self._optimizer_state,
+            X = self._validate(X, reset=first)
+            samples = self._row_source(X, "X")
+            data = FitData(samples, None, None, samples)
+            loss = self._begin(samples, warm=not first)
+            if first:
+                self._initialize(samples)
+            options = replace(
+                self._training_options(data, loss),
                 epochs=1,
                 patience=None,
-                widen_bounds=not first,
+                anneal=False,
+                callbacks=(),
+                optimizer_state=None if first else self._optimizer_state,
             )
-            before, now = self.history_, result.history
-            self.history_ = {
-                name: before.get(name, [np.nan] * self.n_iter_)
-                + now.get(name, [np.nan] * result.n_iter)
-                for name in before | now
-            }
-            self.n_iter_ += result.n_iter
-            self.best_epoch_ = self.n_iter_
-            self._finish_fit(X, None, partial=True)
+            result = self._train(data, options, widen=not first)
+            if not first:
+                result = self._appended(result)
+            self._set_training_result(result)
+            self._finish_fit(data, warm=True)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
 
-    def reconstruct(self, X):
-        """Reconstruct X: encode it and decode what comes of it.
-
-        Parameters
-        ----------
-        X : array-like of the shape that `fit` takes
-            Samples to reconstruct.
-
-        Returns
-        -------
-        ndarray of the shape of X
-            The reconstructions, in the dtype of X.
-        """
-        check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        return self._reconstruct(X).reshape(len(X), *self._sample_shape)
-
-    def summary(self, *, print_fn=print):
-        """Print layers, shapes, numbers of parameters and the compression factor.
-
-        Parameters
-        ----------
-        print_fn : callable, default=print
-            Is given the text.
-        """
-        check_is_fitted(self)
-        print_fn(describe(self._networks))
+    # The stages of a fit, in their order.
 
     def _new_rng(self):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
+
+    def _prepare(self, X, X_val, *, reset):
+        """Validate X and X_val, and split them into what learns and what judges."""
+        samples = self._row_source(self._validate(X, reset=reset), "X")
+        learnable, calibration = self._hold_out(samples)
+        training, validation = learnable, None
+        if X_val is not None:
+            X_val = self._validate(X_val, reset=False)
+            validation = self._row_source(X_val, "X_val")
+        elif self.validation_fraction is not None and len(learnable) > 1:
+            training, validation = map(
+                learnable.subset,
+                train_test_split(
+                    learnable.indices,
+                    test_size=self.validation_fraction,
+                    random_state=draw_seed(self._rng),
+                ),
+            )
+        return FitData(training, validation, calibration, learnable)
+
+    def _row_source(self, X, name):
+        """Wrap validated X for the network, whose dtype has to hold its values."""
+        floatx = import_keras().config.floatx()
+        source = RowSource(X, self._sample_shape, floatx)
+        check_floatx(source.value_range, X.dtype, floatx, name)
+        check_scale(X, floatx, name)
+        return source
+
+    def _begin(self, train, warm):
+        """Build networks, or check those there are; return the loss to train with."""
+        loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss)
+        if warm:
+            self._check_same_network(loss)
+        else:
+            self._build(train, loss)
+        brought = self._networks.loss
+        return loss if brought is None else TrainingLoss(brought)
+
+    def _build(self, train, loss):
+        """Make new networks, and set the attributes that describe them."""
+        self.architecture_ = architecture = self._new_architecture()
+        self._built_for = {
+            name: getattr(self, name) for name in self._shaping_parameters
+        }
+        self._build_arguments = {
+            "sample_shape": self._sample_shape,
+            "n_components": self._choose_n_components(architecture, train),
+            "output_activation": "sigmoid" if loss.is_cross_entropy() else "linear",
+            "ordered": self._orders_codes(architecture),
+            "random_state": draw_seed(self._rng),
+        }
+        self._rebuild()
+        for name in ("loss", "optimizer"):
+            own, brought = getattr(self, name), getattr(self._networks, name)
+            if own is not None and brought is not None:
+                kind = brought if isinstance(brought, str) else type(brought).__name__
+                raise ValueError(
+                    f"{name}={own!r} is given, but the model of the architecture is "
+                    f"compiled with {kind} already. Give it in one place only."
+                )
 
     def _new_architecture(self):
         """Copy the parameter `architecture`, in the form of a `BaseArchitecture`."""
@@ -315,36 +371,6 @@ class _BaseAutoencoder(
             "model goes in as KerasArchitecture(model)."
         )
 
-    def _build(self, rows):
-        """Make new networks, and set the attributes that describe them."""
-        self.architecture_ = architecture = self._new_architecture()
-        n_components = self._choose_n_components(architecture, rows)
-        cross_entropy = TrainingLoss(
-            DEFAULT_LOSS if self.loss is None else self.loss
-        ).is_cross_entropy()
-        self._build_arguments = {
-            "sample_shape": self._sample_shape,
-            "n_components": n_components,
-            "output_activation": "sigmoid" if cross_entropy else "linear",
-            "ordered": self._orders_codes(),
-            "random_state": draw_seed(self._rng),
-        }
-        self._rebuild()
-        for name in ("loss", "optimizer"):
-            own, brought = getattr(self, name), getattr(self._networks, name)
-            if own is not None and brought is not None:
-                kind = brought if isinstance(brought, str) else type(brought).__name__
-                raise ValueError(
-                    f"{name}={own!r} is given, but the model of the architecture is "
-                    f"compiled with {kind} already. Give it in one place only."
-                )
-        if type(architecture).initialize is not BaseArchitecture.initialize:
-            architecture.initialize(self._networks, rows.take(self._initial(rows)))
-
-    def _initial(self, rows):
-        """Choose the rows that an architecture may take its first weights from."""
-        return rows.draw(INITIAL_BYTES, self._rng)
-
     def _rebuild(self):
         """Make the networks from the architecture; their weights are new."""
         self._networks = self.architecture_.build(**self._build_arguments)
@@ -354,54 +380,136 @@ class _BaseAutoencoder(
         self._run_decoder = Predictor(self.decoder_)
         self.n_components_ = self._networks.n_components
 
-    def _train(
-        self, rows, rows_val, *, patience, observers=(), widen_bounds=False, **options
-    ):
-        check_reachable(rows.X, self.decoder_, self._training_loss())
-        batch_size = self.batch_size
+    def _initialize(self, samples):
+        """Let the architecture set weights from samples; return whether it did."""
+        X = samples.take(samples.draw(INITIAL_BYTES, self._rng))
+        return bool(self.architecture_.initialize(self._networks, X))
+
+    def _training_options(self, data, loss):
+        """Resolve the parameters of training."""
+        train = data.train
+        check_reachable(train.value_range, self.decoder_, loss, "X")
+        if data.val is not None and data.val.X is not train.X:
+            check_reachable(data.val.value_range, self.decoder_, loss, "X_val")
+        optimizer = self._networks.optimizer
+        optimizer = self.optimizer if optimizer is None else optimizer
+        batch_size, patience = self.batch_size, self.patience
         if batch_size == "auto":
-            batch_size = _default_batch_size(len(rows))
+            batch_size = _default_batch_size(len(train))
         if patience == "auto":
-            patience = _default_patience(len(rows) / batch_size)
-        bounds = Bounds(self._networks)
-        before = bounds.open()
-        try:
+            patience = _default_patience(len(train) / batch_size)
+        return TrainingOptions(
+            loss=loss,
+            optimizer=make_optimizer(optimizer, self.learning_rate),
+            epochs=self.epochs,
+            batch_size=min(batch_size, len(train)),
+            patience=patience,
+            anneal=self.learning_rate is None and optimizer is None,
+            callbacks=tuple(self.callbacks or ()),
+            verbose=self.verbose,
+        )
+
+    def _train(self, data, options, *, observers=(), widen=False):
+        """Train the networks and finalize them."""
+        with clipping_lifted(self._networks):
             result = train(
-                self._networks,
-                FitData(rows, rows_val, None, rows),
-                TrainingOptions(
-                    loss=self._training_loss(),
-                    optimizer=make_optimizer(self._optimizer(), self.learning_rate),
-                    batch_size=min(batch_size, len(rows)),
-                    patience=patience,
-                    verbose=self.verbose,
-                    **options,
-                ),
-                rng=self._rng,
-                observers=observers,
+                self._networks, data, options, rng=self._rng, observers=observers
             )
-        except BaseException:
-            bounds.restore(before)
-            raise
-        bounds.close(rows, self._run_encoder, widen=before if widen_bounds else None)
-        self._optimizer_state = result.optimizer_state
+        self._finalize(data.train, widen)
         return result
 
-    def _optimizer(self):
-        return self._networks.optimizer if self.optimizer is None else self.optimizer
+    def _finalize(self, samples, widen=False):
+        blocks = ((block, self._run_encoder(block)) for block in samples.blocks())
+        self.architecture_.finalize(self._networks, blocks, widen=widen)
 
-    def _training_loss(self):
-        losses = (self.loss, self._networks.loss, DEFAULT_LOSS)
-        return TrainingLoss(next(loss for loss in losses if loss is not None))
+    def _judge(self, val):
+        """Compare validation samples with their reconstructions; None without any."""
+        if val is None:
+            return None
+        X = val.X[val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]]
+        X_hat = self._reconstruct(X)
+        return _Judgement(
+            read_values(self.autoencoder_.variables),
+            _squared_errors(X, X_hat),
+            float(X.var(axis=0, dtype=np.float64).sum()),
+            _r2_score(X, X_hat) if len(X) > 1 else math.nan,
+        )
 
-    def _rows(self, X, indices=None):
-        """Rows of validated X, as the network takes them."""
-        floatx = import_keras().config.floatx()
-        check_floatx(X, floatx)
-        return RowSource(X, self._sample_shape, floatx, indices)
+    def _gained(self, start, end, loss, result):
+        """Return whether training improved on its start from the data."""
+        if result.best_epoch == 0 or loss.__name__ != DEFAULT_LOSS:
+            return result.best_epoch > 0
+        return gain_is_significant(start.errors, end.errors, start.variance)
+
+    def _return_to(self, start, data, result):
+        """Put the start back, learned from all samples: none has to judge any more."""
+        write_values(self.autoencoder_.variables, start.values)
+        if data.learnable is not data.train:
+            self._initialize(data.learnable)
+        self._finalize(data.learnable)
+        return replace(result, best_epoch=0, optimizer_state=None)
+
+    def _set_training_result(self, result, start=None, end=None):
+        """Set the fitted attributes that describe training."""
+        self.history_ = result.history
+        self.n_iter_ = result.n_iter
+        self.best_epoch_ = result.best_epoch
+        self.start_validation_score_ = None if start is None else start.score
+        self.validation_score_ = None if end is None else end.score
+        self._optimizer_state = result.optimizer_state
+
+    def _appended(self, result):
+        """Append the result of a further epoch to those before."""
+        before, now, n_iter = self.history_, result.history, self.n_iter_
+        history = {
+            name: before.get(name, [np.nan] * n_iter)
+            + now.get(name, [np.nan] * result.n_iter)
+            for name in before | now
+        }
+        n_iter += result.n_iter
+        return replace(result, history=history, n_iter=n_iter, best_epoch=n_iter)
+
+    def _observers(self, context, X, y, data):
+        """Return what reports epochs to scikit-learn's callbacks, if there are any."""
+        if context is None or not getattr(self, "_skl_callbacks", None):
+            return []
+        attributes = partial(self._attributes_in_training, data)
+        return [SklearnCallbacks(self, context, X, y, attributes)]
+
+    def _check_same_network(self, loss):
+        """Refuse to continue with a network when parameters ask for another one."""
+        going_on = "warm_start=True and partial_fit continue with the earlier network"
+        cure = "Fit with warm_start=False to build a new one."
+        for name in self._shaping_parameters:
+            asked, built = getattr(self, name), self._built_for[name]
+            same = asked == built or (
+                name == "n_components" and asked == self.n_components_
+            )
+            if not same:
+                raise ValueError(
+                    f"{going_on}, which was built for {name}={built!r} and has "
+                    f"{self.n_components_} components, but {name}={asked!r}. {cure}"
+                )
+        architecture = self._new_architecture()
+        if not _same_parameters(architecture, self.architecture_):
+            raise ValueError(
+                f"{going_on}, of {self.architecture_!r}, but "
+                f"architecture={architecture!r}. {cure}"
+            )
+        chosen = getattr(architecture, "output_activation", "auto")
+        linear = self._build_arguments["output_activation"] == "linear"
+        if loss.is_cross_entropy() and linear and chosen in ("auto", "linear"):
+            raise ValueError(
+                f"{going_on}, whose output is linear, but the cross-entropy "
+                f"loss={self.loss!r} needs an output in [0, 1]. {cure}"
+            )
+
+    # One X in, validated; these are what the public methods and `fit` share.
 
     def _validate(self, X, *, reset):
-        """Check X as scikit-learn does, once; rows of images become flat."""
+        """Validate X as scikit-learn does, once; images become flat."""
+        if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
+            X = np.asarray(X)
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) > 2:
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
@@ -416,25 +524,9 @@ class _BaseAutoencoder(
             )
         return X
 
-    def _check_same_network(self):
-        """Refuse a warm start whose parameters ask for another network."""
-        n_components = self.n_components
-        asked = isinstance(n_components, Integral)
-        if asked and n_components != self.n_components_:
-            raise ValueError(
-                f"warm_start=True goes on with a network of {self.n_components_} "
-                f"components, but n_components={n_components}. Set warm_start=False to "
-                "start anew."
-            )
-        architecture = self._new_architecture()
-        if repr(architecture) != repr(self.architecture_):
-            raise ValueError(
-                "warm_start=True goes on with the network of "
-                f"{self.architecture_!r}, but architecture={architecture!r}. Set "
-                "warm_start=False to start anew."
-            )
-
-    # One X in, validated; these are what the public methods and `fit` share.
+    @property
+    def _codes_are_ordered(self):
+        return self._build_arguments["ordered"]
 
     def _encode(self, X):
         codes = self._run_encoder(X.reshape(len(X), *self._sample_shape))
@@ -449,18 +541,74 @@ class _BaseAutoencoder(
     def _reconstruct(self, X):
         return self._decode(self._encode(X))
 
-    def _epoch_tasks(self, context, X):
-        """Who watches the epochs for scikit-learn's callbacks, if there are any."""
-        if context is None or not getattr(self, "_skl_callbacks", None):
-            return []
-        return [SklearnCallbacks(self, context, X, self._fitted_attributes)]
+    def reconstruct(self, X):
+        """Reconstruct X: encode it, and decode its latent representation.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples to reconstruct.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
+            The reconstructions, in the dtype of X.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        return self._reconstruct(X).reshape(len(X), *self._sample_shape)
+
+    def summary(self, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        print_fn : callable, default=print
+            It is called with the text.
+        """
+        check_is_fitted(self)
+        print_fn(describe(self._networks))
+
+    @property
+    def _repr_html_(self):
+        """Add the network to scikit-learn's HTML representation, once there is one."""
+        diagram = super()._repr_html_  # an AttributeError where diagrams are off
+        networks = getattr(self, "_networks", None)
+        if networks is None:
+            return diagram
+        count = networks.autoencoder.count_params()
+        table = escape(describe(networks))
+        network = (
+            f"<details><summary>Network: {count:,} parameters, "
+            f"{networks.n_components:,} components</summary>"
+            f"<pre>{table}</pre></details>"
+        )
+        return lambda: diagram() + network
+
+
+def _same_parameters(one, other):
+    """Compare two architectures, sequences by what they hold."""
+    if type(one) is not type(other):
+        return False
+    theirs = other.get_params(deep=False)
+    return all(
+        _same(value, theirs[name]) for name, value in one.get_params(deep=False).items()
+    )
+
+
+def _same(one, other):
+    sequences = (list, tuple, np.ndarray)
+    if isinstance(one, sequences) and isinstance(other, sequences):
+        return len(one) == len(other) and all(map(_same, one, other))
+    # A copy of a Keras model is no equal, but is displayed alike.
+    return one is other or (type(one) is type(other) and repr(one) == repr(other))
 
 
 def _default_batch_size(n_samples):
-    """Choose the power of two below a hundredth of the rows, within 32 and 256."""
+    """Return a power of two: at most a hundredth of the samples, within 32 and 256."""
     return int(np.clip(2 ** int(np.log2(max(n_samples / 100, 1))), 32, 256))
 
 
 def _default_patience(n_batches):
-    """Choose the epochs of 1,000 batches, but within 10 and 30."""
+    """Return the number of epochs in 1,000 batches, clipped to [10, 30]."""
     return int(np.clip(1000 / n_batches, 10, 30))

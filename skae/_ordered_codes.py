@@ -1,25 +1,26 @@
-"""Codes in the order of what they add: how many are needed, and what each adds."""
+"""Ordered codes: the variance that the first ones keep, and networks of those alone."""
 
 import numpy as np
 
 from ._backend import read_values, view_value, write_values
-from .metrics import reconstruction_r2_score
+from .metrics import _r2_score
 
-# Rows from which the share of variance is computed: each cut decodes all of them.
-MAX_ROWS = 5000
+# Samples from which the share of variance is computed: each number of codes decodes all
+# of them.
+MAX_SAMPLES = 5000
 
 
 def variance_kept(X, codes, decode):
-    """Give the share of the variance that the first codes keep, for each number.
+    """Compute the share of the variance that the first codes keep, for each number.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Rows.
+        Samples, two or more.
     codes : ndarray of shape (n_samples, n_components)
         Their codes.
     decode : callable
-        From codes to rows.
+        From codes to samples.
 
     Returns
     -------
@@ -30,19 +31,19 @@ def variance_kept(X, codes, decode):
     shares = np.empty(codes.shape[1])
     for i in range(codes.shape[1]):
         cut[:, i] = codes[:, i]
-        shares[i] = reconstruction_r2_score(X, decode(cut))
+        shares[i] = _r2_score(X, decode(cut))
     return shares
 
 
 def copy_truncated(networks, larger):
-    """Copy the weights of networks with more codes, as far as there is room.
+    """Copy the weights of networks with more codes, as far as the shapes allow.
 
     Parameters
     ----------
     networks : Networks
-        New ones, changed in place.
+        New networks, changed in place.
     larger : Networks
-        The same but for the number of codes.
+        Networks that differ in the number of codes only.
     """
     targets = networks.autoencoder.variables
     values = [

@@ -13,7 +13,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._calibration import hold_out
 from ._outliers._ensemble import CutScores
 from ._outliers._scores import draw_rows
 from ._outliers._thresholds import ReferenceScores, conformal_pvalues
@@ -273,22 +272,18 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _default_n_components(self, rows):
         drawn = draw_rows(len(rows), self.n_features_in_, draw_seed(self._rng))
         X = rows.take(rows.indices[drawn])
-        return count_components(X.reshape(len(X), -1), [CODE_SHARE])[0]
+        count = count_components(X.reshape(len(X), -1), CODE_SHARE)
+        return max(1, min(count, X[0].size - 1))
 
     def _score_kind(self):
         return "fused" if self.outlier_score == "auto" else self.outlier_score
 
-    def _orders_codes(self):
-        return self._score_kind() == "fused" and self.architecture_.orders_codes
+    def _orders_codes(self, architecture):
+        return self._score_kind() == "fused" and architecture.orders_codes
 
-    def _begin_fit(self, X, rows_val):
-        self._begun = hold_out(self, X, rows_val)
-        return self._begun[0]
-
-    def _finish_fit(self, X, rows_val, partial=False):
-        # After `partial_fit`, nothing was held out.
-        training, held_out, scores = vars(self).pop("_begun", (None, None, None))
-        training = np.arange(len(X)) if training is None else training
+    def _finish_fit(self, data, warm):
+        X, held_out, scores = data.learnable.X, None, None
+        training = data.learnable.indices
         drawn = draw_rows(len(training), X.shape[1], draw_seed(self._rng))
         X_drawn = X[training[drawn]] if len(drawn) < len(X) else X
         self._scores = CutScores(self._score_kind(), self._cuts(X_drawn))
@@ -303,7 +298,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """Choose the numbers of codes that are scored."""
         if not self._build_arguments["ordered"]:
             return [self.n_components_]
-        cut = count_components(X, [CUT_SHARE])[0]
+        cut = count_components(X, CUT_SHARE)
         return sorted({min(cut, self.n_components_), self.n_components_})
 
     def set_threshold(self, contamination):

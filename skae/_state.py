@@ -1,5 +1,6 @@
 """The state of an estimator: what is copied, pickled, and kept on errors."""
 
+import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,7 +33,11 @@ class _PickledLoss:
 
 
 class StateMixin:
-    """Pickles how to build the networks, and the values of their variables."""
+    """Pickles how to build the networks, and the values of their variables.
+
+    The estimator has `_networks`, which `_rebuild` makes from `architecture_` and
+    `_build_arguments`, and the parameter `loss`.
+    """
 
     def __sklearn_clone__(self):
         cloned = super().__sklearn_clone__()
@@ -40,23 +45,21 @@ class StateMixin:
         cloned.loss = self.loss
         return cloned
 
-    def _fitted_attributes(self):
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name in (*_UNPICKLED, "_sample_shape", "_build_arguments")
-            or (name.endswith("_") and not name.startswith("_"))
-        }
-
     @contextmanager
-    def _fitted_state_kept_on_error(self):
-        """Put attributes back as they were, should a fit fail."""
+    def _restored_on_error(self):
+        """Put attributes and weights back as they were, should a fit fail."""
         before = vars(self).copy()
+        rng = copy.deepcopy(before.get("_rng"))
+        variables = self.autoencoder_.variables if "autoencoder_" in before else []
+        values = read_values(variables)
         try:
             yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
+            if rng is not None:
+                self._rng = rng
+            write_values(variables, values)
             raise
 
     def __reduce__(self):

@@ -1,18 +1,20 @@
 """An autoencoder as a transformer."""
 
 import copy
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_scalar
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import _BaseAutoencoder
-from ._ordered_codes import MAX_ROWS, copy_truncated, variance_kept
-from ._pca import most_components
+from ._base import INITIAL_BYTES, _BaseAutoencoder
+from ._ordered_codes import MAX_SAMPLES, copy_truncated, variance_kept
+from ._pca import count_components
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
 
@@ -178,6 +180,7 @@ class AutoencoderTransformer(
         ],
         "ordered": ["boolean"],
     }
+    _shaping_parameters = ("n_components", "ordered")
 
     def __init__(
         self,
@@ -215,46 +218,73 @@ class AutoencoderTransformer(
 
         self.ordered = ordered
 
-    def _default_n_components(self, rows):
+    def _default_n_components(self, train):
         return 2
 
-    def _choose_n_components(self, architecture, rows):
+    def _choose_n_components(self, architecture, train):
         share = self._share()
         if share is None:
-            return super()._choose_n_components(architecture, rows)
-        X = rows.take(self._initial(rows))
-        return most_components(X.reshape(len(X), -1), share)
+            return super()._choose_n_components(architecture, train)
+        X = train.take(train.draw(INITIAL_BYTES, self._rng))
+        return count_components(X.reshape(len(X), -1), share)
 
-    def _orders_codes(self):
+    def _orders_codes(self, architecture):
         return self.ordered or self._share() is not None
 
     def _share(self):
-        """Share of variance that `n_components` asks for, if it asks for one."""
+        """Return the share of variance that `n_components` asks for, if it does."""
         if self.n_components == "auto":
             return 0.95
         asks = isinstance(self.n_components, Real) and self.n_components < 1
         return float(self.n_components) if asks else None
 
-    def _finish_fit(self, X, rows_val, partial=False):
-        if not self._build_arguments["ordered"]:
-            vars(self).pop("explained_variance_ratio_", None)  # of an earlier fit
+    def _finish_fit(self, data, warm):
+        self.explained_variance_ratio_ = None
+        if not self._codes_are_ordered:
             return
-        if self._share() is not None and not (self.warm_start or partial):
-            judged = X if rows_val is None else rows_val.X[rows_val.indices]
-            shares = self._variance_kept(judged)
-            enough = np.flatnonzero(shares >= self._share())
-            if len(enough):
-                self._keep_first(int(enough[0]) + 1)
-        shares = self._variance_kept(X)
-        self.explained_variance_ratio_ = np.diff(shares, prepend=0)
+        share = self._share()
+        if share is not None and not warm:
+            self._keep_share(data, share)
+        if len(data.learnable) > 1:
+            kept = self._variance_kept(data.learnable)
+            self.explained_variance_ratio_ = np.diff(kept, prepend=0)
 
-    def _variance_kept(self, X):
-        if len(X) > MAX_ROWS:
-            X = X[np.sort(self._rng.choice(len(X), MAX_ROWS, replace=False))]
+    def _keep_share(self, data, share):
+        """Drop the last components that the share of the variance does not need."""
+        judged = data.learnable
+        if data.val is not None and len(data.val) > 1:
+            judged = data.val
+        if len(judged) < 2:
+            return
+        kept = self._variance_kept(judged)
+        enough = np.flatnonzero(kept >= share)
+        if not len(enough):
+            warnings.warn(
+                f"n_components={self.n_components!r} asks for {share:.3g} of the "
+                f"variance, but all {self.n_components_} components that PCA needs for "
+                f"it on the training samples keep {kept[-1]:.3g} of the variance of "
+                "the validation samples. They are all kept. More samples or a smaller "
+                "share would help.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        elif enough[0] + 1 < self.n_components_:
+            self._keep_first(int(enough[0]) + 1)
+            # The start had more components.
+            self.start_validation_score_ = None
+            if data.val is not None:
+                self.validation_score_ = self._judge(data.val).score
+
+    def _variance_kept(self, samples):
+        indices = np.sort(samples.indices)
+        if len(indices) > MAX_SAMPLES:
+            drawn = self._rng.choice(indices, MAX_SAMPLES, replace=False)
+            indices = np.sort(drawn)
+        X = samples.X[indices]
         return variance_kept(X, self._encode(X), self._decode)
 
     def _keep_first(self, n_components):
-        """Drop all codes but the first few."""
+        """Drop all components but the first few."""
         larger = self._networks
         self._build_arguments = self._build_arguments | {"n_components": n_components}
         self._rebuild()
@@ -364,7 +394,7 @@ class AutoencoderTransformer(
             If codes are not ordered, or there are not so many of them.
         """
         check_is_fitted(self)
-        if not self._build_arguments["ordered"]:
+        if not self._codes_are_ordered:
             raise ValueError(
                 "truncate needs codes in the order of their importance. Fit with "
                 "ordered=True."
@@ -379,8 +409,11 @@ class AutoencoderTransformer(
         truncated = copy.deepcopy(self)
         truncated.n_components = int(n_components)
         truncated._keep_first(int(n_components))
-        ratio = self.explained_variance_ratio_[:n_components]
-        truncated.explained_variance_ratio_ = ratio.copy()
+        # There are no validation samples any more to judge fewer components by.
+        truncated.validation_score_ = truncated.start_validation_score_ = None
+        if self.explained_variance_ratio_ is not None:
+            ratio = self.explained_variance_ratio_[:n_components]
+            truncated.explained_variance_ratio_ = ratio.copy()
         return truncated
 
     def score(self, X, y=None):

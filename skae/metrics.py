@@ -47,7 +47,7 @@ def reconstruction_error(X_true, X_pred):
     array([ 1., 25.])
     """
     X_true, X_pred = _check_pair(X_true, X_pred)
-    return _squared_error(X_true, X_pred)
+    return _squared_errors(X_true, X_pred)
 
 
 def reconstruction_r2_score(X_true, X_pred):
@@ -99,12 +99,7 @@ def reconstruction_r2_score(X_true, X_pred):
             stacklevel=2,
         )
         return float("nan")
-    center = X_true.mean(axis=0, dtype=np.float64).astype(X_true.dtype)
-    error = _squared_error(X_true, X_pred).sum(dtype=np.float64)
-    total = _squared_error(X_true, center).sum(dtype=np.float64)
-    if total == 0:
-        return float(error == 0)
-    return float(1 - error / total)
+    return _r2_score(X_true, X_pred)
 
 
 def reconstruction_scorer(estimator, X, y=None):
@@ -248,6 +243,16 @@ def _check_pair(X_true, X_pred):
     return X_true.reshape(len(X_true), -1), X_pred.reshape(len(X_pred), -1)
 
 
-def _squared_error(X_true, X_pred):
+def _r2_score(X_true, X_pred):
+    """Compute R² of two validated arrays of two samples or more."""
+    center = X_true.mean(axis=0, dtype=np.float64).astype(X_true.dtype)
+    error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
+    total = _squared_errors(X_true, center).sum(dtype=np.float64)
+    if total == 0:
+        return float(error == 0)
+    return float(1 - error / total)
+
+
+def _squared_errors(X_true, X_pred):
     difference = X_true - X_pred
     return np.einsum("ij,ij->i", difference, difference)

@@ -2,6 +2,7 @@
 
 from ._batches import FitData, RowSource
 from ._callbacks import CallbackSupportMixin, SklearnCallbacks
+from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
 from ._optimizers import make_optimizer
@@ -15,6 +16,7 @@ __all__ = [
     "TrainingLoss",
     "TrainingOptions",
     "TrainingResult",
+    "gain_is_significant",
     "make_optimizer",
     "train",
 ]

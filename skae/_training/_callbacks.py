@@ -176,12 +176,13 @@ class SklearnCallbacks(Observer):
         Gives, as a dict, the attributes of an estimator whose fit ended here.
     """
 
-    def __init__(self, estimator, context, X, fitted_attributes):
+    def __init__(self, estimator, context, X, y, fitted_attributes):
         self.context = context
         self.fitted_attributes = fitted_attributes
         self.arguments = {
             "estimator": estimator,
             "X": X,
+            "y": y,
             "reconstruction_attributes": self._attributes_now,
         }
 

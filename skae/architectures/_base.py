@@ -235,18 +235,41 @@ class BaseArchitecture(BaseEstimator, ABC):
         """
 
     def initialize(self, networks, X):
-        """Set initial weights from the training data; by default, leave them.
+        """Set initial weights from training samples; by default, leave them.
 
-        Called once before the first epoch of a fit from scratch.
+        Called before the first epoch of a fit from scratch. Training then has to
+        improve on this start: where it does not, on validation samples, the start is
+        kept, and this method is called again with the validation samples among X.
 
         Parameters
         ----------
         networks : Networks
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
-            All rows that `fit` was given, also those that it then holds out for
-            validation; 256 MB of them, chosen at random, if there are more, or
-            8 MB if they are memory-mapped.
+            Training samples, none of them held out for validation; 256 MB of them,
+            chosen at random, if there are more.
+
+        Returns
+        -------
+        bool
+            Whether weights were set. If False, there is no start to compare with.
+        """
+        return False
+
+    def finalize(self, networks, blocks, *, widen=False):
+        """Adapt trained networks to training samples; by default, leave them.
+
+        Called at the end of each `fit` and `partial_fit`, the trained weights in place.
+
+        Parameters
+        ----------
+        networks : Networks
+            Trained networks, to be changed in place.
+        blocks : iterable of (ndarray, ndarray)
+            Training samples, of shape (n_block, *sample_shape), and their codes, block
+            by block. It can be read once.
+        widen : bool, default=False
+            Whether earlier samples count too, as in `partial_fit`.
         """
 
     def summary(self, sample_shape, n_components=None, *, print_fn=print):

@@ -1,88 +1,76 @@
-"""Beyond what it was trained on, an anchored network goes on as a linear map does."""
+"""Clipping limits of networks that start from PCA.
+
+Nonlinear layers extrapolate poorly, so that they see clipped inputs only; the linear
+path beside them is not clipped.
+"""
+
+from contextlib import contextmanager
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from .._backend import leaf_layers, read_values, write_values
 
-# Bytes of the rows that are encoded at a time.
-CHUNK_BYTES = 2**24
 
-
-class Bounds:
-    """The ranges to which a network's hidden layers clip what they are given.
+@contextmanager
+def clipping_lifted(networks):
+    """Disable clipping for a while, and put the limits back afterwards.
 
     Parameters
     ----------
     networks : Networks
-        Its layers `Clip` are changed in place; where it has none, nothing happens.
+        Those whose layers `Clip` are concerned; where there are none, nothing happens.
+
+    Yields
+    ------
+    None
+        Nothing.
     """
+    clips = _clips(networks.encoder) + _clips(networks.decoder)
+    limits = _limits(clips)
+    before = read_values(limits)
+    for clip in clips:
+        clip.open()
+    try:
+        yield
+    finally:
+        write_values(limits, before)
 
-    def __init__(self, networks):
-        self._of_samples = _clips(networks.encoder)
-        self._of_codes = _clips(networks.decoder)
-        self._variables = [
-            variable
-            for clip in self._of_samples + self._of_codes
-            for variable in (clip.low, clip.high)
-        ]
 
-    def open(self):
-        """Let all values by, as while a network trains.
+def fit_clipping(networks, blocks, *, widen=False):
+    """Set the clipping limits to the range of some samples and of their codes.
 
-        Returns
-        -------
-        list of ndarray
-            The ranges before, for `restore` and `close`.
-        """
-        before = read_values(self._variables)
-        for clip in self._of_samples + self._of_codes:
-            clip.open()
-        return before
+    The range of codes is extended to include 0, which is what truncated codes are.
 
-    def restore(self, before):
-        """Set the ranges to what `open` returned.
-
-        Parameters
-        ----------
-        before : list of ndarray
-            The ranges.
-        """
-        write_values(self._variables, before)
-
-    def close(self, rows, encode, *, widen=None):
-        """Let by the values of some rows, of their codes and 0, and clip all beyond.
-
-        Parameters
-        ----------
-        rows : Rows
-            Those that the network was trained on.
-        encode : callable
-            From rows to codes.
-        widen : list of ndarray, default=None
-            What `open` returned, if those ranges are to be kept and widened.
-        """
-        if not self._variables:
-            return
-        values = widen
-        indices = np.sort(rows.indices)  # on a disk, neighbours are read together
-        for chunk in gen_batches(len(rows), max(1, CHUNK_BYTES // rows.row_bytes)):
-            X = rows.take(indices[chunk])
-            seen = []
-            if self._of_samples:
-                seen += _range(X.reshape(len(X), -1))
-            if self._of_codes:
-                low, high = _range(encode(X))
-                # Codes that are cut are 0.
-                seen += [np.minimum(low, 0), np.maximum(high, 0)]
-            values = seen if values is None else _union(values, seen)
-        write_values(self._variables, values)
+    Parameters
+    ----------
+    networks : Networks
+        Changed in place.
+    blocks : iterable of (ndarray, ndarray)
+        Samples and their codes, block by block. It is not read where nothing clips.
+    widen : bool, default=False
+        Whether the limits there are are kept and widened.
+    """
+    of_samples, of_codes = _clips(networks.encoder), _clips(networks.decoder)
+    limits = _limits(of_samples + of_codes)
+    if not limits:
+        return
+    values = read_values(limits) if widen else None
+    for samples, codes in blocks:
+        seen = _range(samples.reshape(len(samples), -1)) * len(of_samples)
+        low, high = _range(codes.reshape(len(codes), -1))
+        seen += [np.minimum(low, 0), np.maximum(high, 0)] * len(of_codes)
+        values = seen if values is None else _union(values, seen)
+    write_values(limits, values)
 
 
 def _clips(half):
     from ._layers import Clip
 
     return [layer for layer in leaf_layers(half) if isinstance(layer, Clip)]
+
+
+def _limits(clips):
+    return [limit for clip in clips for limit in (clip.low, clip.high)]
 
 
 def _range(values):

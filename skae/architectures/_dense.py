@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._backend import import_keras
 from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
+from ._clipping import fit_clipping
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 # Hidden layers where "auto" has to choose: the larger ones from so many columns on.
@@ -196,10 +197,10 @@ class DenseArchitecture(BaseArchitecture):
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
             sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
-        sizes = _check_sizes("hidden_layer_sizes", sizes)
+        sizes = _sizes_of("hidden_layer_sizes", sizes)
         decoder_sizes = sizes[::-1]
         if self.decoder_hidden_layer_sizes is not None:
-            decoder_sizes = _check_sizes(
+            decoder_sizes = _sizes_of(
                 "decoder_hidden_layer_sizes", self.decoder_hidden_layer_sizes
             )
         self._check_combination(sizes, decoder_sizes)
@@ -226,21 +227,41 @@ class DenseArchitecture(BaseArchitecture):
         return self._autoencoder(encoder, decoder, ordered)
 
     def initialize(self, networks, X):
-        """Start the linear part from a PCA, if the networks are anchored there.
+        """Start the linear part from a PCA, if the networks have one.
 
         Parameters
         ----------
         networks : Networks
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
-            The training rows.
+            Training samples.
+
+        Returns
+        -------
+        bool
+            Whether the networks start from PCA.
         """
         names = {layer.name for layer in networks.encoder.layers}
         if "linear_code" not in names:
-            return
+            return False
         to_code, to_sample = whitened_pca(X.reshape(len(X), -1), networks.n_components)
         networks.encoder.get_layer("linear_code").set_weights(to_code)
         networks.decoder.get_layer("linear_reconstruction").set_weights(to_sample)
+        return True
+
+    def finalize(self, networks, blocks, *, widen=False):
+        """Clip what hidden layers are given to the range of the training samples.
+
+        Parameters
+        ----------
+        networks : Networks
+            Trained networks, changed in place if they start from PCA.
+        blocks : iterable of (ndarray, ndarray)
+            Training samples and their codes, block by block.
+        widen : bool, default=False
+            Whether the ranges there are are kept and widened.
+        """
+        fit_clipping(networks, blocks, widen=widen)
 
     def _is_anchored(self, output_activation):
         linear = self.latent_activation == "linear" == output_activation
@@ -281,7 +302,7 @@ class DenseArchitecture(BaseArchitecture):
             if sizes:
                 from ._layers import Clip
 
-                # What bends goes astray where it was not trained; what is linear, less.
+                # Nonlinear layers extrapolate poorly, so only they see clipped inputs.
                 outputs = Clip(name="clip")(outputs)
         dense_layers = []
         for i, size in enumerate(sizes, start=1):
@@ -368,7 +389,7 @@ class DenseArchitecture(BaseArchitecture):
         return Networks(encoder, decoder, autoencoder)
 
 
-def _check_sizes(name, sizes):
+def _sizes_of(name, sizes):
     sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(f"{name} has to hold positive ints, got {sizes}.")
