@@ -1,11 +1,16 @@
 """An autoencoder as an outlier detector."""
 
+import copy
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import OutlierMixin
+from sklearn.model_selection import KFold, train_test_split
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -13,172 +18,209 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._outliers._ensemble import CutScores
-from ._outliers._scores import draw_rows
-from ._outliers._thresholds import ReferenceScores, conformal_pvalues
+from ._outliers._ensemble import TruncationScore, truncate
+from ._outliers._scores import draw_samples
+from ._outliers._thresholds import (
+    check_calibration_size,
+    choose_threshold,
+    conformal_pvalues,
+)
 from ._pca import count_components
 from ._random import draw_seed
 
-# Shares of the variance that PCA keeps with as many components as the code has, and
-# with as many as its shorter cut has.
+# Shares of the variance that PCA keeps with as many components as there are by default,
+# and with as many as the truncated code has.
 CODE_SHARE = 0.9
-CUT_SHARE = 0.5
+TRUNCATED_SHARE = 0.5
+# Samples that are scored at a time.
+CHUNK_SAMPLES = 1024
 
 
-def _is_calibrated(detector):
-    """Whether there are scores to calibrate by; an AttributeError says why not."""
-    if hasattr(detector, "_reference"):
-        calibrated = detector._reference.calibrated
+def _has_pvalues(detector):
+    """Check for calibration scores; an AttributeError says why there are none."""
+    if hasattr(detector, "_is_calibrated"):
+        calibrated = detector._is_calibrated
     else:
-        calibrated = detector.calibration is not None or detector.cv is not None
+        calibrated = detector.calibration is not None
     if calibrated:
         return True
     raise AttributeError(
-        "predict_pvalue needs scores of rows that the network was not trained on. Fit "
-        "with calibration=0.2 or cv=5; partial_fit has none."
+        "predict_pvalue needs scores of samples that the network was not trained on. "
+        "Fit with calibration=0.2 or calibration=5; partial_fit does not calibrate."
     )
 
 
 class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     """Outlier detection with an autoencoder.
 
-    A network is trained to give back its input through a narrow code [1]_. A row is an
-    outlier if it comes back badly, if its code is far from those of other rows, or if
-    it has no near neighbours there: the default score fuses the three.
+    A network is trained to reconstruct its input through a narrow latent
+    representation, the code [1]_. A sample is an outlier if its reconstruction error is
+    unusual, if its code is far from those of other samples, or if it has no near
+    neighbours there: the default score combines the three.
 
-    X is taken as it is: put a scaler in front where columns differ in scale, such as
+    X is not scaled: put a scaler in front where features differ in scale, such as
     :class:`~sklearn.preprocessing.StandardScaler`.
+
+    Read more in the :ref:`User Guide <find_outliers>`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Size of the code. None is the one that the architecture brings, as a Keras model
-        of your own does, else as many as the components that PCA needs for 90 % of the
-        variance of the training rows, but fewer than there are features.
-    architecture : BaseArchitecture, default=None
-        The network. None is ``DenseArchitecture()``. Its parameters are reached as
+        Number of latent components. None takes the number that the architecture brings,
+        as a Keras model of your own does, else as many as PCA needs for 90 % of the
+        variance of the training samples, but fewer than there are features.
+    architecture : BaseArchitecture or SciKeras wrapper, default=None
+        The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
     loss : str, callable or keras.losses.Loss, default=None
-        What training minimizes: the name of a Keras loss, or a loss of your own. None
-        is mean squared error. A cross-entropy needs data in [0, 1].
+        Training loss: the name of a Keras loss, or a loss of your own. None is the
+        loss that the architecture brings, else mean squared error. A cross-entropy
+        needs data in [0, 1].
     optimizer : str or keras.optimizers.Optimizer, default=None
-        The name of a Keras optimizer, or an instance, which is copied for each fit.
-        None is Adam.
+        The name of a Keras optimizer, or an instance, of which each fit uses a copy.
+        None is the optimizer that the architecture brings, else Adam.
     learning_rate : float, default=None
-        Learning rate. None is as for :class:`AutoencoderTransformer`.
+        Learning rate. None is the default of the optimizer. If neither `optimizer` nor
+        `learning_rate` is given, it is multiplied by 0.3 whenever half of `patience`
+        has passed without a better validation loss.
     epochs : int, default=15
-        The most passes over the training rows. Dense networks start from PCA and need
-        few; others may need more.
+        Maximum number of epochs, that is passes over the training samples. Dense
+        networks start from PCA and need few; others may need more.
     batch_size : int or "auto", default="auto"
-        Rows of a batch. "auto" is the largest power of two that is at most a hundredth
-        of the rows, but no less than 32 and no more than 256.
+        Number of samples of a batch. "auto" is the largest power of two that is at most
+        a hundredth of the number of training samples, clipped to [32, 256].
     validation_fraction : float, default=None
-        Share of the rows held out, at random, to find the best epoch. None holds out
-        none, and the last epoch's weights are kept: outliers show best on rows that a
-        network has not quite learnt.
+        Share of the samples held out, at random, to find the best epoch. None holds out
+        none, and the weights of the last epoch are kept: outliers stand out most before
+        a network has fitted them closely.
     patience : int, "auto" or None, default="auto"
-        As in :class:`AutoencoderTransformer`, where there are rows to validate on.
+        Number of epochs without a better validation loss after which training stops.
+        "auto" is the number of epochs in 1,000 batches, clipped to [10, 30]. None runs
+        all epochs. The weights of the best epoch are kept in each case.
     callbacks : list of keras.callbacks.Callback, default=None
-        They watch `fit`, and are copied for it.
+        Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with a new optimizer
-        and a new history.
+        Whether `fit` continues with the weights of the previous fit, with a new
+        optimizer and a new history. Parameters that ask for another network than there
+        is raise a ValueError.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, the validation split and the order of batches. Pass
-        an int for the same result each time.
+        an int for reproducible results across multiple calls.
     verbose : int, default=0
-        1 shows epoch, losses and time: in a terminal or a notebook in one line that is
-        written anew, elsewhere in a line an epoch.
+        If 1, show epoch, losses and time: on one line that is updated in a terminal or
+        a notebook, elsewhere on a line per epoch.
     contamination : "auto" or float, default="auto"
-        Where the line is between outliers and the rest. A float in (0, 0.5] is the
-        share of the training rows that are taken for outliers; with `calibration` or
-        `cv` it is the share of false alarms among new normal rows. "auto" is where the
-        cube root of the anomaly is 3 standard deviations above its median, the standard
-        deviation being estimated from the median absolute deviation [4]_ [5]_: 0.13 %
-        of the rows, were anomalies distributed as chi-squared. Real ones have heavier
-        tails, and some 3 % of normal rows are beyond it.
+        How the decision threshold `offset_` is chosen. A float in (0, 0.5] is the share
+        of the training samples that are predicted as outliers; with `calibration` it is
+        the false-positive rate on new normal samples. "auto" places the threshold where
+        the cube root of the anomaly is 3 standard deviations above its median, the
+        standard deviation being estimated from the median absolute deviation [4]_ [5]_.
+        If anomalies followed a chi-squared distribution, 0.13 % of the samples would be
+        beyond. Real ones have heavier tails, and about 3 % of normal samples are.
     outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
             "fused"} or callable, default="auto"
-        What makes a row an outlier; `score_samples` is its negative. It has nothing to
-        do with `loss`.
+        How the anomaly of a sample is measured; `score_samples` returns its negative.
+        Independent of the training `loss`.
 
         - "reconstruction" is the squared reconstruction error.
         - "residual" is the squared Mahalanobis distance of the residual from those of
-          training rows: errors count by how unusual they are.
-        - "code" is the same for the code.
-        - "neighbors" is the distance to the fifth neighbour [3]_ among the
-          whitened codes of training rows, at most 10,000 of them.
+          training samples: errors count by how unusual they are.
+        - "code" is the squared Mahalanobis distance of the code.
+        - "neighbors" is the distance to the fifth neighbour [3]_ among the whitened
+          codes of at most 10,000 training samples.
         - "fused" is the sum of the latter three, each divided by its mean over the
-          three quarters of the training rows with the lowest. Where the architecture
-          can order codes, it is the mean of two such sums: that of all codes, and that
-          of the first few alone, as many as PCA needs for half of the variance. The
-          network is then trained by nested dropout [2]_, so that the first codes
-          reconstruct as well as they can.
+          three quarters of the training samples with the lowest. If the architecture
+          can order codes, the network is trained by nested dropout [2]_, and the score
+          is the mean of two such sums: that of the whole code, and that of its first
+          components alone, as many as PCA needs for half of the variance.
         - "auto" is "fused".
-        - A function is called with rows, reconstructions and codes, as arrays of shape
-          (n_samples, n_features), (n_samples, n_features) and (n_samples,
-          n_components), a part of the rows at a time. It returns one number a row: the
-          higher, the more anomalous.
-    calibration : float, default=None
-        Share of the rows that the network is not trained on, and whose scores give
-        `offset_` and p-values by split conformal prediction [6]_: of new normal rows,
-        `contamination` are taken for outliers, or barely fewer, in the mean over
-        calibrations. This holds if the rows held out are normal. With `warm_start`,
-        pass an int as `random_state` to hold out the same rows again.
-    cv : int, default=None
-        Number of folds, in place of `calibration`: each row is scored by a network that
-        was trained without its fold, and the final network is trained on all rows. It
-        takes as many more fits and wastes no rows, but the rate of false alarms is only
-        nearly the one asked for.
+        - A callable is called with samples, reconstructions and codes, as arrays of
+          shape (n_samples, n_features), (n_samples, n_features) and (n_samples,
+          n_components), for at most 1,024 samples at a time. It returns one number per
+          sample: the higher, the more anomalous.
+    calibration : float, int, cross-validation splitter or None, default=None
+        How to score samples that the network was not trained on. Their scores determine
+        `offset_`, if `contamination` is a float, and p-values. The samples used have to
+        be normal.
+
+        - None scores the training samples; there are no p-values.
+        - A float in (0, 1) is the share of the samples held out for split conformal
+          prediction [6]_: the expected false-positive rate on new normal samples is at
+          most `contamination`. With `warm_start`, pass an int as `random_state` to hold
+          out the same samples again.
+        - An int of at least 2 is a number of folds, and an object with a method `split`
+          a cross-validation splitter, such as :class:`~sklearn.model_selection.KFold`.
+          Each sample is scored by a detector fitted without its fold, and the final
+          network is trained on all samples. This takes one more fit per fold and
+          wastes no samples, but the rate is approximate: see Notes.
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Number of latent components.
     n_features_in_ : int
         Number of features seen during `fit`: of images, pixels times channels.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, where X has feature names that are all
-        strings.
+        Names of features seen during `fit`. Defined only when X has feature names that
+        are all strings.
     architecture_ : BaseArchitecture
         The architecture in use.
     encoder_ : keras.Model
-        From samples to codes.
+        Network from samples to codes.
     decoder_ : keras.Model
-        From codes to samples.
+        Network from codes to samples.
     autoencoder_ : keras.Model
-        From samples to reconstructions. The three share their weights.
+        Network from samples to reconstructions. The three share their weights.
     history_ : dict of str to list of float
-        "loss", and "val_loss" where rows were held out: a value an epoch. `partial_fit`
-        holds out none, and adds NaN there.
+        "loss", and "val_loss" where there are validation samples: one value per epoch.
+        `partial_fit` validates nothing, and appends NaN there.
     n_iter_ : int
-        Epochs run.
-    held_out_scores_ : dict of str to float
-        As of :class:`AutoencoderTransformer`, where rows were held out.
+        Number of epochs run.
     best_epoch_ : int
-        The epoch whose weights were kept, the first being 1. It is 0 if no epoch was
-        better than the weights that training began with.
+        The epoch whose weights were kept, the first being 1. It is 0 if the weights
+        before the first epoch were kept.
+    validation_score_ : float or None
+        R² of the validation samples by the weights that were kept, see
+        :func:`~skae.metrics.reconstruction_r2_score`. None without validation samples
+        and after `partial_fit`; NaN for a single one.
+    start_validation_score_ : float or None
+        R² of the same samples before training, where training started from the data:
+        with `DenseArchitecture`, the score of PCA. The start is kept unless the squared
+        errors of the validation samples decrease by more than their standard error and,
+        summed over the samples, by more than a tenth of the variance of one; it is then
+        fitted again to all samples. None where training did not start from the data.
     offset_ : float
-        The score of the line: rows that score less are outliers.
+        Decision threshold on `score_samples`: samples below it are predicted as
+        outliers.
 
     See Also
     --------
-    AutoencoderTransformer : Gives the code.
-    sklearn.ensemble.IsolationForest : Finds outliers with random trees.
+    AutoencoderTransformer : Dimensionality reduction with an autoencoder.
+    sklearn.ensemble.IsolationForest : Outlier detection with random trees.
 
     Notes
     -----
-    Rows of the fit are scored as new rows are: no row is its own neighbour. But the
-    network may have learnt outliers among them: where there are many, fit on rows that
-    are known to be normal.
+    Training samples are scored as new samples are: no sample is its own neighbour. But
+    the network may have learned to reconstruct outliers among them: where there are
+    many, fit on samples that are known to be normal.
 
-    After `partial_fit`, distances, neighbours and `offset_` are those of the rows of
-    the last call, without calibration: let them be many.
+    With folds as `calibration`, the scores of the calibration samples come from other
+    networks than those of new samples, which have seen fewer samples. No guarantee
+    holds without assumptions then [7]_. Where samples are few for the features, new
+    samples score higher than those of the calibration, so that p-values are
+    conservative: fewer normal samples than asked for are predicted as outliers.
 
-    Covariances are Ledoit and Wolf's, estimated again without the rows that are far
-    out. They and neighbours are computed from 10,000 rows at most, drawn at random, or
-    fewer where there are more than 400 features, but not fewer than 2,000. Above 2,048
-    columns only variances are used.
+    After `partial_fit`, distances, neighbours and `offset_` are recomputed from the
+    last batch only, without calibration; use large batches. At the end of an epoch,
+    where scikit-learn's callbacks are given a fitted detector, calibration by folds has
+    not taken place either.
+
+    Samples so large that the arithmetic overflows have the lowest finite score.
+
+    Covariances are Ledoit and Wolf's, estimated again without outlying samples. They
+    and neighbours are computed from at most 10,000 samples drawn at random, or fewer
+    where there are more than 400 features, but at least 2,000. Above 2,048 features
+    only variances are used.
 
     How training is compiled, and what is kept in memory: see the notes of
     :class:`AutoencoderTransformer`.
@@ -197,6 +239,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
        Quality Press (1993).
     .. [6] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers
        with conformal p-values", Annals of Statistics 51 (2023), 149-178.
+    .. [7] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive
+       inference with the jackknife+", Annals of Statistics 49 (2021), 486-507.
 
     Examples
     --------
@@ -208,7 +252,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
     >>> detector.predict([[1.0, -1.0, 2.0], [1.0, 1.0, -2.0]])
     array([ 1, -1])
-    >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, one code
+    >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, one component
     (1, 4)
     """
 
@@ -224,8 +268,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             ),
             callable,
         ],
-        "calibration": [Interval(Real, 0, 1, closed="neither"), None],
-        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "calibration": [
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods(["split", "get_n_splits"]),
+            None,
+        ],
     }
 
     def __init__(
@@ -247,7 +295,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contamination="auto",
         outlier_score="auto",
         calibration=None,
-        cv=None,
     ):
         super().__init__(
             n_components=n_components,
@@ -267,42 +314,158 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self.contamination = contamination
         self.outlier_score = outlier_score
         self.calibration = calibration
-        self.cv = cv
 
-    def _default_n_components(self, rows):
-        drawn = draw_rows(len(rows), self.n_features_in_, draw_seed(self._rng))
-        X = rows.take(rows.indices[drawn])
-        count = count_components(X.reshape(len(X), -1), CODE_SHARE)
-        return max(1, min(count, X[0].size - 1))
+    # What the fit of the base class asks for.
 
-    def _score_kind(self):
-        return "fused" if self.outlier_score == "auto" else self.outlier_score
+    def _hold_out(self, samples):
+        if self.calibration is None:
+            return samples, None
+        if not self._holds_out_share():
+            check_calibration_size(len(samples), self.contamination)
+            # Wrong folds are known before anything is trained.
+            self._folds(samples, copy.deepcopy(self._rng))
+            return samples, samples
+        learnable, calibration = train_test_split(
+            samples.indices,
+            test_size=self.calibration,
+            random_state=draw_seed(self._rng),
+        )
+        check_calibration_size(len(calibration), self.contamination)
+        return samples.subset(learnable), samples.subset(calibration)
+
+    def _default_n_components(self, train):
+        drawn = draw_samples(len(train), self.n_features_in_, draw_seed(self._rng))
+        X = train.take(train.indices[drawn]).reshape(len(drawn), -1)
+        return max(1, min(count_components(X, CODE_SHARE), X.shape[1] - 1))
 
     def _orders_codes(self, architecture):
         return self._score_kind() == "fused" and architecture.orders_codes
 
     def _finish_fit(self, data, warm):
-        X, held_out, scores = data.learnable.X, None, None
-        training = data.learnable.indices
-        drawn = draw_rows(len(training), X.shape[1], draw_seed(self._rng))
-        X_drawn = X[training[drawn]] if len(drawn) < len(X) else X
-        self._scores = CutScores(self._score_kind(), self._cuts(X_drawn))
-        self._scores.fit(X_drawn, self._encode, self._decode)
-        calibrated = scores is not None or held_out is not None
-        if scores is None:
-            scores = self._score_samples(X if held_out is None else X[held_out])
-        self._reference = ReferenceScores(scores, calibrated)
-        self.offset_ = self._reference.threshold(self.contamination)
+        score = self._fit_anomaly_score(data.learnable, self._rng)
+        calibrated = data.calibration is not None
+        if calibrated and not self._holds_out_share():
+            reference_scores = self._cross_score(data)
+        else:
+            samples = data.calibration if calibrated else data.learnable
+            reference_scores = self._score_source(score, samples)
+        vars(self).update(self._attributes(score, reference_scores, calibrated))
 
-    def _cuts(self, X):
-        """Choose the numbers of codes that are scored."""
-        if not self._build_arguments["ordered"]:
+    def _attributes_in_training(self, data):
+        score = self._fit_anomaly_score(data.learnable, copy.deepcopy(self._rng))
+        # Folds are fitted at the end only.
+        calibrated = data.calibration is not None and self._holds_out_share()
+        samples = data.calibration if calibrated else data.learnable
+        reference_scores = self._score_source(score, samples)
+        return self._attributes(score, reference_scores, calibrated)
+
+    def _attributes(self, anomaly_score, reference_scores, calibrated):
+        return {
+            "_anomaly_score": anomaly_score,
+            "_reference_scores": np.sort(reference_scores),
+            "_is_calibrated": calibrated,
+            "offset_": choose_threshold(
+                reference_scores, self.contamination, calibrated=calibrated
+            ),
+        }
+
+    def _score_kind(self):
+        return "fused" if self.outlier_score == "auto" else self.outlier_score
+
+    def _holds_out_share(self):
+        return isinstance(self.calibration, Real) and self.calibration < 1
+
+    # Scores, by networks as they are.
+
+    def _fit_anomaly_score(self, samples, rng):
+        """Fit the score to some of the samples that may be learned from."""
+        drawn = draw_samples(len(samples), samples.X.shape[1], draw_seed(rng))
+        X = samples.X[np.sort(samples.indices[drawn])]
+        score = TruncationScore(self._score_kind(), self._truncation_sizes(X))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return score.fit(*self._triple(X, score.sizes))
+
+    def _truncation_sizes(self, X):
+        """Choose the numbers of components with which codes are scored."""
+        if not self._codes_are_ordered:
             return [self.n_components_]
-        cut = count_components(X, CUT_SHARE)
-        return sorted({min(cut, self.n_components_), self.n_components_})
+        size = count_components(X, TRUNCATED_SHARE)
+        return sorted({min(size, self.n_components_), self.n_components_})
+
+    def _triple(self, X, sizes):
+        """Return samples, their reconstructions by each truncation, and their codes."""
+        Z = self._encode(X)
+        return X, [self._decode(truncate(Z, size)) for size in sizes], Z
+
+    def _triples(self, X, sizes, indices=None):
+        """Yield what `_triple` returns, for a part of the samples at a time."""
+        n_samples = len(X) if indices is None else len(indices)
+        for chunk in gen_batches(n_samples, CHUNK_SAMPLES):
+            yield self._triple(X[chunk if indices is None else indices[chunk]], sizes)
+
+    def _score(self, anomaly_score, X, indices=None):
+        # Overflow means outliers, of which scores know.
+        with np.errstate(over="ignore", invalid="ignore"):
+            anomalies = [
+                anomaly_score.anomaly(*triple)
+                for triple in self._triples(X, anomaly_score.sizes, indices)
+            ]
+        return -np.concatenate(anomalies)
+
+    def _score_source(self, anomaly_score, samples):
+        """Score the samples of a RowSource."""
+        return self._score(anomaly_score, samples.X, np.sort(samples.indices))
+
+    # Scores by detectors that were fitted without a fold.
+
+    def _folds(self, samples, rng):
+        """Split samples into pairs of training and test indices."""
+        # A splitter of the user's stays as it is.
+        splitter = copy.deepcopy(self.calibration)
+        if isinstance(splitter, Integral):
+            splitter = KFold(splitter, shuffle=True, random_state=draw_seed(rng))
+        folds = list(splitter.split(samples.X))
+        n_tests = np.zeros(len(samples), int)
+        for _, test in folds:
+            np.add.at(n_tests, test, 1)
+        if not (n_tests == 1).all():
+            raise ValueError(
+                f"calibration={self.calibration!r} has to place each sample in exactly "
+                f"one test fold, but of {len(samples)} samples {(n_tests == 0).sum()} "
+                f"are in none and {(n_tests > 1).sum()} in several. Use a splitter "
+                "such as KFold."
+            )
+        return folds
+
+    def _cross_score(self, data):
+        """Score each sample by a detector that was fitted without its fold."""
+        samples, shape = data.calibration, self._sample_shape
+        X = samples.X.reshape(-1, *shape)
+        # Validation samples of the user's own, and not a share of X.
+        has_X_val = data.val is not None and data.val.X is not samples.X
+        X_val = data.val.X.reshape(-1, *shape) if has_X_val else None
+        scores = np.empty(len(X), X.dtype)
+        for training, test in self._folds(samples, self._rng):
+            fold = self._fold_detector().fit(X[training], X_val=X_val)
+            scores[test] = fold.score_samples(X[test])
+        return scores
+
+    def _fold_detector(self):
+        # `clone` would hand on scikit-learn's callbacks, which watch this fit alone.
+        return type(self)(
+            **self.get_params(deep=False)
+            | {
+                "calibration": None,
+                "contamination": "auto",
+                "warm_start": False,
+                "random_state": draw_seed(self._rng),
+            }
+        )
+
+    # Public methods.
 
     def set_threshold(self, contamination):
-        """Move the line between outliers and the rest, without training.
+        """Set the decision threshold for another contamination, without refitting.
 
         The parameter `contamination` stays as it is, for the next fit.
 
@@ -319,8 +482,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Raises
         ------
         ValueError
-            If `contamination` is neither "auto" nor in (0, 0.5], or asks for a smaller
-            share than there are rows to calibrate with.
+            If `contamination` is neither "auto" nor in (0, 0.5], or so low that there
+            are too few calibration samples for it.
         """
         check_is_fitted(self)
         validate_parameter_constraints(
@@ -328,119 +491,137 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             {"contamination": contamination},
             caller_name="set_threshold",
         )
-        self.offset_ = self._reference.threshold(contamination)
+        self.offset_ = choose_threshold(
+            self._reference_scores, contamination, calibrated=self._is_calibrated
+        )
         return self
 
     def score_samples(self, X):
-        """Score each row: the higher, the more normal.
+        """Compute the anomaly score of each sample; the higher, the more normal.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to judge.
+            Samples to score.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            The negative `outlier_score` of each, in the dtype of X.
+            The negative of the anomaly that `outlier_score` measures, in the dtype of
+            X.
         """
         check_is_fitted(self)
-        return self._score_samples(self._validate(X, reset=False))
-
-    def _score_samples(self, X):
-        return -self._scores.anomaly(X, self._encode, self._decode)
+        return self._score(self._anomaly_score, self._validate(X, reset=False))
 
     def decision_function(self, X):
-        """Give the score of each row, counted from the line.
+        """Compute the anomaly score of each sample relative to the threshold.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to judge.
+            Samples to score.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``: outliers are below 0.
+            ``score_samples(X) - offset_``; negative values are outliers.
         """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Say which rows are outliers.
+        """Predict whether each sample is an inlier (+1) or an outlier (-1).
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to judge.
+            Samples to judge.
 
         Returns
         -------
         ndarray of shape (n_samples,), of int
-            -1 for outliers, 1 for the rest.
+            -1 for outliers, 1 for inliers.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    @available_if(_is_calibrated)
+    @available_if(_has_pvalues)
     def predict_pvalue(self, X):
-        """Say how likely a normal row is to score as low as each row of X.
+        """Compute conformal p-values [1]_.
 
-        Available after a fit with `calibration` or `cv`. P-values of new normal rows
-        are uniformly distributed, on the steps of one over the number of scores to
-        compare with, plus one.
+        Available after a fit with `calibration`. The p-value of a sample is the share
+        of calibration samples that score no higher, the sample itself counted among
+        them. With a share of the samples held out for calibration, p-values of new
+        normal samples are uniformly distributed on the multiples of one over the number
+        of calibration samples plus one. With folds this holds approximately; where
+        samples are few for the features, p-values are too large, that is conservative.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to judge, none of which was fitted on.
+            Samples to judge, none of which was used in `fit`.
 
         Returns
         -------
         ndarray of shape (n_samples,), of float64
             In (0, 1]; the lower, the more anomalous.
+
+        References
+        ----------
+        .. [1] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for
+           outliers with conformal p-values", Annals of Statistics 51 (2023), 149-178.
         """
-        scores = self.score_samples(X)
-        return conformal_pvalues(self._reference.scores, scores)
+        return conformal_pvalues(self._reference_scores, self.score_samples(X))
 
     def explain(self, X, *, return_reconstruction=False):
-        """Say what makes the score of each row.
+        """Attribute each sample's anomaly to its features and latent components.
 
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Rows to explain.
+            Samples to explain.
         return_reconstruction : bool, default=False
-            Whether to give the reconstruction too: what would have been normal.
+            Whether to return the reconstructions too: what would have been normal.
 
         Returns
         -------
         contributions : ndarray of shape (n_samples, n_features + n_components), or \
                 DataFrame
-            What each feature and then each code adds to the anomaly of a row: none is
-            negative, and each row's sum to ``-score_samples(X)``. Features count by
-            their residuals. Codes have columns, called ``code0`` and so on, where
-            `outlier_score` counts them: not for "reconstruction" and "residual". A
-            DataFrame if X is a :class:`pandas.DataFrame`. Of images, the first
-            `n_features_in_` columns are a map of pixels, as one row.
+            Contribution of each feature, through its residual, and then of each latent
+            component. None is negative, and those of a sample sum to its
+            ``-score_samples(X)``. With `outlier_score` "reconstruction" or "residual",
+            components do not contribute and have no columns. If X is a DataFrame of
+            pandas or Polars, so are the contributions, and the columns of components
+            are called "code0" and so on. Of images, the first `n_features_in_` columns
+            are a flat map of pixels.
         reconstruction : ndarray of the shape of X, or DataFrame
-            From all codes. Only with ``return_reconstruction=True``.
+            The reconstruction from the whole code. Only if `return_reconstruction` is
+            True.
 
         Raises
         ------
         ValueError
-            If `outlier_score` is a function: what adds up to it is not known.
+            If `outlier_score` is a callable, whose contributions are not known.
         """
         check_is_fitted(self)
-        rows = self._validate(X, reset=False)
-        parts = self._scores.contributions(rows, self._encode, self._decode)
+        samples = self._validate(X, reset=False)
+        score = self._anomaly_score
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = [
+                score.contributions(*triple)
+                for triple in self._triples(samples, score.sizes)
+            ]
+            reconstruction = (
+                self._reconstruct(samples) if return_reconstruction else None
+            )
+        features, codes = map(np.concatenate, zip(*parts, strict=True))
         names = list(getattr(X, "columns", ()))
-        contributions = parts.features
-        if self._scores.count_codes:
-            contributions = np.hstack(parts)
+        contributions = features
+        if score.uses_codes:
+            contributions = np.hstack([features, codes])
             names += [f"code{i}" for i in range(self.n_components_)]
         contributions = _frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
-        reconstruction = self._reconstruct(rows).reshape(np.shape(X))
+        reconstruction = reconstruction.reshape(np.shape(X))
         return contributions, _frame_like(X, reconstruction, getattr(X, "columns", ()))
 
 
@@ -450,19 +631,23 @@ def _frame_like(X, values, columns):
     Parameters
     ----------
     X : array-like
-        What a user gave.
+        The samples that a user passed.
     values : ndarray of shape (n_samples, n_columns)
-        What comes of it.
+        What was computed from them.
     columns : list of str
         Names of the columns.
 
     Returns
     -------
-    ndarray or pandas.DataFrame
-        The values, with the index of X if that has one.
+    ndarray, pandas.DataFrame or polars.DataFrame
+        The values: in pandas with the index of X.
     """
-    if not hasattr(X, "iloc"):
-        return values
-    import pandas as pd
+    if hasattr(X, "iloc"):
+        import pandas as pd
 
-    return pd.DataFrame(values, columns=columns, index=X.index)
+        return pd.DataFrame(values, columns=columns, index=X.index)
+    if type(X).__module__.startswith("polars."):
+        import polars as pl
+
+        return pl.DataFrame(values, schema=list(columns), orient="row")
+    return values

@@ -1,104 +1,94 @@
-"""One anomaly from several cuts of a code."""
+"""The mean of a score over several truncations of the code."""
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from .._inference import CHUNK_ROWS
-from ._scores import Contributions, make_score
+from ._scores import Contributions, WeightedSum, make_score
+
+# Contributions to an anomaly that overflows sum to a little less than the largest
+# number, so that the sum itself does not overflow.
+_BELOW_LARGEST = 1 - 1e-6
 
 
-class CutScores:
-    """Scores of the first few codes, for several numbers of them, and their mean.
+def truncate(Z, size):
+    """Set all components but the first few to 0.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+        Codes.
+    size : int
+        Number of components to keep.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components)
+        Truncated codes; Z itself if all components are kept.
+    """
+    if size >= Z.shape[1]:
+        return Z
+    truncated = Z.copy()
+    truncated[:, size:] = 0
+    return truncated
+
+
+class TruncationScore(WeightedSum):
+    """Mean of a score over several truncations of the code.
+
+    A score is fitted for each truncation, with the reconstructions from the truncated
+    code: `X_hat` of each method is a sequence of arrays, one per truncation. `Z` is the
+    whole code.
+
+    Samples for which the arithmetic overflows, in the network or in the score, have the
+    largest anomaly there is: no method returns infinity or NaN.
 
     Parameters
     ----------
     kind : str or callable
         Which score, as `make_score` takes it.
-    cuts : list of int
-        Numbers of codes. All others are set to 0 before they are decoded.
+    sizes : list of int
+        Numbers of components that are kept.
     """
 
-    def __init__(self, kind, cuts):
-        self.cuts = cuts
-        self.scores = [make_score(kind) for _ in cuts]
+    def __init__(self, kind, sizes):
+        self.sizes = sizes
+        self.scores = [make_score(kind) for _ in sizes]
+        self.uses_codes = any(score.uses_codes for score in self.scores)
 
-    @property
-    def count_codes(self):
-        """Whether codes contribute, and not features alone."""
-        return any(score.of_codes for score in self.scores)
-
-    def fit(self, X, encode, decode):
-        """Learn from training rows.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Training rows, as many as `draw_rows` chooses.
-        encode, decode : callable
-            From rows to codes, and back.
-
-        Returns
-        -------
-        CutScores
-            This object.
-        """
-        for score, triple in self._cut(X, encode(X), decode):
-            score.fit(*triple)
+    def fit(self, X, X_hat, Z):
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(Z).all(axis=1)
+            for part in X_hat:
+                finite &= np.isfinite(X - part).all(axis=1)
+            if not finite.any():
+                raise ValueError(
+                    "Codes or residuals of all training samples overflow in "
+                    f"{X.dtype}. Put a scaler in front, such as StandardScaler."
+                )
+            for score, _, arrays in self._terms(X, X_hat, Z):
+                score.fit(*(array[finite] for array in arrays))
         return self
 
-    def anomaly(self, X, encode, decode):
-        """Say how anomalous rows are.
+    def anomaly(self, X, X_hat, Z):
+        largest = float(np.finfo(X.dtype).max)
+        with np.errstate(over="ignore", invalid="ignore"):
+            anomaly = super().anomaly(X, X_hat, Z)
+        return np.nan_to_num(anomaly, copy=False, nan=largest, posinf=largest)
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows.
-        encode, decode : callable
-            From rows to codes, and back.
+    def contributions(self, X, X_hat, Z):
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = super().contributions(X, X_hat, Z)
+            values = np.hstack(parts)
+            overflow = ~np.isfinite(values.sum(axis=1))
+        if not overflow.any():
+            return parts
+        largest = float(np.finfo(X.dtype).max)
+        shares = np.nan_to_num(values[overflow], nan=largest, posinf=largest)
+        shares = shares.astype(np.float64) / largest
+        shares /= shares.sum(axis=1, keepdims=True)
+        values[overflow] = shares * (largest * _BELOW_LARGEST)
+        return Contributions(*np.split(values, [X.shape[1]], axis=1))
 
-        Returns
-        -------
-        ndarray of shape (n_samples,), of the dtype of X
-            The higher, the more anomalous.
-        """
-        anomaly = np.empty(len(X), X.dtype)
-        for rows in gen_batches(len(X), CHUNK_ROWS):
-            chunk = X[rows]
-            members = [
-                score.anomaly(*triple)
-                for score, triple in self._cut(chunk, encode(chunk), decode)
-            ]
-            anomaly[rows] = sum(members) / len(members)
-        return anomaly
-
-    def contributions(self, X, encode, decode):
-        """Say what adds up to the anomaly of each row.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows.
-        encode, decode : callable
-            From rows to codes, and back.
-
-        Returns
-        -------
-        Contributions
-            Of features and of all codes, in the dtype of X.
-        """
-        Z = encode(X)
-        features, codes = np.zeros_like(X), np.zeros_like(Z, X.dtype)
-        for score, triple in self._cut(X, Z, decode):
-            parts = score.contributions(*triple)
-            features += parts.features / len(self.cuts)
-            codes[:, : parts.codes.shape[1]] += parts.codes / len(self.cuts)
-        return Contributions(features, codes)
-
-    def _cut(self, X, Z, decode):
-        """Give each score with rows, reconstructions and codes."""
-        for score, cut in zip(self.scores, self.cuts, strict=True):
-            kept = Z
-            if cut < Z.shape[1]:
-                kept = Z.copy()
-                kept[:, cut:] = 0
-            yield score, (X, decode(kept), Z[:, :cut])
+    def _terms(self, X, X_hat, Z):
+        weight = 1 / len(self.sizes)
+        for score, size, part in zip(self.scores, self.sizes, X_hat, strict=True):
+            yield score, weight, (X, part, Z[:, :size])

@@ -1,4 +1,4 @@
-"""Anomaly scores from rows, their reconstructions and their codes.
+"""Anomaly scores: functions of samples, their reconstructions and their codes.
 
 They work on plain arrays and know nothing of networks: the higher, the more anomalous.
 """
@@ -12,26 +12,28 @@ from sklearn.utils import check_random_state
 
 from ._whitening import Whitening
 
-# Rows, drawn at random, that a score is fitted on at most: for covariances and for the
-# index of neighbours. They are fewer where there are many features, but not fewer than
-# 2,000, so that all their values are about 4 million. It bounds the time to find
-# neighbours, too.
-MIN_ROWS, MAX_ROWS = 2_000, 10_000
+# A score is fitted on at most so many samples, drawn at random: they give covariances
+# and the index of neighbours. There are fewer where there are many features, so that
+# all values are about 4 million, but at least 2,000. This also bounds the time of
+# neighbour searches.
+MIN_SAMPLES, MAX_SAMPLES = 2_000, 10_000
 MAX_VALUES = 4_000_000
-# Whitened distance below which a training row counts as the queried row itself. It is
+# Whitened distance below which a training sample counts as the queried sample itself:
 # far above rounding, and far below the distance of neighbours that matter.
-SAME_ROW = 1e-3
+SAME_SAMPLE = 1e-3
+# Whitened codes beyond this have no neighbours: squared distances would overflow.
+LARGEST_CODE = 1e100
 
 
 class Contributions(NamedTuple):
-    """What features and codes add to the anomaly of rows.
+    """What features and components contribute to the anomaly of samples.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        What each feature adds through its residual.
+        Contribution of each feature, through its residual.
     codes : ndarray of shape (n_samples, n_components)
-        What each number of the code adds. All of a row's contributions sum to its
+        Contribution of each latent component. All contributions to a sample sum to its
         anomaly.
     """
 
@@ -39,15 +41,15 @@ class Contributions(NamedTuple):
     codes: np.ndarray
 
 
-def draw_rows(n_samples, n_features, random_state=None):
-    """Choose the rows to fit a score on.
+def draw_samples(n_samples, n_features, random_state=None):
+    """Choose the samples to fit a score on.
 
     Parameters
     ----------
     n_samples : int
-        Rows that there are.
+        Number of samples.
     n_features : int
-        Features that they have.
+        Number of features.
     random_state : int, RandomState instance or None, default=None
         Determines which are drawn, if they are more than 10,000, or more than 2,000
         with more than 4 million values.
@@ -57,7 +59,7 @@ def draw_rows(n_samples, n_features, random_state=None):
     ndarray of shape (n_drawn,), of int
         Their indices in ascending order; all of them, if there are few.
     """
-    most = int(np.clip(MAX_VALUES // n_features, MIN_ROWS, MAX_ROWS))
+    most = int(np.clip(MAX_VALUES // n_features, MIN_SAMPLES, MAX_SAMPLES))
     if n_samples <= most:
         return np.arange(n_samples)
     rng = check_random_state(random_state)
@@ -65,71 +67,33 @@ def draw_rows(n_samples, n_features, random_state=None):
 
 
 class Score(ABC):
-    """Base class: an anomaly for each row, and what adds up to it."""
+    """Base class: the anomaly of each sample, and what contributes to it.
 
-    # Whether codes contribute, and not features alone.
-    of_codes = False
+    Each method takes samples `X` and their reconstructions `X_hat`, both of shape
+    (n_samples, n_features), and their codes `Z` of shape (n_samples, n_components).
+    """
 
-    def fit(self, X, X_hat, Z, random_state=None):
-        """Learn from training rows.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Training rows.
-        X_hat : ndarray of shape (n_samples, n_features)
-            Their reconstructions.
-        Z : ndarray of shape (n_samples, n_components)
-            Their codes.
-        random_state : int, RandomState instance or None, default=None
-            Determines which rows are used, if not all are: see `draw_rows`.
-
-        Returns
-        -------
-        Score
-            This object.
-        """
-        rows = draw_rows(*X.shape, random_state)
-        if len(rows) < len(X):
-            X, X_hat, Z = X[rows], X_hat[rows], Z[rows]
-        self._fit(X, X_hat, Z)
-        return self
+    # Whether components contribute, and not features alone.
+    uses_codes = False
 
     @abstractmethod
-    def _fit(self, X, X_hat, Z):
-        """Learn from these rows, all of them."""
+    def fit(self, X, X_hat, Z):
+        """Learn from training samples; return the score itself."""
 
     @abstractmethod
     def anomaly(self, X, X_hat, Z):
-        """Say how anomalous rows are.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows, new ones or those of `fit`.
-        X_hat : ndarray of shape (n_samples, n_features)
-            Their reconstructions.
-        Z : ndarray of shape (n_samples, n_components)
-            Their codes.
+        """Compute how anomalous samples are, new ones or those of `fit`.
 
         Returns
         -------
         ndarray of shape (n_samples,), of the dtype of X
-            The higher, the more anomalous; never negative.
+            The higher, the more anomalous; never negative but for a user's function.
+            Infinity or NaN where the arithmetic overflows.
         """
 
     @abstractmethod
     def contributions(self, X, X_hat, Z):
-        """Say what adds up to the anomaly of each row.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows, new ones or those of `fit`.
-        X_hat : ndarray of shape (n_samples, n_features)
-            Their reconstructions.
-        Z : ndarray of shape (n_samples, n_components)
-            Their codes.
+        """Compute what sums to the anomaly of each sample.
 
         Returns
         -------
@@ -139,11 +103,11 @@ class Score(ABC):
 
 
 class _Term(Score):
-    """A sum of squares, of which each belongs to one feature or to one code."""
+    """A sum of squares, each of which belongs to one feature or to one component."""
 
     @abstractmethod
     def _deviations(self, X, X_hat, Z):
-        """Give what is squared and summed."""
+        """Compute what is squared and summed."""
 
     def anomaly(self, X, X_hat, Z):
         deviations = self._deviations(X, X_hat, Z)
@@ -151,7 +115,7 @@ class _Term(Score):
 
     def contributions(self, X, X_hat, Z):
         squares = (self._deviations(X, X_hat, Z) ** 2).astype(X.dtype, copy=False)
-        if self.of_codes:
+        if self.uses_codes:
             return Contributions(np.zeros_like(X), squares)
         return Contributions(squares, np.zeros_like(Z, X.dtype))
 
@@ -159,49 +123,51 @@ class _Term(Score):
 class ReconstructionScore(_Term):
     """Squared reconstruction error."""
 
-    def _fit(self, X, X_hat, Z):
-        pass
+    def fit(self, X, X_hat, Z):
+        return self
 
     def _deviations(self, X, X_hat, Z):
         return X - X_hat
 
 
 class ResidualScore(_Term):
-    """Squared Mahalanobis distance of the residual from those of training rows."""
+    """Squared Mahalanobis distance of the residual from those of training samples."""
 
-    def _fit(self, X, X_hat, Z):
+    def fit(self, X, X_hat, Z):
         scale = X.var(axis=0, dtype=np.float64).mean()
         self._whitening = Whitening(scale).fit(X - X_hat)
+        return self
 
     def _deviations(self, X, X_hat, Z):
         return self._whitening.transform(X - X_hat)
 
 
 class CodeScore(_Term):
-    """Squared Mahalanobis distance of the code from those of training rows."""
+    """Squared Mahalanobis distance of the code from those of training samples."""
 
-    of_codes = True
+    uses_codes = True
 
-    def _fit(self, X, X_hat, Z):
+    def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
+        return self
 
     def _deviations(self, X, X_hat, Z):
         return self._whitening.transform(Z.astype(np.float64, copy=False))
 
 
 class NeighborsScore(_Term):
-    """Distance to a near neighbour among the whitened codes of training rows.
+    """Distance to a near neighbour among the whitened codes of training samples [1]_.
 
-    It is not squared: where codes have few numbers, squares would be so unequal that
-    normal rows at the rim counted as outliers.
+    It is not squared: with few components, squares would be so unequal that normal
+    samples at the edge of the distribution counted as outliers.
 
-    A training row is no neighbour of its own: of the codes at no distance from a row's,
-    one is passed over. So training rows score as new rows do.
+    A training sample is no neighbour of its own: of the codes at no distance from that
+    of a sample, one is skipped. So training samples score as new samples do.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        Which neighbour, the nearest being 1. With fewer training rows, the farthest.
+        Which neighbour, the nearest being 1. With fewer training samples, the farthest.
 
     References
     ----------
@@ -209,12 +175,12 @@ class NeighborsScore(_Term):
        outliers from large data sets", ACM SIGMOD 2000, 427-438.
     """
 
-    of_codes = True
+    uses_codes = True
 
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
 
-    def _fit(self, X, X_hat, Z):
+    def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
         self._codes = self._whitening.transform(Z.astype(np.float64, copy=False))
         # Trees lose to plain matrix products in more than a few dimensions.
@@ -222,25 +188,57 @@ class NeighborsScore(_Term):
         n_neighbors = min(self.n_neighbors + 1, len(Z))
         self._index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
         self._index.fit(self._codes)
+        return self
 
     def _deviations(self, X, X_hat, Z):
         codes = self._whitening.transform(Z.astype(np.float64, copy=False))
+        is_far = ~(np.abs(codes) <= LARGEST_CODE).all(axis=1)  # or NaN
+        codes[is_far] = 0
         distances, neighbors = self._index.kneighbors(codes)
-        one_further = distances[:, 0] < SAME_ROW
+        one_further = distances[:, 0] < SAME_SAMPLE
         rank = np.minimum(self.n_neighbors - 1 + one_further, neighbors.shape[1] - 1)
-        rows = np.arange(len(codes))
-        differences = codes - self._codes[neighbors[rows, rank]]
+        differences = codes - self._codes[neighbors[np.arange(len(codes)), rank]]
         lengths = np.linalg.norm(differences, axis=1, keepdims=True)
         # So that the squares sum to the length.
-        return differences / np.sqrt(lengths, where=lengths > 0, out=lengths + 1)
+        deviations = differences / np.sqrt(lengths, where=lengths > 0, out=lengths + 1)
+        deviations[is_far] = np.inf
+        return deviations
 
 
-class FusedScore(Score):
-    """Sum of scores, each divided by what it is for most training rows.
+class WeightedSum(Score):
+    """Base class: a weighted sum of scores.
+
+    It is computed in float64, in which weights of tiny scores do not overflow.
+    """
+
+    @abstractmethod
+    def _terms(self, X, X_hat, Z):
+        """Yield each score with its weight and with the three arrays for it."""
+
+    def anomaly(self, X, X_hat, Z):
+        anomaly = np.zeros(len(X))
+        for score, weight, arrays in self._terms(X, X_hat, Z):
+            anomaly += score.anomaly(*arrays).astype(np.float64, copy=False) * weight
+        return anomaly.astype(X.dtype, copy=False)
+
+    def contributions(self, X, X_hat, Z):
+        features, codes = np.zeros(X.shape), np.zeros(Z.shape)
+        for score, weight, arrays in self._terms(X, X_hat, Z):
+            parts = score.contributions(*arrays)
+            features += parts.features.astype(np.float64, copy=False) * weight
+            size = parts.codes.shape[1]
+            codes[:, :size] += parts.codes.astype(np.float64, copy=False) * weight
+        return Contributions(
+            features.astype(X.dtype, copy=False), codes.astype(X.dtype, copy=False)
+        )
+
+
+class FusedScore(WeightedSum):
+    """Sum of scores, each divided by its typical value for training samples.
 
     That is its mean over the three quarters of them with the lowest. The mean over all
-    would be that of the outliers, where a score tells them well, and so make it count
-    for the less.
+    would be dominated by outliers where a score separates them well, so that this score
+    would count for less.
 
     Parameters
     ----------
@@ -250,69 +248,66 @@ class FusedScore(Score):
 
     def __init__(self, scores):
         self.scores = scores
-        self.of_codes = any(score.of_codes for score in scores)
+        self.uses_codes = any(score.uses_codes for score in scores)
 
-    def _fit(self, X, X_hat, Z):
-        n_rows = -(-3 * len(X) // 4)
+    def fit(self, X, X_hat, Z):
+        n_lowest = -(-3 * len(X) // 4)
         self.weights_ = []
         for score in self.scores:
             anomaly = score.fit(X, X_hat, Z).anomaly(X, X_hat, Z)
-            lowest = np.sort(anomaly)[:n_rows].mean(dtype=np.float64)
+            lowest = np.sort(anomaly)[:n_lowest].mean(dtype=np.float64)
             unit = lowest if lowest > 0 else anomaly.mean(dtype=np.float64)
             self.weights_.append(1 / float(unit) if unit > 0 else 1.0)
+        return self
 
-    def anomaly(self, X, X_hat, Z):
-        return sum(
-            score.anomaly(X, X_hat, Z) * weight
-            for score, weight in zip(self.scores, self.weights_, strict=True)
-        )
-
-    def contributions(self, X, X_hat, Z):
-        features, codes = np.zeros_like(X), np.zeros_like(Z, X.dtype)
+    def _terms(self, *arrays):
         for score, weight in zip(self.scores, self.weights_, strict=True):
-            parts = score.contributions(X, X_hat, Z)
-            features += parts.features * weight
-            codes += parts.codes * weight
-        return Contributions(features, codes)
+            yield score, weight, arrays
 
 
 class CallableScore(Score):
-    """What a user's function says.
+    """Score that a user's function computes.
 
     Parameters
     ----------
     function : callable
-        ``function(X, X_hat, Z)`` gives an array of shape (n_samples,): the higher, the
-        more anomalous.
+        ``function(X, X_hat, Z)`` returns an array of shape (n_samples,): the higher,
+        the more anomalous.
     """
 
     def __init__(self, function):
         self.function = function
 
-    def _fit(self, X, X_hat, Z):
-        pass
+    @property
+    def name(self):
+        """Name of the function in messages."""
+        return getattr(self.function, "__name__", repr(self.function))
+
+    def fit(self, X, X_hat, Z):
+        return self
 
     def anomaly(self, X, X_hat, Z):
-        name = getattr(self.function, "__name__", repr(self.function))
         anomaly = np.asarray(self.function(X, X_hat, Z))
         if anomaly.shape != (len(X),):
             raise ValueError(
-                f"The score {name} gave shape {anomaly.shape} for {len(X)} rows: it "
-                f"has to give one number a row, of shape ({len(X)},)."
+                f"The outlier_score {self.name} returned an array of shape "
+                f"{anomaly.shape} for {len(X)} samples. It has to return one number "
+                f"per sample, an array of shape ({len(X)},)."
             )
-        if not np.isfinite(anomaly).all():
+        # Where the network itself overflows, the function cannot help it.
+        overflow = ~(np.isfinite(X_hat).all(axis=1) & np.isfinite(Z).all(axis=1))
+        undefined = ~(anomaly > -np.inf) & ~overflow
+        if undefined.any():
             raise ValueError(
-                f"The score {name} gave NaN or infinity for "
-                f"{(~np.isfinite(anomaly)).sum()} of {len(X)} rows: it has to give "
-                "finite numbers."
+                f"The outlier_score {self.name} returned NaN or -infinity for "
+                f"{undefined.sum()} of {len(X)} samples. It has to return numbers."
             )
-        return anomaly.astype(X.dtype, copy=False)
+        return np.where(overflow, np.inf, anomaly).astype(X.dtype, copy=False)
 
     def contributions(self, X, X_hat, Z):
-        name = getattr(self.function, "__name__", repr(self.function))
         raise ValueError(
-            f"What adds up to the score {name} is not known: it is a function. Choose "
-            f"one of the scores {', '.join(map(repr, _KINDS))} to have it explained."
+            f"explain() is not available for a callable outlier_score, here "
+            f"{self.name}. Choose one of {', '.join(map(repr, _KINDS))}."
         )
 
 

@@ -1,7 +1,7 @@
-"""Where the line is between outliers and the rest.
+"""Decision thresholds and p-values, from scores alone.
 
-All scores are as `score_samples` gives them: the higher, the more normal, and none
-above 0. Rows that score less than the threshold are outliers.
+All scores are as `score_samples` returns them: the higher, the more normal. Samples
+that score below the threshold are outliers.
 """
 
 import math
@@ -10,20 +10,53 @@ import numpy as np
 
 from ._whitening import median_and_deviation
 
+# Scores that differ by less than this share of theirs are equal but for rounding, which
+# depends on how many samples are scored at once. It must not make outliers.
+ROUNDING = 1e-6
+
+
+def choose_threshold(scores, contamination, *, calibrated):
+    """Choose the decision threshold.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_scores,)
+        Scores of the training samples, or of calibration samples.
+    contamination : "auto" or float
+        Share of samples below the threshold: of these, or of new normal ones if
+        `calibrated`.
+    calibrated : bool
+        Whether the scores are of samples that the detector was not fitted on.
+
+    Returns
+    -------
+    float
+        The threshold. It is finite, and lowered a little, so that samples whose scores
+        are equal to it but for rounding are not below.
+    """
+    if contamination == "auto":
+        threshold = auto_threshold(scores)
+    elif calibrated:
+        threshold = conformal_threshold(scores, contamination)
+    else:
+        threshold = share_threshold(scores, contamination)
+    lowest = -float(np.finfo(scores.dtype).max)
+    return max(threshold - ROUNDING * abs(threshold), lowest)
+
 
 def auto_threshold(scores):
     """Choose a threshold from the bulk of the scores.
 
-    The cube root of a sum of squares of normal variables is nearly normal itself,
-    however many they are [1]_. So cube roots are taken; the threshold is where the root
-    is 3 standard deviations from the median, which 0.13 % of a normal distribution
-    are. The standard deviation comes from the median absolute deviation, which a share
-    of outliers below a half cannot carry away [2]_.
+    The cube root of a sum of squares of normal variables is nearly normal itself, for
+    any number of them [1]_. The threshold is where the cube root of the anomaly is 3
+    standard deviations above its median: 0.13 % of a normal distribution are beyond.
+    The standard deviation is estimated from the median absolute deviation, which a
+    share of outliers below a half cannot dominate [2]_.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
-        Scores of the training rows.
+        Scores of the training samples.
 
     Returns
     -------
@@ -40,8 +73,6 @@ def auto_threshold(scores):
     Examples
     --------
     >>> import numpy as np
-
-    from ._whitening import median_and_deviation
     >>> from skae._outliers._thresholds import auto_threshold
     >>> normal = np.random.RandomState(0).chisquare(6, size=1000)
     >>> outliers = np.full(50, 100.0)
@@ -54,12 +85,12 @@ def auto_threshold(scores):
 
 
 def share_threshold(scores, contamination):
-    """Choose a threshold so that a share of the rows is below.
+    """Choose the threshold below which a share of the samples is.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
-        Scores of the training rows.
+        Scores of the training samples.
     contamination : float
         The share, in (0, 0.5].
 
@@ -71,20 +102,51 @@ def share_threshold(scores, contamination):
     return float(np.percentile(scores, 100 * contamination))
 
 
-def conformal_threshold(calibration_scores, contamination):
-    """Choose a threshold that few new normal rows are below.
+def check_calibration_size(n_calibration, contamination):
+    """Check that there are enough calibration samples for a rate of false positives.
 
-    That is where `conformal_pvalues` are no more than `contamination`. If new normal
-    rows are exchangeable with those of the calibration, the share of them that are
-    taken for outliers is at most `contamination` in the mean over calibrations, and
-    less than ``1 / (n_calibration + 1)`` below it [1]_.
+    Parameters
+    ----------
+    n_calibration : int
+        Number of calibration samples.
+    contamination : "auto" or float
+        The rate.
+
+    Raises
+    ------
+    ValueError
+        If there are too few.
+    """
+    if contamination != "auto" and _rank(n_calibration, contamination) == 0:
+        raise ValueError(
+            f"contamination={contamination} needs at least "
+            f"{math.ceil(round(1 / contamination, 9)) - 1} calibration samples, but "
+            f"there are {n_calibration}. Fit on more samples, hold out a larger share "
+            "of them for calibration, or raise contamination."
+        )
+
+
+def _rank(n_calibration, contamination):
+    """Count the p-values that calibration samples can have up to a rate."""
+    # Rounding must not cost a sample: 0.07 * 100 is more than 7, 0.29 * 100 less than
+    # 29.
+    return math.floor(round(contamination * (n_calibration + 1), 9))
+
+
+def conformal_threshold(calibration_scores, contamination):
+    """Choose a threshold that few new normal samples are below.
+
+    That is where `conformal_pvalues` reach `contamination`. If new normal samples are
+    exchangeable with the calibration samples, the expected share of them that is
+    predicted as outliers is at most `contamination`, and less than
+    ``1 / (n_calibration + 1)`` below it [1]_.
 
     Parameters
     ----------
     calibration_scores : ndarray of shape (n_calibration,)
-        Scores of rows that no part of the detector was fitted on.
+        Scores of samples that the detector was not fitted on.
     contamination : float
-        The share of false alarms, in (0, 0.5].
+        The false-positive rate, in (0, 0.5].
 
     Returns
     -------
@@ -94,7 +156,7 @@ def conformal_threshold(calibration_scores, contamination):
     Raises
     ------
     ValueError
-        If there are too few scores for so small a share.
+        If there are too few scores for so low a rate.
 
     References
     ----------
@@ -104,37 +166,28 @@ def conformal_threshold(calibration_scores, contamination):
     Examples
     --------
     >>> import numpy as np
-
-    from ._whitening import median_and_deviation
     >>> from skae._outliers._thresholds import conformal_threshold
     >>> conformal_threshold(-np.arange(1.0, 100.0), 0.05)
     -95.0
     """
     n_calibration = len(calibration_scores)
-    # Rounding must not cost a row: 0.07 * 100 is more than 7, 0.29 * 100 less than 29.
-    n_below = math.floor(round(contamination * (n_calibration + 1), 9))
-    if n_below == 0:
-        raise ValueError(
-            f"contamination={contamination} needs at least "
-            f"{math.ceil(round(1 / contamination, 9)) - 1} rows to calibrate with, but "
-            f"there are {n_calibration}. Fit on more rows, hold out a larger share of "
-            "them for calibration, or raise contamination."
-        )
-    return float(np.sort(calibration_scores)[n_below - 1])
+    check_calibration_size(n_calibration, contamination)
+    rank = _rank(n_calibration, contamination)
+    return float(np.sort(calibration_scores)[rank - 1])
 
 
 def conformal_pvalues(calibration_scores, scores):
-    """Say how likely a normal row is to score as low as each of some rows.
+    """Compute conformal p-values.
 
     The p-value of a score is one plus the number of calibration scores that are no
-    higher, over one plus the number of them all [1]_.
+    higher, divided by one plus the number of calibration scores [1]_.
 
     Parameters
     ----------
     calibration_scores : ndarray of shape (n_calibration,)
-        Scores of rows that no part of the detector was fitted on.
+        Scores of samples that the detector was not fitted on.
     scores : ndarray of shape (n_samples,)
-        Scores of the rows to judge.
+        Scores of the samples to judge.
 
     Returns
     -------
@@ -149,46 +202,12 @@ def conformal_pvalues(calibration_scores, scores):
     Examples
     --------
     >>> import numpy as np
-
-    from ._whitening import median_and_deviation
     >>> from skae._outliers._thresholds import conformal_pvalues
     >>> conformal_pvalues(np.array([-3.0, -2.0, -1.0, -0.5]), np.array([-5.0, -2.0]))
     array([0.2, 0.6])
     """
     calibration = np.sort(calibration_scores)
+    # Scores that are equal but for rounding count as equal.
+    scores = scores + ROUNDING * np.abs(scores)
     no_higher = np.searchsorted(calibration, scores, side="right")
     return (1 + no_higher) / (1 + len(calibration))
-
-
-class ReferenceScores:
-    """Scores that others are compared with, and thresholds from them.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_scores,)
-        As `score_samples` gives them.
-    calibrated : bool
-        Whether they are of rows that no part of the detector was fitted on.
-    """
-
-    def __init__(self, scores, calibrated):
-        self.scores = np.sort(scores)
-        self.calibrated = calibrated
-
-    def threshold(self, contamination):
-        """Choose a threshold.
-
-        Parameters
-        ----------
-        contamination : "auto" or float
-            The share of rows below it: of these, or of new normal ones if calibrated.
-
-        Returns
-        -------
-        float
-            Rows that score less are outliers.
-        """
-        if contamination == "auto":
-            return auto_threshold(self.scores)
-        choose = conformal_threshold if self.calibrated else share_threshold
-        return choose(self.scores, contamination)

@@ -3,17 +3,17 @@
 import numpy as np
 from sklearn.covariance import ledoit_wolf
 
-# Columns above which only the variances are used and covariances are not: the matrix
+# Features above which only the variances are used and covariances are not: the matrix
 # would take more than 32 MB, and its eigenvectors more than half a minute.
-MAX_COLUMNS = 2048
-# Columns above which the rows that are far out are found by variances alone, so that
-# there is one matrix to take eigenvectors of, and not four.
-MAX_REESTIMATED_COLUMNS = 256
-# No variance counts as less than this share of the columns' mean, and no eigenvalue of
+MAX_FEATURES = 2048
+# Features above which outlying samples are found by variances alone, so that there is
+# one matrix to take eigenvectors of, and not four.
+MAX_REESTIMATED_FEATURES = 256
+# No variance counts as less than this share of the features' mean, and no eigenvalue of
 # the correlations, whose mean is 1, as less than this: what hardly varies among the
-# training rows would otherwise decide everything.
+# training samples would otherwise decide everything.
 FLOOR = 1e-3
-# Mean and covariance are estimated again this often, from the rows whose distance is
+# Mean and covariance are estimated again this often, from the samples whose distance is
 # at most so many standard deviations from the median.
 REWEIGHTING_ROUNDS = 3
 REWEIGHTING_CUTOFF = 2.5
@@ -45,23 +45,22 @@ def median_and_deviation(values):
 
 
 class Whitening:
-    """Linear map to columns of unit variance without correlation.
+    """Linear map to features of unit variance without correlation.
 
     The covariance is Ledoit and Wolf's [1]_, with a floor under the variances and under
-    the eigenvalues of the correlations. It is estimated again, three times, without the
-    rows that are far out, so that outliers hardly change it [2]_: those for which the
-    cube root of the squared distance is more than 2.5 standard deviations above its
-    median.
+    the eigenvalues of the correlations. It is estimated again, three times, without
+    outlying samples, so that they hardly change it [2]_: those for which the cube root
+    of the squared distance is more than 2.5 standard deviations above its median.
 
-    Of all the maps that whiten, this is the one whose outputs are as close as can be to
-    the inputs, each divided by its standard deviation (ZCA-cor in [3]_, corr-max in
-    [4]_). So the squared outputs, which sum to the squared Mahalanobis distance, are
-    what each column contributes to it; none is negative.
+    Of all whitening maps, this is the one whose outputs correlate most with the inputs
+    (ZCA-cor in [3]_, corr-max in [4]_). So the squared outputs, which sum to the
+    squared Mahalanobis distance, are the contributions of the features to it; none is
+    negative.
 
     Parameters
     ----------
     scale : float, default=0.0
-        A variance below whose 1e-12th part all is rounding.
+        Variances below 1e-12 times this one are attributed to rounding.
 
     References
     ----------
@@ -84,8 +83,8 @@ class Whitening:
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_columns)
-            Rows.
+        X : ndarray of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
@@ -93,15 +92,15 @@ class Whitening:
             This object.
         """
         X = np.asarray(X, np.float64)
-        wide = X.shape[1] > MAX_REESTIMATED_COLUMNS
-        rows = X
+        wide = X.shape[1] > MAX_REESTIMATED_FEATURES
+        samples = X
         for _ in range(REWEIGHTING_ROUNDS):
-            self._fit(rows, only_variances=wide)
+            self._fit(samples, only_variances=wide)
             whitened = self.transform(X)
             distances = np.cbrt(np.einsum("ij,ij->i", whitened, whitened))
             median, deviation = median_and_deviation(distances)
-            rows = X[distances <= median + REWEIGHTING_CUTOFF * deviation]
-        self._fit(rows, only_variances=X.shape[1] > MAX_COLUMNS)
+            samples = X[distances <= median + REWEIGHTING_CUTOFF * deviation]
+        self._fit(samples, only_variances=X.shape[1] > MAX_FEATURES)
         return self
 
     def _fit(self, X, only_variances):
@@ -122,17 +121,17 @@ class Whitening:
         self.matrix_ = root @ vectors.T / deviations
 
     def transform(self, X):
-        """Whiten rows.
+        """Whiten samples.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_columns), of float32 or float64
-            Rows.
+        X : ndarray of shape (n_samples, n_features), of float32 or float64
+            Samples.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_columns), of the dtype of X
-            Their squares sum to the squared Mahalanobis distance of a row.
+        ndarray of shape (n_samples, n_features), of the dtype of X
+            Their squares sum to the squared Mahalanobis distance of a sample.
         """
         matrix = self.matrix_.astype(X.dtype, copy=False)
         X = X - self.mean_.astype(X.dtype, copy=False)
