@@ -389,7 +389,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Resolve the parameters of training."""
         train = data.train
         check_reachable(train.value_range, self.decoder_, loss, "X")
-        if data.val is not None and data.val.X is not train.X:
+        if data.val_is_given:
             check_reachable(data.val.value_range, self.decoder_, loss, "X_val")
         optimizer = self._networks.optimizer
         optimizer = self.optimizer if optimizer is None else optimizer
@@ -444,7 +444,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _return_to(self, start, data, result):
         """Put the start back, learned from all samples: none has to judge any more."""
         write_network(self.autoencoder_, start.values)
-        if data.learnable is not data.train:
+        if not data.val_is_given:
             self._initialize(data.learnable)
         self._finalize(data.learnable)
         return replace(result, best_epoch=0, optimizer_state=None)

@@ -441,9 +441,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """Score each sample by a detector that was fitted without its fold."""
         samples, shape = data.calibration, self._sample_shape
         X = samples.X.reshape(-1, *shape)
-        # Validation samples of the user's own, and not a share of X.
-        has_X_val = data.val is not None and data.val.X is not samples.X
-        X_val = data.val.X.reshape(-1, *shape) if has_X_val else None
+        X_val = data.val.X.reshape(-1, *shape) if data.val_is_given else None
         scores = np.empty(len(X), X.dtype)
         for training, test in self._folds(samples, self._rng):
             fold = self._fold_detector().fit(X[training], X_val=X_val)

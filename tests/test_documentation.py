@@ -75,6 +75,31 @@ def test_every_parameter_and_attribute_is_documented(name, X, small):
     assert set(described) - {"feature_names_in_"} == set(attributes)
 
 
+# Each estimator has defaults or a meaning of its own for these.
+OWN_TEXT = {"n_components", "epochs", "validation_fraction", "validation_score_"}
+
+
+def described(Estimator):
+    """Descriptions of parameters and attributes, by their names."""
+    docstring = inspect.cleandoc(Estimator.__doc__)
+    text = docstring[docstring.index("Parameters\n") : docstring.index("See Also\n")]
+    text = text.replace("Attributes\n----------\n", "")
+    entries = re.split(r"^(\w+) : .*\n(?:\s+\"fused.*\n)?", text, flags=re.MULTILINE)
+    return dict(zip(entries[1::2], entries[2::2], strict=True))
+
+
+def test_what_both_estimators_share_is_described_alike():
+    one = described(skae.AutoencoderTransformer)
+    other = described(skae.AutoencoderOutlierDetector)
+    shared = (one.keys() & other.keys()) - OWN_TEXT
+    assert {"architecture", "patience", "history_", "random_state"} <= shared
+    for name in shared:
+        words = one[name].split(), other[name].split()
+        if name == "start_validation_score_":  # the transformer alone drops components
+            words = words[0][: len(words[1]) - 1], words[1][:-1]
+        assert words[0] == words[1], name
+
+
 def test_reference_lists_every_public_name():
     reference = (ROOT / "docs" / "api.rst").read_text()
     listed = set(re.findall(r"^   ([\w.]+)$", reference, re.MULTILINE))

@@ -182,3 +182,8 @@ class FitData:
     val: RowSource | None
     calibration: RowSource | None
     learnable: RowSource
+
+    @property
+    def val_is_given(self):
+        """Whether the validation samples are the user's own, and not a share of X."""
+        return self.val is not None and self.learnable is self.train
