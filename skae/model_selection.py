@@ -112,7 +112,7 @@ def _name(estimator):
 
 
 def _n_components_of(estimator):
-    """Return the name of the parameter for the number of components."""
+    """Find the parameter `n_components` of an estimator or of a Pipeline's step."""
     parameters = estimator.get_params()
     names = ["n_components"]
     for step, _ in getattr(estimator, "steps", [])[::-1]:
