@@ -567,7 +567,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         .. [1] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for
            outliers with conformal p-values", Annals of Statistics 51 (2023), 149-178.
         """
-        return conformal_pvalues(self._reference_scores, self.score_samples(X))
+        scores = self.score_samples(X)
+        return conformal_pvalues(self._reference_scores, scores)
 
     def explain(self, X, *, return_reconstruction=False):
         """Attribute each sample's anomaly to its features and latent components.

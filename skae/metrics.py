@@ -1,4 +1,4 @@
-"""How well a reconstruction matches its original."""
+"""Reconstruction errors and scores, and scorers for model selection."""
 
 import warnings
 
@@ -12,16 +12,17 @@ __all__ = [
     "reconstruction_error",
     "reconstruction_r2_score",
     "reconstruction_scorer",
+    "synthetic_outlier_roc_auc_scorer",
 ]
 
 
 def reconstruction_error(X_true, X_pred):
-    """Squared reconstruction error of each sample.
+    """Compute the squared reconstruction error of each sample.
 
     Parameters
     ----------
     X_true : array-like of shape (n_samples, ...)
-        The originals, as rows or as images.
+        The originals, flat or as images.
     X_pred : array-like of the shape of X_true
         Their reconstructions.
 
@@ -46,28 +47,27 @@ def reconstruction_error(X_true, X_pred):
     >>> reconstruction_error([[0.0, 0.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 0.0]])
     array([ 1., 25.])
     """
-    X_true, X_pred = _check_pair(X_true, X_pred)
-    return _squared_errors(X_true, X_pred)
+    return _squared_errors(*_check_pair(X_true, X_pred))
 
 
 def reconstruction_r2_score(X_true, X_pred):
-    """Share of the variance that a reconstruction keeps (R²).
+    """Compute the fraction of the variance that a reconstruction explains (R²).
 
-    One minus the squared error over the squared distance from the column means of
-    `X_true`, both summed over all samples and features. On the rows that a PCA was
+    One minus the squared error over the squared distance from the feature means of
+    `X_true`, both summed over all samples and features. On the samples that a PCA was
     fitted on, this is the sum of its ``explained_variance_ratio_``.
 
     Parameters
     ----------
     X_true : array-like of shape (n_samples, ...)
-        The originals, as rows or as images.
+        The originals, flat or as images.
     X_pred : array-like of the shape of X_true
         Their reconstructions.
 
     Returns
     -------
     float
-        1 is perfect, 0 is what the column means reach; it can be negative. If the
+        1 is perfect, and 0 is what the feature means reach; it can be negative. If the
         originals have no variance at all, it is 1 for a perfect reconstruction and 0
         for any other. NaN, with a warning, for fewer than two samples.
 
@@ -103,18 +103,18 @@ def reconstruction_r2_score(X_true, X_pred):
 
 
 def reconstruction_scorer(estimator, X, y=None):
-    """Score a fitted estimator by the share of variance that it keeps.
+    """Score a fitted estimator by the fraction of the variance it explains (R²).
 
-    To be given as ``scoring`` to `cross_val_score`, GridSearchCV and their like. Works
-    for whatever has `transform` and `inverse_transform`, a Pipeline too, whose own
-    scaling is thus undone: the score is in the units of X.
+    To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like. It
+    takes any estimator with `transform` and `inverse_transform`, including a Pipeline,
+    whose scaling is undone: the score is in the units of X.
 
     Parameters
     ----------
     estimator : fitted estimator
         With `transform` and `inverse_transform`.
     X : array-like of shape (n_samples, n_features)
-        Rows to reconstruct.
+        Samples to reconstruct.
     y : None
         Ignored.
 
@@ -143,11 +143,11 @@ def reconstruction_scorer(estimator, X, y=None):
     )
 
 
-def outlier_roc_auc_scorer(estimator, X, y=None):
+def outlier_roc_auc_scorer(estimator, X, y):
     """Score a fitted outlier detector by the area under its ROC curve.
 
-    To be given as ``scoring`` to `cross_val_score`, GridSearchCV and their like, with
-    labels or without.
+    To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like, with
+    labels.
 
     Parameters
     ----------
@@ -155,13 +155,9 @@ def outlier_roc_auc_scorer(estimator, X, y=None):
         With `score_samples`, higher for what is more normal: an outlier detector or a
         Pipeline that ends in one.
     X : array-like of shape (n_samples, n_features)
-        Rows to judge.
-    y : array-like of shape (n_samples,), default=None
-        1 for inliers and -1 for outliers, or 0 for inliers and 1 for outliers. None:
-        each row of X counts as an inlier, and as many rows whose columns were permuted
-        independently count as outliers [1]_. They keep the distribution of each column
-        and none of the dependence between columns: a detector is then chosen for
-        seeing what breaks that.
+        Samples to judge.
+    y : array-like of shape (n_samples,)
+        1 for inliers and -1 for outliers, or 0 for inliers and 1 for outliers.
 
     Returns
     -------
@@ -171,11 +167,54 @@ def outlier_roc_auc_scorer(estimator, X, y=None):
     Raises
     ------
     ValueError
-        If `y` holds other labels.
+        If `y` is None or holds other labels.
 
     See Also
     --------
+    synthetic_outlier_roc_auc_scorer : The same without labels.
     sklearn.metrics.roc_auc_score : The area, from labels and scores.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import EllipticEnvelope
+    >>> from sklearn.datasets import load_iris
+    >>> from skae.metrics import outlier_roc_auc_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> envelope = EllipticEnvelope(random_state=0).fit(X[y == 0])
+    >>> outlier_roc_auc_scorer(envelope, X, y != 0)
+    1.0
+    """
+    return _roc_auc(_check_outlier_labels(y), estimator.score_samples(X))
+
+
+def synthetic_outlier_roc_auc_scorer(estimator, X, y=None):
+    """Score a fitted outlier detector by how it separates synthetic outliers.
+
+    To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like, without
+    labels. The samples of X count as inliers, and as many samples whose features were
+    permuted independently count as outliers [1]_. These keep the distribution of each
+    feature and none of the dependence between features: a detector is chosen for
+    detecting what breaks that.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With `score_samples`, higher for what is more normal: an outlier detector or a
+        Pipeline that ends in one.
+    X : array-like of shape (n_samples, n_features)
+        Samples to judge, most of them normal. The permutations are the same each time.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        Area under the ROC curve: 1 if each synthetic outlier scores below all samples
+        of X, 0.5 for chance.
+
+    See Also
+    --------
+    outlier_roc_auc_scorer : The area for outliers that are labelled.
 
     References
     ----------
@@ -187,38 +226,54 @@ def outlier_roc_auc_scorer(estimator, X, y=None):
     --------
     >>> from sklearn.covariance import EllipticEnvelope
     >>> from sklearn.datasets import load_iris
-    >>> from skae.metrics import outlier_roc_auc_scorer
+    >>> from skae.metrics import synthetic_outlier_roc_auc_scorer
     >>> X = load_iris().data
     >>> envelope = EllipticEnvelope(random_state=0).fit(X)
-    >>> outlier_roc_auc_scorer(envelope, X) > 0.8
+    >>> synthetic_outlier_roc_auc_scorer(envelope, X) > 0.8
     True
     """
     scores = estimator.score_samples(X)
+    synthetic = estimator.score_samples(_permute_features(X))
+    is_outlier = np.repeat([False, True], [len(scores), len(synthetic)])
+    return _roc_auc(is_outlier, np.concatenate([scores, synthetic]))
+
+
+def _roc_auc(is_outlier, scores):
+    return float(roc_auc_score(~is_outlier, scores))
+
+
+def _check_outlier_labels(y):
+    """Return which samples are outliers, from labels of either convention."""
     if y is None:
-        permuted = estimator.score_samples(_permute_columns(X))
-        y = np.repeat([1, 0], [len(scores), len(permuted)])
-        return float(roc_auc_score(y, np.concatenate([scores, permuted])))
+        raise ValueError(
+            "outlier_roc_auc_scorer needs labels, but y is None. Without labels, use "
+            "synthetic_outlier_roc_auc_scorer."
+        )
     y = column_or_1d(y)
     found = set(np.unique(y).tolist())
     if found <= {-1, 1}:
-        return float(roc_auc_score(y == 1, scores))
+        return y == -1
     if found <= {0, 1}:
-        return float(roc_auc_score(y == 1, -scores))
+        return y == 1
     raise ValueError(
         f"y holds {sorted(found, key=str)[:5]}, but 1 for inliers and -1 for outliers "
-        "were expected, or 0 for inliers and 1 for outliers. Leave y out if nothing is "
-        "known of the rows."
+        "were expected, or 0 for inliers and 1 for outliers. Without labels, use "
+        "synthetic_outlier_roc_auc_scorer."
     )
 
 
-def _permute_columns(X):
-    """Permute each column on its own, the same way each time."""
+def _permute_features(X):
+    """Permute each feature on its own, the same way each time."""
     rng = np.random.RandomState(0)
-    if hasattr(X, "iloc"):
+    if hasattr(X, "iloc"):  # pandas
         permuted = X.copy()
         for i in range(X.shape[1]):
             permuted.isetitem(i, X.iloc[rng.permutation(len(X)), i].array)
         return permuted
+    if hasattr(X, "get_columns"):  # Polars
+        return X.with_columns(
+            [feature.gather(rng.permutation(len(X))) for feature in X.get_columns()]
+        )
     permuted = np.array(X, order="C")
     flat = permuted.reshape(len(permuted), -1)
     for i in range(flat.shape[1]):
@@ -243,8 +298,11 @@ def _check_pair(X_true, X_pred):
     return X_true.reshape(len(X_true), -1), X_pred.reshape(len(X_pred), -1)
 
 
+# Private twins of the metrics take validated arrays of shape (n_samples, n_features).
+
+
 def _r2_score(X_true, X_pred):
-    """Compute R² of two validated arrays of two samples or more."""
+    """Compute R² of two or more samples."""
     center = X_true.mean(axis=0, dtype=np.float64).astype(X_true.dtype)
     error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
     total = _squared_errors(X_true, center).sum(dtype=np.float64)
@@ -254,5 +312,6 @@ def _r2_score(X_true, X_pred):
 
 
 def _squared_errors(X_true, X_pred):
+    """Compute the squared error of each sample."""
     difference = X_true - X_pred
     return np.einsum("ij,ij->i", difference, difference)

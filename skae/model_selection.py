@@ -12,30 +12,31 @@ __all__ = ["compare_reconstruction", "n_components_parameter"]
 
 
 def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
-    """Compare how much of X some estimators keep, beside their time and size.
+    """Compare estimators by reconstruction, computing time and size.
 
     Parameters
     ----------
     estimators : list of estimators, or dict of str to estimator
-        Anything with `transform` and `inverse_transform`: PCA, NMF, KernelPCA with
+        With `transform` and `inverse_transform`: PCA, NMF, KernelPCA with
         ``fit_inverse_transform=True``, autoencoders, and Pipelines of them, whose
-        scaling is undone before X and its reconstruction are compared.
+        scaling is undone before X and its reconstruction are compared. Estimators of a
+        list are named by their classes, Pipelines by that of their last step.
     X : array-like of shape (n_samples, n_features)
-        Rows to split into training and test rows.
+        Samples to split into training and test samples.
     n_components : list, default=None
-        Values of the estimators' parameter of that name; in a Pipeline that of its last
-        step that has one. None leaves the estimators as they are.
+        Values of the parameter of that name; in a Pipeline that of its last step that
+        has one. None leaves the estimators as they are.
     cv : int, cross-validation generator or iterable, default=None
         How to split; see :func:`~sklearn.model_selection.cross_validate`.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each estimator and number of components:
+        One row per estimator and number of components:
 
         - ``estimator`` and ``n_components``, the latter None if none were given;
-        - ``mean_test_score`` and ``std_test_score``, `reconstruction_r2_score` of test
-          rows, over the splits;
+        - ``mean_test_score`` and ``std_test_score``, over the splits, of
+          `reconstruction_r2_score` on test samples;
         - ``mean_fit_time`` and ``mean_score_time`` in seconds;
         - ``mean_size``, the bytes of the pickled estimator.
 
@@ -44,12 +45,12 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
     ImportError
         If pandas is not installed.
     ValueError
-        If an estimator has no parameter `n_components`, or two of a list are called
-        alike: these need a dict.
+        If an estimator has no parameter `n_components`, or two of a list have the same
+        name: these need a dict.
 
     See Also
     --------
-    reconstruction_scorer : For GridSearchCV and its like.
+    skae.metrics.reconstruction_scorer : For GridSearchCV and the like.
 
     Examples
     --------
@@ -65,12 +66,15 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
         import pandas as pd
     except ImportError as error:
         raise ImportError(
-            "compare_reconstruction gives a pandas.DataFrame: install pandas."
+            "compare_reconstruction returns a pandas.DataFrame: install pandas."
         ) from error
     if not isinstance(estimators, dict):
         names = [_name(estimator) for estimator in estimators]
         if len(set(names)) < len(names):
-            raise ValueError(f"Two estimators are called alike: {names}. Pass a dict.")
+            raise ValueError(
+                f"Estimator names must be unique, got {names}. Pass a dict of names to "
+                "estimators."
+            )
         estimators = dict(zip(names, estimators, strict=True))
     rows = []
     for name, estimator in estimators.items():
@@ -102,7 +106,7 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
 
 
 def _name(estimator):
-    """Name an estimator by its class, a Pipeline by that of its last step."""
+    """Return the class name of an estimator, or of the last step of a Pipeline."""
     steps = getattr(estimator, "steps", None)
     return type(steps[-1][1] if steps else estimator).__name__
 

@@ -1,5 +1,8 @@
+import warnings
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
@@ -15,6 +18,7 @@ from skae.metrics import (
     reconstruction_error,
     reconstruction_r2_score,
     reconstruction_scorer,
+    synthetic_outlier_roc_auc_scorer,
 )
 
 
@@ -120,14 +124,48 @@ def test_roc_auc_with_either_labels(diagonal):
     assert outlier_roc_auc_scorer(Depth(), X, y == -1) == expected
 
 
-def test_roc_auc_without_labels_is_that_of_permuted_columns(diagonal):
+def test_synthetic_outliers_have_permuted_features(diagonal):
     X = diagonal[0][:100]
-    score = outlier_roc_auc_scorer(Depth(), X)
+    score = synthetic_outlier_roc_auc_scorer(Depth(), X)
     assert 0.9 < score < 1
-    assert outlier_roc_auc_scorer(Depth(), pd.DataFrame(X)) == score
-    assert outlier_roc_auc_scorer(Depth(), X.reshape(-1, 1, 2)) == score
+    assert synthetic_outlier_roc_auc_scorer(Depth(), X, np.ones(100)) == score
+    assert synthetic_outlier_roc_auc_scorer(Depth(), X.reshape(-1, 1, 2)) == score
     alone = np.random.RandomState(1).normal(size=(300, 2))
-    assert outlier_roc_auc_scorer(Depth(), alone) == pytest.approx(0.5, abs=0.1)
+    found = synthetic_outlier_roc_auc_scorer(Depth(), alone)
+    assert found == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_synthetic_outliers_of_a_frame(diagonal, frame):
+    """Feature names stay, so that scikit-learn has nothing to warn of."""
+    values = diagonal[0][:100]
+    X = frame({"first": values[:, 0], "second": values[:, 1], "kind": ["a"] * 100})
+    seen = []
+
+    class Spy(Depth):
+        def score_samples(self, X):
+            seen.append(X)
+            return super().score_samples(X[["first", "second"]])
+
+    score = synthetic_outlier_roc_auc_scorer(Spy(), X)
+    assert score == synthetic_outlier_roc_auc_scorer(Depth(), values)
+    for part in seen:
+        assert isinstance(part, frame)
+        assert list(part.columns) == ["first", "second", "kind"]
+        assert list(part.dtypes) == list(X.dtypes)
+    for name in ("first", "second"):
+        assert sorted(seen[1][name]) == sorted(X[name])
+    np.testing.assert_array_equal(np.asarray(X)[:, :2].astype(float), values)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_scorers_of_a_pipeline_do_not_warn_of_names(diagonal, frame):
+    X = frame({"first": diagonal[0][:, 0], "second": diagonal[0][:, 1]})
+    pipeline = make_pipeline(StandardScaler(), Depth()).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outlier_roc_auc_scorer(pipeline, X, diagonal[1])
+        synthetic_outlier_roc_auc_scorer(pipeline, X)
 
 
 def test_roc_auc_in_a_search(diagonal):
@@ -144,3 +182,5 @@ def test_roc_auc_in_a_search(diagonal):
 def test_roc_auc_of_other_labels(diagonal):
     with pytest.raises(ValueError, match=r"y holds \[1, 2\], but 1 for inliers and -1"):
         outlier_roc_auc_scorer(Depth(), diagonal[0], np.repeat([1, 2], 60))
+    with pytest.raises(ValueError, match="Without labels, use synthetic_outlier"):
+        outlier_roc_auc_scorer(Depth(), diagonal[0], None)

@@ -88,7 +88,7 @@ def test_compare_reconstruction(X, autoencoder):
 def test_compare_reconstruction_errors(X):
     with pytest.raises(ValueError, match=r"StandardScaler.* has no parameter n_comp"):
         compare_reconstruction([StandardScaler()], X, n_components=[2], cv=2)
-    with pytest.raises(ValueError, match=r"called alike.*Pass a dict"):
+    with pytest.raises(ValueError, match=r"must be unique.*Pass a dict"):
         compare_reconstruction([PCA(2), PCA(3)], X, cv=2)
 
 

@@ -81,7 +81,8 @@ def auto_threshold(scores):
     (0, 50)
     """
     median, deviation = median_and_deviation(np.cbrt(-np.asarray(scores, np.float64)))
-    return float(-((median + 3 * deviation) ** 3))
+    with np.errstate(over="ignore"):
+        return float(-(np.float64(median + 3 * deviation) ** 3))
 
 
 def share_threshold(scores, contamination):

@@ -3,6 +3,8 @@ import pytest
 
 from skae._outliers._thresholds import (
     auto_threshold,
+    check_calibration_size,
+    choose_threshold,
     conformal_pvalues,
     conformal_threshold,
     share_threshold,
@@ -96,8 +98,38 @@ def test_pvalues_stay_above_zero():
     np.testing.assert_allclose(pvalues, [0.1, 0.2, 1, 1])
 
 
-def test_too_few_rows_to_calibrate_with():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("contamination", "calibrated"),
+    [("auto", False), ("auto", True), (0.1, False), (0.5, False), (0.1, True)],
+)
+def test_rounding_makes_no_outliers(contamination, calibrated, dtype):
+    for score in (-3.0, -0.1, -1e-17, 0.0, 2.0, np.finfo(dtype).min):
+        scores = np.full(50, score, dtype)
+        threshold = choose_threshold(scores, contamination, calibrated=calibrated)
+        assert np.isfinite(threshold)
+        rounding = np.finfo(dtype).eps * np.minimum(np.abs(scores), 1e30)
+        again = scores - rounding
+        assert not (scores - threshold < 0).any()
+        assert not (again - threshold < 0).any()
+        assert (conformal_pvalues(scores, again) == 1).all()
+
+
+def test_threshold_is_of_calibration_or_of_training_samples():
+    scores = -np.random.RandomState(0).chisquare(5, 199)
+    chosen = {
+        calibrated: choose_threshold(scores, 0.1, calibrated=calibrated)
+        for calibrated in (False, True)
+    }
+    assert chosen[False] == pytest.approx(share_threshold(scores, 0.1), rel=1e-5)
+    assert chosen[True] == pytest.approx(conformal_threshold(scores, 0.1), rel=1e-5)
+    assert chosen[False] != chosen[True]
+
+
+def test_too_few_samples_to_calibrate_with():
+    check_calibration_size(98, "auto")
+    check_calibration_size(99, 0.01)
     scores = -np.arange(98.0)
-    with pytest.raises(ValueError, match=r"at least 99 rows .* there are 98"):
+    with pytest.raises(ValueError, match=r"at least 99 calib.* there are 98"):
         conformal_threshold(scores, 0.01)
     assert conformal_threshold(-np.arange(99.0), 0.01) == -98
