@@ -187,7 +187,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         R² of the same samples before training, where training started from the data:
         with `DenseArchitecture`, the score of PCA. The start is kept unless the squared
         errors of the validation samples decrease by more than their standard error and,
-        summed over the samples, by more than a tenth of the variance of one; it is then
+        summed over the samples, by more than half the variance of one; it is then
         fitted again to all samples. None where training did not start from the data.
     offset_ : float
         Decision threshold on `score_samples`: samples below it are predicted as

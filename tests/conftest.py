@@ -55,23 +55,3 @@ def data_folder():
     if not (folder / "mnist.npz").exists():
         pytest.skip(f"{folder} holds no mnist.npz: set SKAE_DATA to a folder that does")
     return folder
-
-
-def weights(estimator):
-    return [v.numpy() for v in estimator.autoencoder_.variables]
-
-
-def outputs(estimator, X):
-    """Whatever an estimator says of X."""
-    method = "transform" if hasattr(estimator, "transform") else "score_samples"
-    return getattr(estimator, method)(X)
-
-
-@pytest.fixture(name="weights", scope="session")
-def _weights():
-    return weights
-
-
-@pytest.fixture(name="outputs", scope="session")
-def _outputs():
-    return outputs

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _helpers import outputs
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -104,7 +105,7 @@ def test_early_stopping_stays_inside_the_fold(X, small):
     assert scores[0] == pytest.approx(fits[0].score(X[:100]))
 
 
-def test_y_is_ignored(X, Estimator, small, outputs):
+def test_y_is_ignored(X, Estimator, small):
     y = np.arange(len(X)) % 2
     expected = outputs(Estimator(**small).fit(X), X)
     estimator = Estimator(**small).fit(X, y)

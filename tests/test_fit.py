@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from _helpers import weights
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -29,10 +30,6 @@ def digits():
     X = load_digits().data[np.random.RandomState(0).permutation(1797)]
     scaler = StandardScaler().fit(X[:100])
     return scaler.transform(X[:100]), scaler.transform(X[100:600])
-
-
-def weights(estimator):
-    return [variable.numpy() for variable in estimator.autoencoder_.variables]
 
 
 def linear(**parameters):

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
+from _helpers import weights
 from sklearn.covariance import LedoitWolf
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -535,7 +536,7 @@ class Fails:
         return self
 
 
-def state_of(detector, X, weights):
+def state_of(detector, X):
     return [
         *weights(detector),
         detector.score_samples(X),
@@ -548,9 +549,7 @@ def state_of(detector, X, weights):
 @pytest.mark.parametrize("error", [RuntimeError("no score"), KeyboardInterrupt()])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_failure_of_a_score_leaves_the_fit_as_it_was(
-    rows, weights, error, method, warm_start
-):
+def test_failure_of_a_score_leaves_the_fit_as_it_was(rows, error, method, warm_start):
     detector = quick(warm_start=warm_start).fit(rows)
     before = state_of(detector, rows, weights)
     fails = Fails(error, 1)
@@ -562,7 +561,7 @@ def test_failure_of_a_score_leaves_the_fit_as_it_was(
         np.testing.assert_array_equal(now, then)
 
 
-def test_score_that_fails_on_its_second_use_in_partial_fit(rows, weights):
+def test_score_that_fails_on_its_second_use_in_partial_fit(rows):
     fails = Fails(RuntimeError("no score"), 2)
     detector = quick(outlier_score=fails).fit(rows)
     before = weights(detector), dict(detector.history_), detector.offset_
@@ -587,7 +586,7 @@ class InterruptsSecondFit(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_interrupted_folds_leave_the_fit_as_it_was(rows, weights):
+def test_interrupted_folds_leave_the_fit_as_it_was(rows):
     new = quick(calibration=3, callbacks=[InterruptsSecondFit()])
     with pytest.raises(KeyboardInterrupt):
         new.fit(rows)

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from _helpers import outputs
 
 from skae import AutoencoderTransformer
 from skae.architectures import BaseArchitecture, Networks
@@ -29,7 +30,7 @@ class Unseeded(BaseArchitecture):
 
 
 @pytest.mark.parametrize("architecture", [None, Unseeded()])
-def test_same_seed_same_model(X, Estimator, outputs, architecture):
+def test_same_seed_same_model(X, Estimator, architecture):
     parameters = {"n_components": 3, "architecture": architecture, "epochs": 2}
     first = Estimator(random_state=7, **parameters).fit(X)
     other = Estimator(random_state=8, **parameters).fit(X)
@@ -39,7 +40,7 @@ def test_same_seed_same_model(X, Estimator, outputs, architecture):
     assert other.history_ != first.history_
 
 
-def test_random_state_instance(X, small, outputs):
+def test_random_state_instance(X, small):
     parameters = small | {"random_state": np.random.RandomState(3)}
     first, second = (AutoencoderTransformer(**parameters).fit(X) for _ in range(2))
     again = AutoencoderTransformer(
@@ -49,7 +50,7 @@ def test_random_state_instance(X, small, outputs):
     assert not np.array_equal(outputs(first, X), outputs(second, X))
 
 
-def test_none_follows_numpys_seed(X, small, outputs):
+def test_none_follows_numpys_seed(X, small):
     parameters = small | {"random_state": None}
     fits = []
     for seed in (0, 0, 1):

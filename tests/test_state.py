@@ -9,6 +9,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from _helpers import outputs
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -41,7 +42,7 @@ def test_unfitted(Estimator, small, round_trip):
     assert not hasattr(estimator, "autoencoder_")
 
 
-def test_fitted(fitted, Estimator, X, round_trip, outputs):
+def test_fitted(fitted, Estimator, X, round_trip):
     before = fitted[Estimator]
     after = round_trip(before)
     np.testing.assert_array_equal(outputs(after, X), outputs(before, X))
@@ -51,7 +52,7 @@ def test_fitted(fitted, Estimator, X, round_trip, outputs):
 
 
 @pytest.mark.parametrize("name", ["deepcopy", "pickle"])
-def test_training_goes_on(fitted, Estimator, X, name, outputs):
+def test_training_goes_on(fitted, Estimator, X, name):
     """Weights, the optimizer's state and the order of rows: nothing is lost."""
     round_trip = ROUND_TRIPS[name]
     one, other = (round_trip(fitted[Estimator]) for _ in range(2))
@@ -79,7 +80,7 @@ def test_clone_is_unfitted(fitted, Estimator):
     assert estimator.architecture is not fitted[Estimator].architecture
 
 
-def test_keras_objects_as_parameters(X, small, round_trip, outputs):
+def test_keras_objects_as_parameters(X, small, round_trip):
     parameters = small | {
         "optimizer": keras.optimizers.Adam(0.01, clipnorm=1.0),
         "loss": keras.losses.Huber(0.5),
@@ -124,7 +125,7 @@ for name in ("transformer", "detector", "pipeline"):
 """
 
 
-def test_fresh_process(fitted, X, small, tmp_path, outputs):
+def test_fresh_process(fitted, X, small, tmp_path):
     estimators = {
         "transformer": fitted[AutoencoderTransformer],
         "detector": fitted[AutoencoderOutlierDetector],

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.sparse
+from _helpers import outputs
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
@@ -26,7 +27,7 @@ from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
     ids=["nan", "inf", "strings", "columns", "empty", "1d", "sparse"],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "use"])
-def test_bad_X(X, Estimator, small, outputs, bad, error, message, method):
+def test_bad_X(X, Estimator, small, bad, error, message, method):
     estimator = Estimator(**small).fit(X)
     before = outputs(estimator, X)
     attributes = vars(estimator).copy()
@@ -39,7 +40,7 @@ def test_bad_X(X, Estimator, small, outputs, bad, error, message, method):
 
 
 @pytest.mark.parametrize("bad", [np.full((5, 64), np.nan), np.ones((5, 63))])
-def test_bad_X_val(X, Estimator, small, outputs, bad):
+def test_bad_X_val(X, Estimator, small, bad):
     estimator = Estimator(**small).fit(X)
     before = outputs(estimator, X)
     with pytest.raises(ValueError, match=r"contains NaN|63 features"):
@@ -128,7 +129,7 @@ class WrongCode(BaseArchitecture):
         (DenseArchitecture(activation="rule"), "activation.*rule"),
     ],
 )
-def test_architecture_that_does_not_fit(X, small, outputs, architecture, message):
+def test_architecture_that_does_not_fit(X, small, architecture, message):
     estimator = AutoencoderTransformer(**small).fit(X)
     before = outputs(estimator, X)
     estimator.set_params(architecture=architecture)

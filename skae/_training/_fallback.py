@@ -5,14 +5,14 @@ import numpy as np
 # The least mean gain, as a share of the variance of one sample among all of them. Few
 # samples do not show how a network extrapolates, where one can cost more than all
 # others gain.
-LEAST_GAIN = 0.1
+LEAST_GAIN = 0.5
 
 
 def gain_is_significant(errors_before, errors_after, variance):
     """Check that squared errors became smaller by more than chance.
 
     A better mean over few samples may be luck. So the mean gain has to exceed its
-    standard error and, summed over all samples, a tenth of the variance of one.
+    standard error and, summed over all samples, half the variance of one.
 
     Parameters
     ----------

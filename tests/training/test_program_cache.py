@@ -6,6 +6,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
+from _helpers import EachBatch
 
 from skae import AutoencoderTransformer
 from skae._training._program_cache import MAX_PROGRAMS, MAX_VALUES, ProgramPool
@@ -48,13 +49,6 @@ class Layered(BaseArchitecture):
             ]
         )
         return Networks.from_halves(encoder, decoder)
-
-
-class EachBatch(keras.callbacks.Callback):
-    """Sends training through Keras, batch by batch."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        pass
 
 
 def schedule():
