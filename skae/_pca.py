@@ -15,7 +15,8 @@ def _fit(X, n_components):
     # The covariance takes less memory than a decomposition of all samples.
     solver = "covariance_eigh" if len(X) > X.shape[1] else "full"
     with np.errstate(invalid="ignore", divide="ignore"):  # one sample, or no variance
-        return PCA(n_components, svd_solver=solver).fit(X - mean), mean
+        pca = PCA(n_components, svd_solver=solver, copy=False)
+        return pca.fit(X - mean), mean
 
 
 def count_components(X, share):
