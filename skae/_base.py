@@ -150,7 +150,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Split samples into those to learn from, and those to calibrate by, if any."""
         return samples, None
 
-    def _finish_fit(self, data, warm):
+    def _finish_fit(self, data, warm, interrupted=False):
         """Compute what follows from trained networks."""
 
     def _attributes_in_training(self, data):
@@ -228,7 +228,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             if start is not None and not self._gained(start, end, loss, result):
                 result, end = self._return_to(start, data, result), start
             self._set_training_result(result, start, end)
-            self._finish_fit(data, warm)
+            self._finish_fit(data, warm, result.interrupted)
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes={}
@@ -513,7 +513,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) > 2:
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        with np.errstate(invalid="ignore"):  # sums of large values
+            X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         if reset:
             self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]
         elif len(shape) > 2 and shape[1:] != self._sample_shape:
@@ -600,8 +601,11 @@ def _same(one, other):
     sequences = (list, tuple, np.ndarray)
     if isinstance(one, sequences) and isinstance(other, sequences):
         return len(one) == len(other) and all(map(_same, one, other))
-    # A copy of a Keras model is no equal, but is displayed alike.
-    return one is other or (type(one) is type(other) and repr(one) == repr(other))
+    if one is other or type(one) is not type(other):
+        return one is other
+    if hasattr(one, "variables"):  # a copy of a Keras model is no equal of it
+        return [v.shape for v in one.variables] == [v.shape for v in other.variables]
+    return repr(one) == repr(other)
 
 
 def _default_batch_size(n_samples):

@@ -61,7 +61,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     X is not scaled: put a scaler in front where features differ in scale, such as
     :class:`~sklearn.preprocessing.StandardScaler`.
 
-    Read more in the :ref:`User Guide <find_outliers>`.
+    Read more in the :ref:`User Guide <outlier_detection>`.
 
     Parameters
     ----------
@@ -341,10 +341,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _orders_codes(self, architecture):
         return self._score_kind() == "fused" and architecture.orders_codes
 
-    def _finish_fit(self, data, warm):
+    def _finish_fit(self, data, warm, interrupted=False):
         score = self._fit_anomaly_score(data.learnable, self._rng)
-        calibrated = data.calibration is not None
-        if calibrated and not self._holds_out_share():
+        by_folds = data.calibration is not None and not self._holds_out_share()
+        # Who interrupts a fit does not want to wait for those of the folds.
+        calibrated = data.calibration is not None and not (by_folds and interrupted)
+        if calibrated and by_folds:
             reference_scores = self._cross_score(data)
         else:
             samples = data.calibration if calibrated else data.learnable

@@ -252,7 +252,7 @@ class AutoencoderTransformer(
         asks = isinstance(self.n_components, Real) and self.n_components < 1
         return float(self.n_components) if asks else None
 
-    def _finish_fit(self, data, warm):
+    def _finish_fit(self, data, warm, interrupted=False):
         self.explained_variance_ratio_ = None
         if not self._codes_are_ordered:
             return
