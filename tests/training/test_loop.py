@@ -10,31 +10,6 @@ from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 
 
-class BatchCounter(keras.callbacks.Callback):
-    """Overrides a batch hook, so each batch goes through Keras."""
-
-    batches = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.batches += 1
-        self.model.batches_seen = self.batches
-
-
-@pytest.fixture(params=["compiled", "keras"])
-def engine(request):
-    """Parameters that choose an engine."""
-    return {} if request.param == "compiled" else {"callbacks": [BatchCounter()]}
-
-
-def test_both_engines_give_the_same_losses(X, small):
-    histories = [
-        AutoencoderTransformer(**small, **engine).fit(X).history_
-        for engine in ({}, {"callbacks": [BatchCounter()]})
-    ]
-    for name in ("loss", "val_loss"):
-        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-4)
-
-
 def test_losses_are_those_of_keras(X):
     """One epoch on whole batches and a last one of a single row, by hand in Keras."""
     X = X[:97].astype("f4")
@@ -274,22 +249,6 @@ def test_ctrl_c_leaves_the_best_weights(X, Estimator, small, outputs):
     two_epochs = Estimator(**small | {"epochs": 2}).fit(X)
     assert estimator.n_iter_ == 2
     np.testing.assert_array_equal(outputs(estimator, X), outputs(two_epochs, X))
-
-
-class Fail(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        raise RuntimeError("no more")
-
-
-def test_an_error_while_training_loses_nothing(X, small, outputs):
-    autoencoder = AutoencoderTransformer(warm_start=True, **small).fit(X)
-    codes = outputs(autoencoder, X)
-    history = autoencoder.history_
-    autoencoder.set_params(callbacks=[Fail()])
-    with pytest.raises(RuntimeError, match="no more"):
-        autoencoder.fit(X)
-    np.testing.assert_array_equal(outputs(autoencoder, X), codes)
-    assert autoencoder.history_ == history
 
 
 def test_divergence_keeps_the_best_weights_and_says_so(X, Estimator, outputs):

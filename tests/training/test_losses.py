@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae._training import TrainingLoss
 from skae.architectures import DenseArchitecture
 
 WEIGHTS = np.linspace(0, 3, 64)
@@ -19,22 +20,14 @@ def weighted(y_true, y_pred):
     return ops.mean(weights * ops.square(y_true - y_pred), axis=-1)
 
 
-class SeesBatches(keras.callbacks.Callback):
-    """Makes Keras run each batch."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training = False
-
-
-@pytest.fixture(params=["compiled", "keras"])
-def parameters(request):
-    return {
+@pytest.fixture
+def parameters(engine):
+    return engine | {
         "n_components": 4,
         "architecture": DenseArchitecture((16,)),
         "epochs": 2,
         "batch_size": 300,
         "random_state": 0,
-        "callbacks": None if request.param == "compiled" else [SeesBatches()],
     }
 
 
@@ -130,3 +123,62 @@ def test_a_loss_of_ones_own_pickles(X, Estimator, parameters, outputs):
     for copied in (estimator, again):
         copied.partial_fit(X)
     np.testing.assert_array_equal(outputs(again, X), outputs(estimator, X))
+
+
+@pytest.mark.parametrize("reduction", ["none", None])
+def test_a_loss_has_to_be_reduced(X, parameters, reduction):
+    loss = keras.losses.MeanSquaredError(reduction=reduction)
+    with pytest.raises(
+        ValueError, match=r"MeanSquaredError has reduction='?[nN]one.*sum"
+    ):
+        AutoencoderTransformer(loss=loss, **parameters).fit(X)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.MeanSquaredError(reduction="sum"),
+        lambda y_true, y_pred: ops.sum(ops.square(y_true - y_pred)),
+    ],
+    ids=["sum", "own"],
+)
+def test_a_sum_over_the_batch_is_reported_as_keras_does(X, parameters, loss):
+    """In training and validation alike: the last of two batches has 18 samples."""
+    parameters = parameters | {"batch_size": 32}
+    autoencoder, _ = fit_at_rest(X[:50], loss, parameters)
+    model = autoencoder.autoencoder_
+    model.compile(keras.optimizers.SGD(1e-30), loss)
+    history = model.fit(
+        X[:50], X[:50], batch_size=32, validation_data=(X[:50], X[:50]), verbose=0
+    ).history
+    assert autoencoder.history_["val_loss"] == pytest.approx(history["val_loss"], 1e-4)
+    # The batches of training differ, as they are shuffled.
+    assert autoencoder.history_["loss"] == pytest.approx(history["loss"], rel=0.1)
+
+
+@pytest.mark.parametrize("loss", [["mae"], {"output": "mae"}])
+def test_the_loss_of_the_only_output(loss):
+    assert TrainingLoss(loss).__name__ == "mean_absolute_error"
+
+
+def test_several_losses_are_refused():
+    with pytest.raises(ValueError, match="one output and one loss, got 2 losses"):
+        TrainingLoss({"a": "mae", "b": "mse"})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "mean_squared_eror",
+            r"Unknown loss 'mean_squared_eror'. Did you mean "
+            r"'mean_squared_error'\? Choose one of: BinaryCrossentropy, .*\.$",
+        ),
+        ("MeanSquareError", "Did you mean 'MeanSquaredError'"),
+        ("nosuch", "Unknown loss 'nosuch'. Choose one of: Binary"),
+    ],
+)
+def test_an_unknown_loss(X, given, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        AutoencoderTransformer(loss=given).fit(X)
+    assert "deserialize" not in str(raised.value)

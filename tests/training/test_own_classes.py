@@ -1,0 +1,134 @@
+"""Losses and optimizers of classes that are not registered with Keras."""
+
+import copy
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skae import AutoencoderTransformer
+
+MODULE = """
+import keras
+
+
+class MyLoss(keras.losses.Loss):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+class MySchedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.01
+
+    def get_config(self):
+        return {}
+
+
+class MyOptimizer(keras.optimizers.Adam):
+    pass
+
+
+class Forgetful(keras.optimizers.Adam):
+    def __init__(self, learning_rate):
+        super().__init__(learning_rate)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Importable module of a user's own classes."""
+    (tmp_path / "own_keras_classes.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("own_keras_classes")
+    del sys.modules["own_keras_classes"]
+
+
+@pytest.fixture(params=["loss", "optimizer", "schedule", "scaled"])
+def estimator(request, own, small):
+    scaled = keras.optimizers.LossScaleOptimizer
+    given = {
+        "loss": lambda: {"loss": own.MyLoss(2.0)},
+        "optimizer": lambda: {"optimizer": own.MyOptimizer(0.01, beta_1=0.8)},
+        "schedule": lambda: {"optimizer": keras.optimizers.SGD(own.MySchedule())},
+        "scaled": lambda: {"optimizer": scaled(own.MyOptimizer(0.01))},
+    }[request.param]()
+    return AutoencoderTransformer(**small | given)
+
+
+def test_clones_share_them(estimator):
+    cloned = clone(clone(estimator))
+    assert cloned.loss is estimator.loss
+    assert cloned.optimizer is estimator.optimizer
+    assert cloned.architecture is not estimator.architecture
+    assert estimator.loss is not None or estimator.optimizer is not None
+
+
+def test_search(estimator, X):
+    scores = cross_val_score(estimator, X, cv=2, error_score="raise")
+    assert np.isfinite(scores).all()
+    pipeline = make_pipeline(MinMaxScaler(), estimator)
+    search = GridSearchCV(
+        pipeline,
+        {"autoencodertransformer__n_components": [1, 2]},
+        cv=2,
+        error_score="raise",
+    ).fit(X)
+    assert np.isfinite(search.transform(X)).all()
+
+
+FRESH_PROCESS = """
+import sys
+import joblib
+import numpy as np
+estimator = joblib.load(sys.argv[1] + "/estimator.joblib")
+X = np.load(sys.argv[1] + "/X.npy")
+np.save(sys.argv[1] + "/codes.npy", estimator.transform(X))
+np.save(sys.argv[1] + "/further.npy", estimator.partial_fit(X).transform(X))
+"""
+
+
+def test_copies_and_pickles(estimator, X, tmp_path):
+    estimator.fit(X)
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    np.save(tmp_path / "X.npy", X)
+    path = os.pathsep.join(
+        [str(tmp_path), str(Path.cwd()), os.environ.get("PYTHONPATH", "")]
+    )
+    subprocess.run(
+        [sys.executable, "-c", FRESH_PROCESS, str(tmp_path)],
+        check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    copied = copy.deepcopy(estimator)
+    codes = estimator.transform(X)
+    np.testing.assert_array_equal(copied.transform(X), codes)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), codes)
+    further = copied.partial_fit(X).transform(X)
+    assert not np.array_equal(further, codes)
+    np.testing.assert_allclose(np.load(tmp_path / "further.npy"), further, rtol=1e-5)
+
+
+def test_an_optimizer_that_does_not_say_what_makes_it(own, X, small):
+    """Its __init__ does not take what get_config returns."""
+    estimator = AutoencoderTransformer(optimizer=own.Forgetful(0.01), **small)
+    message = "Forgetful cannot be made from what its get_config.. returns.*__init__"
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X)
+    with pytest.raises(pickle.PicklingError, match=message):
+        pickle.dumps(estimator)
