@@ -37,7 +37,7 @@ def check_floatx(value_range, dtype, floatx, name="X"):
         return
     low, high = value_range
     largest = max(high, -low)
-    if largest > np.finfo(floatx).max:
+    if largest > float(np.finfo(floatx).max):
         raise ValueError(
             f"{name} holds {largest:.3g}, which is too large for the network's dtype "
             f"{floatx}. Put a scaler in front, such as StandardScaler."
