@@ -41,23 +41,24 @@ _OF_THE_ESTIMATOR = {
 
 
 class KerasArchitecture(BaseArchitecture):
-    """A Keras model of your own, or what builds one.
+    """A Keras model of your own, or a function that builds one.
 
-    The model is never trained in place: each fit trains a copy. Samples whose shape
-    differs from the model's input, but which hold as many numbers, are reshaped on
-    their way in and out, so a model of images takes flat rows behind a scaler.
+    The model is never changed: each fit trains a copy, as `keras.Model.fit` would train
+    the model. Samples whose shape differs from the model's input, but which hold as
+    many values, are reshaped before and after the model, so a model of images takes
+    flat samples behind a scaler.
 
     Parameters
     ----------
     model : keras.Model, pair of keras.Model, callable or SciKeras wrapper
-        What gives encoder and decoder:
+        Encoder and decoder, in one of these forms:
 
         - a Sequential or functional autoencoder, which is cut at `code_layer`;
-        - a subclass of `keras.Model` with attributes ``encoder`` and ``decoder``, which
-          runs one after the other;
+        - a subclass of `keras.Model` with attributes ``encoder`` and ``decoder``, whose
+          output is what the decoder makes of the output of the encoder;
         - a pair (encoder, decoder);
-        - a function that builds any of the first two, with arguments as in SciKeras:
-          ``meta`` (a dict with ``n_features_in_`` and ``X_shape_``),
+        - a function that builds any of the first two, with arguments as in SciKeras
+          [1]_: ``meta`` (a dict with ``n_features_in_`` and ``X_shape_``),
           ``compile_kwargs``, and any of its own, which are set as
           ``model__latent_dim`` and so on;
         - a SciKeras wrapper around such a function, like
@@ -69,8 +70,9 @@ class KerasArchitecture(BaseArchitecture):
         Name of the layer whose output is the code. None is the layer with the smallest
         output, if it is the only one.
     pretrained : bool, default=False
-        Whether training begins with the weights of the model. Otherwise they are drawn
-        anew.
+        Whether training begins with the weights of the model. Otherwise new initial
+        weights are drawn. Statistics that a layer found in data by its ``adapt`` method
+        are kept in any case.
 
     See Also
     --------
@@ -79,10 +81,18 @@ class KerasArchitecture(BaseArchitecture):
 
     Notes
     -----
-    Pickle holds how to build the model, and its weights. Layers of your own have to be
-    registered by the decorator ``keras.saving.register_keras_serializable()``. A
-    subclass of `keras.Model` is pickled as its two halves, unless it has a
-    ``train_step`` of its own: then it has to be registered as well.
+    A subclass of `keras.Model` that runs its encoder and then its decoder is trained
+    through these two. One that does more in training (noise or ``add_loss`` in its
+    ``call``, a ``compute_loss``, ``train_step`` or ``test_step`` of its own) is trained
+    as a whole, so it has to be copied: it needs ``get_config``, or an ``__init__``
+    without arguments, or a function that builds it. If ``call`` has no argument
+    ``training``, Keras trains the model without dropout or noise, and so does skae.
+
+    A pickle holds the configuration of the model and its weights. Layers, functions and
+    other classes of your own have to be registered by the decorator
+    ``keras.saving.register_keras_serializable()``; a subclass of `keras.Model` only if
+    it is trained as a whole. Layers that encoder and decoder share stay shared, but are
+    pickled only as parts of one functional model.
 
     References
     ----------
@@ -126,7 +136,7 @@ class KerasArchitecture(BaseArchitecture):
 
     @staticmethod
     def is_wrapper(candidate):
-        """Tell whether something is a SciKeras wrapper.
+        """Check whether an object is a SciKeras wrapper.
 
         Parameters
         ----------
@@ -138,7 +148,7 @@ class KerasArchitecture(BaseArchitecture):
         bool
             Whether its class derives from SciKeras's.
         """
-        # Whoever has a wrapper has imported SciKeras; nobody else needs to.
+        # Compare module names, so that SciKeras is not imported here.
         return any(
             kind.__module__.startswith("scikeras.") for kind in type(candidate).__mro__
         )
@@ -156,7 +166,7 @@ class KerasArchitecture(BaseArchitecture):
         Returns
         -------
         KerasArchitecture
-            This one.
+            This architecture.
         """
         own = {
             name: params.pop(name) for name in self._get_param_names() & params.keys()
@@ -187,7 +197,7 @@ class KerasArchitecture(BaseArchitecture):
         return self
 
     def __sklearn_clone__(self):
-        # Nothing here changes a model, so that copies may share it.
+        # Nothing changes a model, so clones may share it.
         model = clone(self.model) if self.is_wrapper(self.model) else self.model
         return type(self)(model, code_layer=self.code_layer, pretrained=self.pretrained)
 
@@ -202,7 +212,7 @@ class KerasArchitecture(BaseArchitecture):
         sample_shape : tuple of int
             Shape of one sample, without the batch axis.
         n_components : int or None
-            Size of the code, if that is known; the model has the last word.
+            Size of the code, if it is known; the model decides.
         output_activation : str
             Has no effect: the model has its own.
 
@@ -308,7 +318,7 @@ class KerasArchitecture(BaseArchitecture):
 
 
 def _compilation(model):
-    """How a model is compiled: loss and optimizer."""
+    """Return the loss and the optimizer with which a model is compiled."""
     if model.get_compile_config().get("loss_weights") not in (None, 1, 1.0, [1], [1.0]):
         raise ValueError(
             f"{model.name!r} is compiled with loss_weights, which have no effect here. "
@@ -319,7 +329,7 @@ def _compilation(model):
 
 
 def _single_loss(loss):
-    """Take the loss of the one output out of a dict or list."""
+    """Return the loss of the one output, which may be in a dict or list."""
     if not isinstance(loss, (dict, list, tuple)):
         return loss
     losses = list(loss.values()) if isinstance(loss, dict) else list(loss)
@@ -343,16 +353,16 @@ def _wrap(function):
 
 
 def _arguments(function):
-    """Names of the arguments of a build function."""
+    """Return the arguments of a build function, by name."""
     if not _is_function(function):
         return ()
     return inspect.signature(function).parameters
 
 
 def _build_by_scikeras(model, sample_shape):
-    """Let SciKeras call a build function with the arguments that it asks for.
+    """Build a model by SciKeras, with the arguments that the build function takes.
 
-    Gives the model, and the loss and optimizer of the wrapper's parameters.
+    Returns the model, and the loss and optimizer of the wrapper's parameters.
     """
     wrapper = clone(model) if KerasArchitecture.is_wrapper(model) else _wrap(model)
     _check_parameters(wrapper)
@@ -364,12 +374,11 @@ def _build_by_scikeras(model, sample_shape):
     said = {}
     if wrapper.model is not None:
         wrapper.set_params(model=_recording(wrapper.model, said))
-    # Values in between, so that they are not taken for classes.
+    # Fractions, so that SciKeras does not take the values for classes.
     X = np.linspace(0.1, 0.9, 2 * math.prod(sample_shape), dtype=np.float32)
     y = X.reshape(2, -1)
     wrapper.initialize(y.reshape(2, *sample_shape), y)
-    # SciKeras has an optimizer by default, which counts once the wrapper says how to
-    # train at all.
+    # The default optimizer of SciKeras is used only if the wrapper has a loss.
     default = optimizer == "rmsprop" and said.get("loss") is None
     if (optimizer is None or default) and not tunes_optimizer:
         said.pop("optimizer", None)

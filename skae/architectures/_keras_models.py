@@ -26,7 +26,7 @@ N_COMPARED = 3
 
 
 def is_graph(model):
-    """Whether layers are all that a model is made of."""
+    """Check whether a model is made of layers alone, without code of its own."""
     sequential = import_keras().Sequential
     return (
         isinstance(model, sequential) or getattr(model, "outputs", None) is not None
@@ -34,7 +34,7 @@ def is_graph(model):
 
 
 def is_subclass(model):
-    """Whether the code of a class says what a model does."""
+    """Check whether a model is run by the code of a user's class."""
     return isinstance(model, import_keras().Model) and not is_graph(model)
 
 
@@ -73,9 +73,9 @@ def halves(model, code_layer, shape=None, *, in_place=False):
 
 
 def as_trained_by_keras(networks):
-    """Let networks be trained as Keras trains a subclass without `training`.
+    """Return networks that train as a subclass whose `call` has no `training`.
 
-    That matters only if they do something else in training.
+    They differ from others only if layers act otherwise in training.
     """
     from ._layers import InferenceChain
 
@@ -112,15 +112,14 @@ def is_chain(model):
     return found is output and not scope.losses
 
 
-def _placeholder(expected, output, training):
+def _placeholder(expected, output, mode):
     """Make a half that takes and returns placeholders only."""
 
-    def run(x, training=training, mask=None):
-        if x is not expected or training is not expected_training or mask is not None:
+    def run(x, training=mode):
+        if x is not expected or training is not mode:
             raise TypeError
         return output
 
-    expected_training = training
     return run
 
 
@@ -398,10 +397,11 @@ def _copy_graph(model, shape, copies):
         return copies[id(layer)]
 
     # A Sequential that was built by a call has the batch size of that call.
-    is_complete = model.built and None not in model.input_shape[1:]
+    built_for = getattr(model, "input_shape", None) if model.built else None
+    is_complete = built_for is not None and None not in built_for[1:]
     inputs = None
-    if not is_complete or model.input_shape[0] is not None:
-        shape = model.input_shape[1:] if is_complete else shape
+    if not is_complete or built_for[0] is not None:
+        shape = built_for[1:] if is_complete else shape
         inputs = None if shape is None else keras.Input(shape)
     with _names_known(*_compiled_with(model)):
         copied = keras.models.clone_model(
