@@ -101,8 +101,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
         Whether `fit` continues with the weights of the previous fit, with a new
-        optimizer and a new history. Parameters that ask for another network than there
-        is raise a ValueError.
+        optimizer and a new history. A ValueError is raised if parameters
+        have changed such that the network would differ.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, the validation split and the order of batches. Pass
         an int for reproducible results across multiple calls.
@@ -129,10 +129,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         - "neighbors" is the distance to the fifth neighbour [3]_ among the whitened
           codes of at most 10,000 training samples.
         - "fused" is the sum of the latter three, each divided by its mean over the
-          three quarters of the training samples with the lowest. If the architecture
-          can order codes, the network is trained by nested dropout [2]_, and the score
-          is the mean of two such sums: that of the whole code, and that of its first
-          components alone, as many as PCA needs for half of the variance.
+          75 % of the training samples with the lowest values of that term. If the
+          architecture can order codes, the network is trained by nested dropout [2]_,
+          and the score is the mean of two such sums: that of the whole code, and that
+          of its first components alone, as many as PCA needs for half of the variance.
         - "auto" is "fused".
         - A callable is called with samples, reconstructions and codes, as arrays of
           shape (n_samples, n_features), (n_samples, n_features) and (n_samples,
@@ -152,7 +152,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           a cross-validation splitter, such as :class:`~sklearn.model_selection.KFold`.
           Each sample is scored by a detector fitted without its fold, and the final
           network is trained on all samples. This takes one more fit per fold and
-          wastes no samples, but the rate is approximate: see Notes.
+          holds out no samples from the final network, but the rate is approximate:
+          see Notes.
 
     Attributes
     ----------

@@ -48,11 +48,12 @@ class AutoencoderTransformer(
     Parameters
     ----------
     n_components : int, float, "auto" or None, default=None
-        Number of latent components. None takes the number that the architecture brings,
-        as a Keras model of your own does, else 2. A float between 0 and 1 is a share of
-        the variance: a fit of ordered components begins with as many as PCA needs for
-        that share, and keeps the fewest that reach it on validation samples. If none
-        do, all are kept and a ConvergenceWarning is raised. "auto" is 0.95.
+        Number of latent components. If None, it is determined by the architecture if
+        that does so (a Keras model of your own does), otherwise it is 2. A float
+        between 0 and 1 is a share of the variance: a fit of ordered components begins
+        with as many as PCA needs for that share, and keeps the fewest that reach it on
+        validation samples. If none do, all are kept and a ConvergenceWarning is raised.
+        "auto" is 0.95.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
@@ -89,8 +90,8 @@ class AutoencoderTransformer(
         Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
         Whether `fit` continues with the weights of the previous fit, with a new
-        optimizer and a new history. Parameters that ask for another network than there
-        is raise a ValueError.
+        optimizer and a new history. A ValueError is raised if parameters
+        have changed such that the network would differ.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, the validation split and the order of batches. Pass
         an int for reproducible results across multiple calls.

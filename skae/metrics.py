@@ -143,7 +143,7 @@ def reconstruction_scorer(estimator, X, y=None):
     )
 
 
-def outlier_roc_auc_scorer(estimator, X, y):
+def outlier_roc_auc_scorer(estimator, X, y=None):
     """Score a fitted outlier detector by the area under its ROC curve.
 
     To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like, with
@@ -156,8 +156,9 @@ def outlier_roc_auc_scorer(estimator, X, y):
         Pipeline that ends in one.
     X : array-like of shape (n_samples, n_features)
         Samples to judge.
-    y : array-like of shape (n_samples,)
-        1 for inliers and -1 for outliers, or 0 for inliers and 1 for outliers.
+    y : array-like of shape (n_samples,), default=None
+        1 for inliers and -1 for outliers, or 0 for inliers and 1 for outliers. Labels
+        are needed; None is an error.
 
     Returns
     -------
