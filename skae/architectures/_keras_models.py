@@ -280,6 +280,7 @@ def copy_halves(encoder, decoder, shape, pretrained):
 
 
 def _check_same_weights(originals, copied):
+    """Refuse copies in which weights are no longer shared."""
     shapes = [
         sorted({id(v): tuple(v.shape) for half in pair for v in half.weights}.values())
         for pair in (originals, copied)
@@ -309,6 +310,8 @@ def copy_model(model, shape, pretrained, copies=None):
 
 def _carry_over(model, copied, pretrained):
     """Give a copy all weights, or only what `adapt` has found in data."""
+    if model.built and copied.built:
+        _check_same_weights([model], [copied])
     if pretrained:
         write_network(copied, read_values(model.variables))
         return
