@@ -78,6 +78,11 @@ class ProgramPool:
                 if not self._idle[oldest]:
                     del self._idle[oldest]
 
+    def clear(self):
+        """Drop all idle programs."""
+        with self._lock:
+            self._idle.clear()
+
     def _n_idle(self):
         return sum(map(len, self._idle.values()))
 

@@ -1,7 +1,9 @@
-"""Those who watch: verbose, Keras's callbacks and scikit-learn's."""
+"""What runs during training: verbose, Keras's callbacks and scikit-learn's."""
 
 import io
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture, custom_objects
 
 needs_sklearn_callbacks = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"),
@@ -86,6 +89,82 @@ class Recorder(keras.callbacks.Callback):
         self.calls.append("train_end")
 
 
+def hook(name):
+    def record(self, *args, logs=None):
+        self.calls.append((name, *(arg for arg in args if isinstance(arg, int))))
+
+    return record
+
+
+class EveryHook(keras.callbacks.Callback):
+    """Notes each hook, with the number of the epoch or batch."""
+
+    calls = []
+
+
+HOOKS = [
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_begin",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_test_end",
+    "on_epoch_end",
+    "on_train_end",
+]
+for name in HOOKS:
+    setattr(EveryHook, name, hook(name))
+
+
+class StopsInBatch(EveryHook):
+    """Asks to stop after the second batch of the second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls.append(("on_train_batch_end", batch))
+        second_epoch = ("on_epoch_begin", 1) in self.calls
+        self.model.stop_training = second_epoch and batch == 1
+
+
+@pytest.mark.parametrize("Hooks", [EveryHook, StopsInBatch])
+def test_hooks_run_as_in_keras(X, small, Hooks):
+    """In the same order, and a request to stop is heard after the batch."""
+    parameters = small | {"batch_size": 32, "patience": None}
+    EveryHook.calls.clear()
+    autoencoder = AutoencoderTransformer(callbacks=[Hooks()], **parameters)
+    autoencoder.fit(X[:100], X_val=X[100:150])
+    found = list(EveryHook.calls)
+    EveryHook.calls.clear()
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+    model.compile("adam", "mse")
+    model.fit(
+        X[:100],
+        X[:100],
+        validation_data=(X[100:150], X[100:150]),
+        batch_size=32,
+        epochs=3,
+        callbacks=[Hooks()],
+        verbose=0,
+    )
+    assert found == EveryHook.calls
+    assert autoencoder.n_iter_ == (2 if Hooks is StopsInBatch else 3)
+
+
+def test_hooks_of_an_instance_run(X, small):
+    """LambdaCallback sets them so."""
+    batches, losses = [], []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append(batch),
+        on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]),
+    )
+    parameters = small | {"batch_size": 32, "validation_fraction": None}
+    autoencoder = AutoencoderTransformer(callbacks=[callback], **parameters)
+    autoencoder.fit(X[:100])
+    assert batches == [0, 1, 2, 3] * 3
+    assert losses == autoencoder.history_["loss"]
+
+
 class BatchRecorder(Recorder):
     calls = []
 
@@ -139,6 +218,74 @@ def test_keras_callback_sees_and_sets_weights(X, small):
     autoencoder = AutoencoderTransformer(**parameters).fit(X)
     # From zero weights, only the last layer's bias ever learns.
     assert not autoencoder.transform(X).any()
+
+
+LOADS = """
+import sys
+import keras
+import numpy as np
+X = np.load(sys.argv[1])
+for path in sys.argv[2:]:
+    model = keras.saving.load_model(path)
+    losses = model.evaluate(X, X, verbose=0, return_dict=True)
+    np.savez(path + ".npz", output=model.predict(X, verbose=0), loss=losses["loss"])
+assert "skae" not in sys.modules
+"""
+
+
+def test_checkpoints_load_without_skae(X, small, tmp_path, each_batch):
+    """Compiled, in a fresh process: a network of Keras's layers, and Keras's loss."""
+    np.save(tmp_path / "X.npy", X)
+    given = {
+        "default": (None, []),
+        "name": ("binary_crossentropy", [each_batch]),
+        "instance": (keras.losses.LogCosh(), []),
+        "other": (keras.losses.MeanAbsoluteError(), [each_batch]),
+    }
+    fits = {}
+    for name, (loss, callbacks) in given.items():
+        path = str(tmp_path / f"{name}.keras")
+        checkpoint = keras.callbacks.ModelCheckpoint(
+            path, monitor="val_loss", save_best_only=True
+        )
+        fits[path] = AutoencoderTransformer(
+            loss=loss, callbacks=[checkpoint, *callbacks], **small
+        ).fit(X, X_val=X)
+    subprocess.run([sys.executable, "-c", LOADS, tmp_path / "X.npy", *fits], check=True)
+    for path, autoencoder in fits.items():
+        assert autoencoder.best_epoch_ == 3
+        loaded = np.load(f"{path}.npz")
+        expected = autoencoder.autoencoder_.predict(X, verbose=0)
+        np.testing.assert_allclose(loaded["output"], expected, rtol=1e-4, atol=1e-6)
+        loss = autoencoder.history_["val_loss"][-1]
+        assert loaded["loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_saved_network_of_own_layers_loads(X, small, tmp_path):
+    parameters = small | {"architecture": DenseArchitecture((16,))}
+    autoencoder = AutoencoderTransformer(
+        callbacks=[keras.callbacks.EarlyStopping()], **parameters
+    ).fit(X)
+    path = tmp_path / "model.keras"
+    autoencoder.autoencoder_.save(path)
+    loaded = keras.saving.load_model(path, custom_objects=custom_objects())
+    np.testing.assert_array_equal(
+        loaded.predict(X, verbose=0), autoencoder.autoencoder_.predict(X, verbose=0)
+    )
+    loaded.fit(X, X, epochs=1, verbose=0)
+
+
+def my_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def test_a_checkpoint_with_a_loss_of_ones_own(X, small, tmp_path):
+    """As a checkpoint of keras.Model.fit, it wants to be told of the function."""
+    path = tmp_path / "checkpoint.keras"
+    checkpoint = keras.callbacks.ModelCheckpoint(path)
+    AutoencoderTransformer(loss=my_loss, callbacks=[checkpoint], **small).fit(X)
+    loaded = keras.saving.load_model(path, custom_objects={"my_loss": my_loss})
+    assert np.isfinite(loaded.evaluate(X, X, verbose=0)).all()
 
 
 @needs_sklearn_callbacks
@@ -201,6 +348,18 @@ def test_callbacks_see_each_epoch_as_a_task(X, small):
     first, second, last = watch.scores
     assert first < second
     assert last == autoencoder.score(X)
+
+
+@needs_sklearn_callbacks
+def test_a_scoring_monitor_logs_each_epoch(X, small):
+    from sklearn.callback import ScoringMonitor
+
+    monitor = ScoringMonitor(scoring=lambda fitted, X, y: {"score": fitted.score(X)})
+    autoencoder = AutoencoderTransformer(**small).set_callbacks(monitor)
+    autoencoder.fit(X, np.zeros(len(X)))
+    logs = [log for log in monitor.get_logs().data if log["task_name"] == "epoch"]
+    assert len(logs) == 3
+    assert logs[0]["score"] < logs[-1]["score"]
 
 
 @needs_sklearn_callbacks
