@@ -380,6 +380,29 @@ def test_memory_mapped_samples_give_the_same_model(
         np.testing.assert_array_equal(a, b)
 
 
+def test_memory_mapped_samples_are_read_in_blocks(tmp_path, monkeypatch):
+    """They give the model that the same samples in memory give."""
+    monkeypatch.setattr("skae._base.INITIAL_BYTES", 2**20)
+    rng = np.random.RandomState(0)
+    X = (rng.normal(size=(400_000, 2)) @ rng.normal(size=(2, 64))).astype("f4")
+    mapped = memory_mapped(X, tmp_path)
+    parameters = {
+        "n_components": 2,
+        "architecture": DenseArchitecture(()),
+        "epochs": 2,
+        "batch_size": 512,
+        "random_state": 0,
+    }
+    AutoencoderTransformer(**parameters).fit(X[:1000])  # imports are not counted
+    tracemalloc.start()
+    autoencoder = AutoencoderTransformer(**parameters).fit(mapped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.6 * X.nbytes
+    in_memory = AutoencoderTransformer(**parameters).fit(X)
+    np.testing.assert_equal(weights(autoencoder), weights(in_memory))
+
+
 def test_large_data_are_shuffled_in_runs(tmp_path, monkeypatch):
     """In memory and memory-mapped alike: neighbours on a disk are read together."""
     X = np.zeros((4000, 4), "f4")
