@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -123,3 +124,32 @@ def unpickle_empty(cls):
     if "OMP_NUM_THREADS" in os.environ:
         import_keras()
     return cls.__new__(cls)
+
+
+@dataclass(frozen=True)
+class PickledLoss:
+    """A Keras loss with all of its attributes.
+
+    Keras's own pickling drops some, and does not find unregistered classes again.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+    attributes : dict
+        What it holds.
+    """
+
+    kind: type
+    attributes: dict
+
+    @classmethod
+    def of(cls, loss):
+        """Take a loss apart."""
+        return cls(type(loss), dict(vars(loss)))
+
+    def make(self):
+        """Make the loss again."""
+        loss = self.kind.__new__(self.kind)
+        vars(loss).update(self.attributes)
+        return loss

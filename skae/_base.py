@@ -437,7 +437,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _gained(self, start, end, loss, result):
         """Return whether training improved on its start from the data."""
-        if result.best_epoch == 0 or loss.__name__ != DEFAULT_LOSS:
+        if result.best_epoch == 0 or not loss.is_squared_error:
             return result.best_epoch > 0
         return gain_is_significant(start.errors, end.errors, start.variance)
 

@@ -151,8 +151,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         - An int of at least 2 is a number of folds, and an object with a method `split`
           a cross-validation splitter, such as :class:`~sklearn.model_selection.KFold`.
           Each sample is scored by a detector fitted without its fold, and the final
-          network is trained on all samples. This takes one more fit per fold and
-          holds out no samples from the final network, but the rate is approximate:
+          network is trained on all samples. `callbacks` are called in the fits of the
+          folds too, after that of the final network. This takes one more fit per fold
+          and holds out no samples from the final network, but the rate is approximate:
           see Notes.
 
     Attributes
@@ -425,6 +426,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """Split samples into pairs of training and test indices."""
         # A splitter of the user's stays as it is.
         splitter = copy.deepcopy(self.calibration)
+        if getattr(splitter, "random_state", 0) is None:
+            splitter.random_state = draw_seed(rng)
         if isinstance(splitter, Integral):
             splitter = KFold(splitter, shuffle=True, random_state=draw_seed(rng))
         folds = list(splitter.split(samples.X))

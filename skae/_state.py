@@ -1,12 +1,11 @@
 """The state of an estimator: what is copied, pickled, and kept on errors."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pickle import PicklingError
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from ._backend import read_values, unpickle_empty, write_network
+from ._backend import PickledLoss, read_values, unpickle_empty, write_network
 from ._training import OptimizerRecipe
 
 NETWORKS = ("encoder_", "decoder_", "autoencoder_")
@@ -14,35 +13,6 @@ _UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *NETWORKS)
 
 # Parameters that may be Keras objects, which nothing changes: clones share them.
 _SHARED = ("loss", "optimizer")
-
-
-@dataclass(frozen=True)
-class _PickledLoss:
-    """A Keras loss with all of its attributes.
-
-    Keras's own pickling drops some, and does not find unregistered classes again.
-
-    Parameters
-    ----------
-    kind : type
-        Its class.
-    attributes : dict
-        What it holds.
-    """
-
-    kind: type
-    attributes: dict
-
-    @classmethod
-    def of(cls, loss):
-        """Take a loss apart."""
-        return cls(type(loss), dict(vars(loss)))
-
-    def make(self):
-        """Make the loss again."""
-        loss = self.kind.__new__(self.kind)
-        vars(loss).update(self.attributes)
-        return loss
 
 
 def _pickled_optimizer(optimizer):
@@ -101,7 +71,7 @@ class StateMixin:
     def __getstate__(self):
         state = dict(super().__getstate__())
         if hasattr(self.loss, "get_config"):
-            state["loss"] = _PickledLoss.of(self.loss)
+            state["loss"] = PickledLoss.of(self.loss)
         if hasattr(self.optimizer, "get_config"):
             state["optimizer"] = _pickled_optimizer(self.optimizer)
         if "autoencoder_" in state:
@@ -113,7 +83,7 @@ class StateMixin:
     def __setstate__(self, state):
         state = dict(state)
         for name in _SHARED:
-            if isinstance(state[name], (_PickledLoss, OptimizerRecipe)):
+            if isinstance(state[name], (PickledLoss, OptimizerRecipe)):
                 state[name] = state[name].make()
         values = state.pop("_values", None)
         if values is None:

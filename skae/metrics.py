@@ -307,7 +307,8 @@ def _r2_score(X_true, X_pred):
     center = X_true.mean(axis=0, dtype=np.float64).astype(X_true.dtype)
     error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
     total = _squared_errors(X_true, center).sum(dtype=np.float64)
-    if total == 0:
+    # The mean of a constant feature is rounded.
+    if total == 0 or (X_true == X_true[0]).all():
         return float(error == 0)
     return float(1 - error / total)
 

@@ -286,3 +286,9 @@ def test_reconstruct(transformer, detector, X):
         np.testing.assert_allclose(back, expected, atol=1e-5)
     score = reconstruction_r2_score(X, transformer.reconstruct(X))
     assert score == pytest.approx(transformer.score(X))
+
+
+def test_a_single_validation_sample_does_not_replace_the_start():
+    X = np.random.RandomState(0).normal(size=(10, 5))
+    autoencoder = AutoencoderTransformer(2, random_state=0).fit(X)
+    assert autoencoder.best_epoch_ == 0

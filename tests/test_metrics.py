@@ -184,3 +184,10 @@ def test_roc_auc_of_other_labels(diagonal):
         outlier_roc_auc_scorer(Depth(), diagonal[0], np.repeat([1, 2], 60))
     with pytest.raises(ValueError, match="Without labels, use synthetic_outlier"):
         outlier_roc_auc_scorer(Depth(), diagonal[0], None)
+
+
+@pytest.mark.parametrize("value", [0.1, 7.3])
+def test_r2_of_constant_samples_whose_mean_is_rounded(value):
+    X = np.full((50, 4), value)
+    assert reconstruction_r2_score(X, X + 1e-7) == 0
+    assert reconstruction_r2_score(X, X) == 1

@@ -67,9 +67,10 @@ def test_bad_X_val(X, Estimator, small, bad):
     }.items(),
 )
 def test_bad_parameters(X, Estimator, parameter, values):
+    named = f"{parameter!r} parameter|Unknown {parameter}"
     for value in values:
         estimator = Estimator(**{parameter: value})
-        with pytest.raises(InvalidParameterError, match=f"{parameter!r} parameter"):
+        with pytest.raises(InvalidParameterError, match=named):
             estimator.fit(X)
         assert not hasattr(estimator, "n_features_in_")
 

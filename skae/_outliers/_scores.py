@@ -287,7 +287,8 @@ class CallableScore(Score):
         return self
 
     def anomaly(self, X, X_hat, Z):
-        anomaly = np.asarray(self.function(X, X_hat, Z))
+        # The function may write into its arguments, and X may be the user's own.
+        anomaly = np.asarray(self.function(X.copy(), X_hat, Z))
         if anomaly.shape != (len(X),):
             raise ValueError(
                 f"The outlier_score {self.name} returned an array of shape "

@@ -24,9 +24,11 @@ def gain_is_significant(errors_before, errors_after, variance):
     Returns
     -------
     bool
-        Whether the gain is significant.
+        Whether the gain is significant; never for a single sample.
     """
     gain = errors_before - errors_after
     n_samples = len(gain)
+    if n_samples < 2:
+        return False
     least = max(gain.std() / np.sqrt(n_samples), LEAST_GAIN * variance / n_samples)
     return bool(gain.mean() > least)

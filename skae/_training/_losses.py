@@ -68,6 +68,7 @@ class TrainingLoss:
                     self.config = losses.serialize(found)
         elif getattr(losses, getattr(found, "__name__", ""), None) is found:
             self.config = name = found.__name__
+        self.is_squared_error = self.config is not None and name == DEFAULT_LOSS
         # Name and class of a loss by Keras, or of a user's own.
         self.__name__ = name or getattr(found, "__name__", type(found).__name__)
         self.for_keras = self.config if isinstance(self.config, str) else found

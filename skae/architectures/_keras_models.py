@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._backend import (
+    PickledLoss,
     has_own_step,
     import_keras,
     leaf_layers,
@@ -611,6 +612,8 @@ class PickledModel:
         loss = optimizer = None
         if model.compiled:
             loss = model.loss
+            if isinstance(loss, keras.losses.Loss):
+                loss = PickledLoss.of(loss)
             if model.optimizer is not None:
                 optimizer = keras.optimizers.serialize(model.optimizer)
         registered = {
@@ -631,7 +634,9 @@ class PickledModel:
             write_network(model, self.values)
         if self.optimizer is not None or self.loss is not None:
             optimizer = self.optimizer and keras.optimizers.deserialize(self.optimizer)
-            model.compile(optimizer, loss=self.loss)
+            is_taken_apart = isinstance(self.loss, PickledLoss)
+            loss = self.loss.make() if is_taken_apart else self.loss
+            model.compile(optimizer, loss=loss)
         return model
 
 

@@ -393,7 +393,7 @@ def test_n_components(X):
     assert fit(architecture, X, n_components=4).n_components_ == 4
     message = errors_of(architecture, X, n_components=5)
     assert "5 components" in message
-    assert "its encoder gives 4. Leave n_components at None" in message
+    assert "its encoder returns 4. Leave n_components at None" in message
 
 
 def test_a_model_as_it_is_is_an_error(X):
@@ -868,3 +868,33 @@ def test_halves_that_were_built_by_a_call(X):
     networks = KerasArchitecture(model).build((64,))
     assert networks.encoder.input_shape == (None, 64)
     assert networks.decoder.input_shape == (None, 4)
+
+
+def test_loss_of_a_compiled_model_is_pickled_whole(X):
+    """Keras's own pickling loses the delta."""
+    model = keras.Sequential(
+        [keras.Input((64,)), keras.layers.Dense(2, name="code"), keras.layers.Dense(64)]
+    )
+    model.compile("adam", loss=keras.losses.Huber(delta=0.01))
+    autoencoder = AutoencoderTransformer(
+        architecture=KerasArchitecture(model, "code"), epochs=1, random_state=0
+    )
+    again = pickle.loads(pickle.dumps(autoencoder))
+    assert again.fit(X).history_ == autoencoder.fit(X).history_
+
+
+def test_a_subclass_of_squared_error_is_a_loss_of_its_own():
+    """What it weights more is reconstructed better than by PCA, which stays behind."""
+    X = np.random.RandomState(0).normal(size=(300, 2)) @ [[1, 0, 3], [0, 1, 3]]
+    X += np.random.RandomState(1).normal(scale=0.5, size=X.shape)
+
+    class Weighted(keras.losses.MeanSquaredError):
+        def call(self, y_true, y_pred):
+            weights = np.array([1e3, 1e-3, 1e-3], "f4")
+            return keras.ops.mean(keras.ops.square(y_true - y_pred) * weights, axis=-1)
+
+    autoencoder = AutoencoderTransformer(
+        1, loss=Weighted(), epochs=60, random_state=0
+    ).fit(X)
+    assert autoencoder.best_epoch_ > 0
+    assert ((X - autoencoder.reconstruct(X))[:, 0] ** 2).mean() < 0.1
