@@ -746,7 +746,7 @@ def test_warm_start(X):
     fitted.fit(X)
     assert fitted.history_["loss"][0] < before[-1]
     fitted.set_params(architecture__model__latent_dim=2)
-    with pytest.raises(ValueError, match="Set warm_start=False"):
+    with pytest.raises(ValueError, match="Fit with warm_start=False"):
         fitted.fit(X)
 
 
