@@ -491,7 +491,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     f"{self.n_components_} components, but {name}={asked!r}. {cure}"
                 )
         architecture = self._new_architecture()
-        if not _same_parameters(architecture, self.architecture_):
+        if not architecture.builds_like(self.architecture_):
             raise ValueError(
                 f"{going_on}, of {self.architecture_!r}, but "
                 f"architecture={architecture!r}. {cure}"
@@ -585,27 +585,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             f"<pre>{table}</pre></details>"
         )
         return lambda: diagram() + network
-
-
-def _same_parameters(one, other):
-    """Compare two architectures, sequences by what they hold."""
-    if type(one) is not type(other):
-        return False
-    theirs = other.get_params(deep=False)
-    return all(
-        _same(value, theirs[name]) for name, value in one.get_params(deep=False).items()
-    )
-
-
-def _same(one, other):
-    sequences = (list, tuple, np.ndarray)
-    if isinstance(one, sequences) and isinstance(other, sequences):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if one is other or type(one) is not type(other):
-        return one is other
-    if hasattr(one, "variables"):  # a copy of a Keras model is no equal of it
-        return [v.shape for v in one.variables] == [v.shape for v in other.variables]
-    return repr(one) == repr(other)
 
 
 def _default_batch_size(n_samples):

@@ -17,7 +17,8 @@ FLOORS = [
     ["_inference", "_ordered_codes", "_state"],
     ["_base"],
     ["_outlier_detector", "_transformer"],
-    ["inspection", "model_selection"],
+    ["model_selection"],
+    ["inspection"],
     ["__init__"],
 ]
 ROOMS = {name for rooms in FLOORS for name in rooms}

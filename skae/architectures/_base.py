@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -277,6 +278,28 @@ class BaseArchitecture(BaseEstimator, ABC):
             Whether earlier samples count too, as in `partial_fit`.
         """
 
+    def builds_like(self, other):
+        """Return whether another architecture has the same parameters.
+
+        Parameters
+        ----------
+        other : BaseArchitecture
+            The other architecture.
+
+        Returns
+        -------
+        bool
+            Whether class and parameters agree; lists and tuples by what they hold, and
+            Keras models by their class and the shapes of their variables.
+        """
+        if type(self) is not type(other):
+            return False
+        theirs = other.get_params(deep=False)
+        return all(
+            _are_alike(value, theirs[name])
+            for name, value in self.get_params(deep=False).items()
+        )
+
     def summary(self, sample_shape, n_components=None, *, print_fn=print):
         """Print layers, shapes, numbers of parameters and the compression factor.
 
@@ -293,6 +316,17 @@ class BaseArchitecture(BaseEstimator, ABC):
         if n_components is None and not self.brings_n_components:
             n_components = 2
         print_fn(describe(self.build(sample_shape, n_components, random_state=0)))
+
+
+def _are_alike(one, other):
+    sequences = (list, tuple, np.ndarray)
+    if isinstance(one, sequences) and isinstance(other, sequences):
+        return len(one) == len(other) and all(map(_are_alike, one, other))
+    if one is other or type(one) is not type(other):
+        return one is other
+    if hasattr(one, "variables"):  # a copy of a Keras model is no equal of it
+        return [v.shape for v in one.variables] == [v.shape for v in other.variables]
+    return repr(one) == repr(other)
 
 
 def describe(networks):

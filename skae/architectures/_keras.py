@@ -10,13 +10,11 @@ from sklearn.base import clone
 from .._backend import has_own_step, ignores_training, import_keras
 from ._base import BaseArchitecture, Networks
 from ._keras_models import (
-    PickledModel,
     as_graph,
     as_trained_by_keras,
     build,
     check_has_weights,
     check_is_model,
-    check_nothing_shared,
     check_runs_its_halves,
     copy_halves,
     copy_model,
@@ -25,6 +23,7 @@ from ._keras_models import (
     is_subclass,
     reshaped,
 )
+from ._keras_pickling import PickledModel, check_nothing_shared
 
 # Parameters of a SciKeras wrapper, with their defaults, for which the estimator has
 # its own.
