@@ -227,7 +227,7 @@ def test_the_data_format_of_keras_does_not_matter():
         ((4, 9), {"kernel_size": 5}, ["(5, 5)", "(4, 9)", "kernel_size smaller"]),
         ((8, 8), {"kernel_size": (3, 3, 3)}, ["kernel_size=(3, 3, 3)", "rank=2"]),
         ((8, 8), {"kernel_size": (3, 0)}, ["kernel_size", "positive", "(3, 0)"]),
-        ((8, 8), {"filters": ()}, ["filters", "one positive int or more", "()"]),
+        ((8, 8), {"filters": ()}, ["filters", "at least one positive int", "()"]),
         ((8, 8), {"filters": (8, 2.5)}, ["filters", "(8, 2.5)"]),
         ((8, 8), {"activation": "rleu"}, ["rleu"]),
     ],

@@ -107,7 +107,7 @@ def test_flat_rows():
         ((30,), {"input_shape": (7, 4)}, ["(7, 4)", "28", "30"]),
         ((30,), {"input_shape": (30,)}, ["(30,)", "(time, features)"]),
         ((6, 5), {"input_shape": (5, 6)}, ["(5, 6)", "(6, 5)", "Leave input_shape"]),
-        ((6, 5), {"units": ()}, ["units", "one positive int or more"]),
+        ((6, 5), {"units": ()}, ["units", "at least one positive int"]),
         ((6, 5), {"units": (4, -1)}, ["units", "(4, -1)"]),
         ((6, 5), {"n_components": None}, ["n_components"]),
     ],
