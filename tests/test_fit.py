@@ -242,6 +242,27 @@ class TestWarmStartAndPartialFit:
         np.testing.assert_array_equal(state, before["_rng"].get_state()[1])
 
 
+    @pytest.mark.parametrize("method", ["fit", "first fit"])
+    def test_an_error_while_training_loses_nothing(self, X, small, method):
+        class Fails(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if epoch == 1:
+                    raise RuntimeError("in the second epoch")
+
+        autoencoder = AutoencoderTransformer(warm_start=True, **small)
+        if method == "fit":
+            autoencoder.fit(X)
+            before, history = weights(autoencoder), autoencoder.history_
+        autoencoder.set_params(callbacks=[Fails()], epochs=3)
+        with pytest.raises(RuntimeError, match="second epoch"):
+            autoencoder.fit(X)
+        if method == "fit":
+            np.testing.assert_equal(weights(autoencoder), before)
+            assert autoencoder.history_ == history
+        else:
+            assert not hasattr(autoencoder, "autoencoder_")
+
+
 class TestOneRandomState:
     def test_with_any_number_of_jobs(self):
         """joblib gives workers a memory map of more than 1 MB."""
