@@ -241,7 +241,6 @@ class TestWarmStartAndPartialFit:
         state = detector._rng.get_state()[1]
         np.testing.assert_array_equal(state, before["_rng"].get_state()[1])
 
-
     @pytest.mark.parametrize("method", ["fit", "first fit"])
     def test_an_error_while_training_loses_nothing(self, X, small, method):
         class Fails(keras.callbacks.Callback):
