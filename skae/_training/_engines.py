@@ -253,11 +253,12 @@ def _has_penalties(model, x):
 
     Some layers do in training only, and some backends keep no trace of it.
     """
+    mode = {} if ignores_training(model) else {"training": True}
     *_, penalties = model.stateless_call(
         model.trainable_variables,
         model.non_trainable_variables,
         x,
-        training=True,
         return_losses=True,
+        **mode,
     )
     return bool(penalties)

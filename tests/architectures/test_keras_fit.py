@@ -7,7 +7,6 @@ does not matter, and compared loss by loss.
 import keras
 import numpy as np
 import pytest
-from _helpers import weights
 from scikeras.wrappers import KerasRegressor
 
 from skae import AutoencoderTransformer
@@ -195,7 +194,7 @@ def own_activation(x):
 
 
 class OwnRegularizer(keras.regularizers.Regularizer):
-    def __call__(self):
+    def __call__(self, weights):
         return 0.2 * keras.ops.mean(keras.ops.abs(weights))
 
     def get_config(self):
