@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
-from skae._outliers._scores import make_score
+from skae._outliers._scores import draw_samples, make_score
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.metrics import reconstruction_error
 
@@ -84,7 +84,8 @@ class PCADetector(OutlierMixin, BaseEstimator):
         for share in (0.5, 0.9):
             n_components = min(np.searchsorted(shares, share) + 1, X.shape[1])
             pca = PCA(n_components).fit(X)
-            score = make_score("fused").fit(*self._triple(pca, X), random_state=0)
+            drawn = X[draw_samples(*X.shape, 0)]
+            score = make_score("fused").fit(*self._triple(pca, drawn))
             self.members_.append((pca, score))
         return self
 
