@@ -823,3 +823,13 @@ def test_a_callable_score_cannot_change_the_samples(rows):
     samples = rows.copy()
     quick(outlier_score=score).fit(samples).score_samples(samples)
     np.testing.assert_array_equal(samples, rows)
+
+
+def test_a_shuffled_splitter_without_a_seed_follows_random_state(rows):
+    before = np.random.get_state()[1].copy()
+    offsets = [
+        quick(calibration=KFold(2, shuffle=True), random_state=0).fit(rows).offset_
+        for _ in range(2)
+    ]
+    assert offsets[0] == offsets[1]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
