@@ -1,6 +1,7 @@
 """What both estimators share: parameters, `fit` and `partial_fit`, inference."""
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -29,6 +31,7 @@ from ._training import (
     FitData,
     RowSource,
     SklearnCallbacks,
+    Start,
     TrainingLoss,
     TrainingOptions,
     gain_is_significant,
@@ -45,6 +48,8 @@ from .metrics import _r2_score, _squared_errors
 INITIAL_BYTES = 2**28
 # Validation samples by which the start and the end of training are compared.
 MAX_JUDGED_SAMPLES = 10_000
+# From so many on, it is worth a warning that training gained nothing.
+MIN_JUDGED_SAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,6 @@ class _Judgement:
 
     Parameters
     ----------
-    values : list of ndarray
-        Values of the autoencoder's variables.
     errors : ndarray of shape (n_samples,)
         Squared errors of the samples.
     variance : float
@@ -63,7 +66,6 @@ class _Judgement:
         R² of the samples; NaN for a single one.
     """
 
-    values: list
     errors: np.ndarray
     variance: float
     score: float
@@ -85,7 +87,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         "loss": [str, callable, None],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"]), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -208,26 +213,33 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             shape, or if the output layer cannot reach its values. What was fitted
             before stays as it was.
         """
-        # scikit-learn's own callbacks; None before version 1.9.
-        context = self._init_callback_context(max_subtasks=self.epochs)
-        if context is not None:
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         warm = self.warm_start and hasattr(self, "autoencoder_")
         with self._restored_on_error():
             self._rng = self._new_rng()
             data = self._prepare(X, X_val, reset=not warm)
             loss = self._begin(data.train, warm)
-            from_data = not warm and self._initialize(data.train)
-            start = self._judge(data.val) if from_data else None
+            options = self._training_options(data, loss)
+            # scikit-learn's own callbacks; None before version 1.9.
+            context = self._init_callback_context(max_subtasks=options.epochs)
+            if context is not None:
+                context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            starts = [] if warm else self._starts(data.train)
+            reference = self._judge(data.val) if starts else None
             result = self._train(
                 data,
-                self._training_options(data, loss),
+                options,
+                starts=starts,
                 observers=self._observers(context, X, y, data),
             )
             end = self._judge(data.val)
-            if start is not None and not self._gained(start, end, loss, result):
-                result, end = self._return_to(start, data, result), start
-            self._set_training_result(result, start, end)
+            if reference is not None and not self._gained(reference, end, loss, result):
+                if len(starts) > 1 and len(reference.errors) >= MIN_JUDGED_SAMPLES:
+                    self._warn_of_no_gain(starts)
+                result = self._return_to(starts[0], data, result)
+                end = reference
+            if not warm:
+                self.start_ = result.start
+            self._set_training_result(result, reference, end)
             self._finish_fit(data, warm, result.interrupted)
         if context is not None:
             context.call_on_fit_task_end(
@@ -272,12 +284,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             data = FitData(samples, None, None, samples)
             loss = self._begin(samples, warm=not first)
             if first:
-                self._initialize(samples)
+                self.start_ = self._initialize(samples)
             options = replace(
                 self._training_options(data, loss),
                 epochs=1,
                 patience=None,
-                anneal=False,
+                peak_learning_rate=None,
                 callbacks=(),
                 optimizer_state=None if first else self._optimizer_state,
             )
@@ -381,9 +393,31 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.n_components_ = self._networks.n_components
 
     def _initialize(self, samples):
-        """Let the architecture set weights from samples; return whether it did."""
+        """Let the architecture set weights from samples; return what it calls them."""
         X = samples.take(samples.draw(INITIAL_BYTES, self._rng))
-        return bool(self.architecture_.initialize(self._networks, X))
+        name = self.architecture_.initialize(self._networks, X)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(
+                f"initialize of {type(self.architecture_).__name__} has to return the "
+                f"name of the initial weights, a str, or None, got {name!r}."
+            )
+        return name
+
+    def _starts(self, samples):
+        """Set weights from samples; return them, and others to try, if there are any.
+
+        They are none where the weights stay as built.
+        """
+        variables = self.autoencoder_.variables
+        random = Start("random", read_values(variables))
+        name = self._initialize(samples)
+        if name is None:
+            return []
+        starts = [Start(name, read_values(variables))]
+        # Nested dropout has its order from the first weights.
+        if self.architecture_.tries_random_start and not self._codes_are_ordered:
+            starts.append(random)
+        return starts
 
     def _training_options(self, data, loss):
         """Resolve the parameters of training."""
@@ -393,27 +427,39 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             check_reachable(data.val.value_range, self.decoder_, loss, "X_val")
         optimizer = self._networks.optimizer
         optimizer = self.optimizer if optimizer is None else optimizer
-        batch_size, patience = self.batch_size, self.patience
+        epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
         if batch_size == "auto":
             batch_size = _default_batch_size(len(train))
+        n_batches = len(train) / batch_size
+        if epochs == "auto":
+            epochs = int(np.clip(8000 / n_batches, 20, 150))
         if patience == "auto":
-            patience = _default_patience(len(train) / batch_size)
+            patience = max(10, epochs // 2)
+        # Callbacks may set the learning rate themselves.
+        own_rate = self.learning_rate is not None or optimizer is not None
+        own_rate |= bool(self.callbacks)
+        peak = None if own_rate else self.architecture_.peak_learning_rate
         return TrainingOptions(
             loss=loss,
             optimizer=make_optimizer(optimizer, self.learning_rate),
-            epochs=self.epochs,
+            epochs=epochs,
             batch_size=min(batch_size, len(train)),
             patience=patience,
-            anneal=self.learning_rate is None and optimizer is None,
+            peak_learning_rate=peak,
             callbacks=tuple(self.callbacks or ()),
             verbose=self.verbose,
         )
 
-    def _train(self, data, options, *, observers=(), widen=False):
+    def _train(self, data, options, *, starts=(), observers=(), widen=False):
         """Train the networks and finalize them."""
         with clipping_lifted(self._networks):
             result = train(
-                self._networks, data, options, rng=self._rng, observers=observers
+                self._networks,
+                data,
+                options,
+                rng=self._rng,
+                starts=starts,
+                observers=observers,
             )
         self._finalize(data.train, widen)
         return result
@@ -429,25 +475,37 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         X = val.X[val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]]
         X_hat = self._reconstruct(X)
         return _Judgement(
-            read_values(self.autoencoder_.variables),
             _squared_errors(X, X_hat),
             float(X.var(axis=0, dtype=np.float64).sum()),
             _r2_score(X, X_hat) if len(X) > 1 else math.nan,
         )
 
-    def _gained(self, start, end, loss, result):
-        """Return whether training improved on its start from the data."""
-        if result.best_epoch == 0 or not loss.is_squared_error:
-            return result.best_epoch > 0
-        return gain_is_significant(start.errors, end.errors, start.variance)
+    def _gained(self, reference, end, loss, result):
+        """Return whether training improved on the start from the data."""
+        better = result.best_loss < result.reference_loss
+        if not better or not loss.is_squared_error:
+            return better
+        return gain_is_significant(reference.errors, end.errors, reference.variance)
+
+    def _warn_of_no_gain(self, starts):
+        first, *others = (start.name for start in starts)
+        warnings.warn(
+            f"Training from {first} and from {' and from '.join(others)} initial "
+            "weights did not reconstruct the validation samples better than "
+            f"{first} does without training, which is kept. Try more epochs, larger "
+            "hidden layers or another n_components; if that changes nothing, the "
+            f"structure of X is linear, and {first} is sufficient.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
     def _return_to(self, start, data, result):
-        """Put the start back, learned from all samples: none has to judge any more."""
+        """Put a start back, learned from all samples: none has to judge any more."""
         write_network(self.autoencoder_, start.values)
         if not data.val_is_given:
             self._initialize(data.learnable)
         self._finalize(data.learnable)
-        return replace(result, best_epoch=0, optimizer_state=None)
+        return replace(result, start=start.name, best_epoch=0, optimizer_state=None)
 
     def _set_training_result(self, result, start=None, end=None):
         """Set the fitted attributes that describe training."""
@@ -590,8 +648,3 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 def _default_batch_size(n_samples):
     """Return a power of two: at most a hundredth of the samples, within 32 and 256."""
     return int(np.clip(2 ** int(np.log2(max(n_samples / 100, 1))), 32, 256))
-
-
-def _default_patience(n_batches):
-    """Return the number of epochs in 1,000 batches, clipped to [10, 30]."""
-    return int(np.clip(1000 / n_batches, 10, 30))

@@ -71,11 +71,14 @@ class AutoencoderTransformer(
         The name of a Keras optimizer, or an instance, of which each fit uses a copy.
         None is the optimizer that the architecture brings, else Adam.
     learning_rate : float, default=None
-        Learning rate. None is the default of the optimizer. If neither `optimizer` nor
-        `learning_rate` is given, it is multiplied by 0.3 whenever half of `patience`
-        has passed without a better validation loss.
-    epochs : int, default=200
-        Maximum number of epochs, that is passes over the training samples.
+        Learning rate. None is the default of the optimizer. If `optimizer` and
+        `callbacks` are None too, the learning rate rises to a peak in the first tenth
+        of `epochs`, and then falls to zero along half a cosine (I. Loshchilov and F.
+        Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017). The
+        peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures.
+    epochs : int or "auto", default="auto"
+        Maximum number of epochs, that is passes over the training samples. "auto" is
+        the number of epochs in 8,000 batches, clipped to [20, 150].
     batch_size : int or "auto", default="auto"
         Number of samples of a batch. "auto" is the largest power of two that is at most
         a hundredth of the number of training samples, clipped to [32, 256].
@@ -84,8 +87,8 @@ class AutoencoderTransformer(
         none, and the weights of the last epoch are kept.
     patience : int, "auto" or None, default="auto"
         Number of epochs without a better validation loss after which training stops.
-        "auto" is the number of epochs in 1,000 batches, clipped to [10, 30]. None runs
-        all epochs. The weights of the best epoch are kept in each case.
+        "auto" is half of `epochs`, but at least 10. None runs all epochs. The weights
+        of the best epoch are kept in each case.
     callbacks : list of keras.callbacks.Callback, default=None
         Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
@@ -128,9 +131,14 @@ class AutoencoderTransformer(
         R² of the validation samples, see `score`, by the weights that were kept. None
         without validation samples, after `partial_fit` and after `truncate`; NaN for a
         single one.
+    start_ : str or None
+        From which initial weights the kept ones were trained. "pca" or "random" with
+        `DenseArchitecture`, see its parameter `start`; "pca" with a `best_epoch_` of 0
+        is PCA itself. None where the architecture computes none from the data.
     start_validation_score_ : float or None
-        R² of the same samples before training, where training started from the data:
-        with `DenseArchitecture`, the score of PCA. The start is kept unless the squared
+        R² of the same samples before training, where the architecture computes initial
+        weights from the data: with `DenseArchitecture`, the score of PCA. It is kept,
+        whichever start was trained from, unless the squared
         errors of the validation samples decrease by more than their standard error and,
         summed over the samples, by more than half the variance of one; it is then
         fitted again to all samples. None where training did not start from the data, or
@@ -206,7 +214,7 @@ class AutoencoderTransformer(
         loss=None,
         optimizer=None,
         learning_rate=None,
-        epochs=200,
+        epochs="auto",
         batch_size="auto",
         validation_fraction=0.1,
         patience="auto",

@@ -25,7 +25,7 @@ def small():
     """Parameters that make a fit quick."""
     return {
         "n_components": 3,
-        "architecture": DenseArchitecture((16,), anchor=None),
+        "architecture": DenseArchitecture((16,), start="random"),
         "epochs": 3,
         "random_state": 0,
     }

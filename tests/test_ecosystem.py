@@ -57,7 +57,9 @@ def test_column_transformer_and_feature_union(X, small):
         ),
     ],
 )
-@pytest.mark.parametrize("architecture", [None, DenseArchitecture((16,), anchor=None)])
+@pytest.mark.parametrize(
+    "architecture", [None, DenseArchitecture((16,), start="random")]
+)
 def test_grid_search(X, grid, expected, architecture):
     autoencoder = AutoencoderTransformer(
         4, architecture=architecture, epochs=40, random_state=0
@@ -82,7 +84,7 @@ def test_html_shows_the_network(X, small):
 
 def test_grid_search_over_architectures(X):
     sizes = [(16,), (4,), ()]
-    grid = {"architecture": [DenseArchitecture(s, anchor=None) for s in sizes]}
+    grid = {"architecture": [DenseArchitecture(s, start="random") for s in sizes]}
     search = GridSearchCV(AutoencoderTransformer(epochs=2, random_state=0), grid, cv=2)
     search.fit(X)
     assert np.unique(search.cv_results_["mean_test_score"]).size == 3

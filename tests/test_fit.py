@@ -73,7 +73,7 @@ class TestTheStart:
 
     @pytest.mark.parametrize(
         "architecture",
-        [DenseArchitecture((8,), anchor=None), VariationalArchitecture((8,))],
+        [DenseArchitecture((8,), start="random"), VariationalArchitecture((8,))],
     )
     def test_there_is_none_without_data(self, X, architecture):
         autoencoder = AutoencoderTransformer(
@@ -86,7 +86,7 @@ class TestTheStart:
         class FromData(BaseArchitecture):
             calls = []
 
-            def __init__(self, report=True):
+            def __init__(self, report=None):
                 self.report = report
 
             def build_networks(self, sample_shape, n_components, output_activation):
@@ -102,7 +102,7 @@ class TestTheStart:
                 self.calls.append(len(X))
                 return self.report
 
-        for report, calls in ((True, [270, 300]), (False, [270])):
+        for report, calls in (("zeros", [270, 300]), (None, [270])):
             FromData.calls.clear()
             autoencoder = AutoencoderTransformer(
                 2,
@@ -111,8 +111,12 @@ class TestTheStart:
                 learning_rate=1e-12,
                 random_state=0,
             ).fit(X)
-            assert (autoencoder.start_validation_score_ is not None) == report
+            has_start = autoencoder.start_validation_score_ is not None
+            assert has_start == (report is not None)
+            assert autoencoder.start_ == report
             assert FromData.calls == calls
+        with pytest.raises(TypeError, match=r"initialize.*str or None.*got True"):
+            AutoencoderTransformer(2, architecture=FromData(True)).fit(X)
 
 
 class TestValidationScore:

@@ -6,6 +6,7 @@ from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
 from ._optimizers import OptimizerRecipe, make_optimizer
+from ._race import Start
 
 __all__ = [
     "DEFAULT_LOSS",
@@ -14,6 +15,7 @@ __all__ = [
     "OptimizerRecipe",
     "RowSource",
     "SklearnCallbacks",
+    "Start",
     "TrainingLoss",
     "TrainingOptions",
     "TrainingResult",

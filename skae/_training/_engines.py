@@ -9,7 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sklearn.utils import gen_batches
 
-from .._backend import has_own_step, ignores_training, import_keras, read_values
+from .._backend import (
+    has_own_step,
+    ignores_training,
+    import_keras,
+    read_values,
+    write_network,
+    write_values,
+)
 from ._program import Program
 from ._program_cache import POOL, may_use_xla, program_key
 
@@ -106,6 +113,7 @@ class CompiledEngine:
         self.program = program
         self.autoencoder = program.autoencoder
         self.optimizer = program.optimizer
+        self.batch_size = program.batch_size
         self.block_rows = block_batches * program.batch_size
         self.key = key
 
@@ -113,7 +121,11 @@ class CompiledEngine:
         """Return the values of the network's variables after the last epoch."""
         return self._values
 
-    def run_epoch(self, samples, order):
+    def restart(self, values):
+        """Go back to a new optimizer, and to given values of the network."""
+        self.program.restart(values)
+
+    def run_epoch(self, samples, order, *, silent=False):
         """Train on all batches; return the epoch's mean losses by name."""
         size = self.block_rows if self.program.block_batches else None
         self.program.reset_metrics()
@@ -185,22 +197,29 @@ class KerasEngine:
         )
         self._has_penalties = None  # until there is a sample to find out with
         self.optimizer.build(autoencoder.trainable_variables)
+        self._optimizer_values = read_values(self.optimizer.variables)
         autoencoder.compile(self.optimizer, loss=loss, metrics=[reconstruction])
 
     def snapshot(self):
         """Return the values of the network's variables after the last epoch."""
         return read_values(self.autoencoder.variables)
 
-    def run_epoch(self, samples, order):
+    def restart(self, values):
+        """Go back to a new optimizer, and to given values of the network."""
+        write_network(self.autoencoder, values)
+        write_values(self.optimizer.variables, self._optimizer_values)
+
+    def run_epoch(self, samples, order, *, silent=False):
         """Train on batches until a callback stops it; return mean losses by name."""
+        hooks = import_keras().callbacks.Callback() if silent else self.hooks
         sums, n_seen = Counter(), 0
         for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
             x = samples.take(order[batch])
-            self.hooks.on_train_batch_begin(i)
+            hooks.on_train_batch_begin(i)
             logs = self._on_batch("train", x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             n_seen += len(x)
-            self.hooks.on_train_batch_end(i, logs)
+            hooks.on_train_batch_end(i, logs)
             if self.autoencoder.stop_training:
                 break
         return self._means(sums, n_seen)

@@ -1,5 +1,6 @@
 """The loop over epochs: networks, data and options in, a frozen result out."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._backend import read_values, write_values
+from .._backend import read_values, write_network, write_values
 from ._callbacks import KerasCallbacks, ProgressLine
 from ._engines import choose_engine
 from ._optimizers import OptimizerState
+from ._race import choose_start
 
-# Factor of the learning rate where it is lowered.
-ANNEALING = 0.3
+# Share of the epochs in which the learning rate rises to its peak.
+WARM_UP = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class TrainingResult:
     optimizer_state : OptimizerState or None
         With which a later training goes on. None where the weights that stay are not
         those of the last step: moments and iterations belong to other weights then.
+    start : str or None
+        Name of the start that was chosen, if there was one to choose.
+    reference_loss, best_loss : float
+        Validation loss of the network as it was given, and the loss of the weights that
+        stay. The first is infinite without validation samples.
     """
 
     history: dict
@@ -41,6 +48,9 @@ class TrainingResult:
     best_epoch: int
     interrupted: bool
     optimizer_state: OptimizerState | None
+    start: str | None
+    reference_loss: float
+    best_loss: float
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,9 @@ class TrainingOptions:
     optimizer_state : OptimizerState or None
         Moments and iterations to go on with. A constant learning rate is that of
         `optimizer`, whatever rate an earlier training ended with.
-    anneal : bool
-        Whether to multiply the learning rate by 0.3 after half of the patience without
-        a better validation loss.
+    peak_learning_rate : float or None
+        The learning rate rises to it in the first tenth of the epochs, and falls to
+        zero along half a cosine. None leaves the learning rate to the optimizer.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     verbose : int
@@ -75,12 +85,12 @@ class TrainingOptions:
     batch_size: int
     patience: int | None = None
     optimizer_state: OptimizerState | None = None
-    anneal: bool = False
+    peak_learning_rate: float | None = None
     callbacks: Sequence = ()
     verbose: int = 0
 
 
-def train(networks, data, options, *, rng, observers=()):
+def train(networks, data, options, *, rng, starts=(), observers=()):
     """Train an autoencoder to reconstruct its input.
 
     The weights of the epoch with the best validation loss stay, or without validation
@@ -97,6 +107,8 @@ def train(networks, data, options, *, rng, observers=()):
         How to train.
     rng : numpy.random.RandomState
         Shuffles the samples before each epoch.
+    starts : sequence of Start
+        What to choose from if there are several; the network has the first of them.
     observers : sequence of Observer
         Run during training.
 
@@ -121,10 +133,18 @@ def train(networks, data, options, *, rng, observers=()):
     engine = choose_engine(networks, data.train, options, keras_callbacks)
     if options.optimizer_state is not None:
         options.optimizer_state.restore(engine.optimizer)
+    reference_loss = np.inf
+    if data.val is not None:
+        reference_loss = engine.evaluate(data.val, silent=True)["loss"]
+    start = starts[0].name if starts else None
+    if len(starts) > 1:
+        chosen = choose_start(engine, data, starts, rng)
+        write_network(autoencoder, chosen.values)
+        start = chosen.name
     run = _Run(engine, autoencoder, data, options)
     run.train(rng, observers)
     write_values(autoencoder.variables, run.final_values())
-    result = run.result()
+    result = run.result(start, reference_loss)
     engine.close()
     for observer in observers:
         observer.on_train_end(run.logs)
@@ -154,7 +174,7 @@ class _Run:
         self.history = {"loss": []} | ({} if data.val is None else {"val_loss": []})
         self.logs = {}
         self.interrupted = False
-        self.epoch = self.best_epoch = self.last_annealed = 0
+        self.epoch = self.best_epoch = 0
         self.best_loss = np.inf
         self.best_values = read_values(autoencoder.variables)
 
@@ -170,14 +190,14 @@ class _Run:
             for self.epoch in range(1, n_epochs + 1):
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
+                if self.options.peak_learning_rate is not None:
+                    self._set_learning_rate()
                 finite = self._run_epoch(rng)
                 # Each hook runs, also after one that asked to stop.
                 wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
                 if not finite:
                     self._warn_of_divergence()
                 waited = self.epoch - self.best_epoch
-                if self.options.anneal and patience and waited > 0:
-                    self._anneal(patience)
                 if not finite or any(wishes) or (patience and waited >= patience):
                     break
         except KeyboardInterrupt:
@@ -206,11 +226,15 @@ class _Run:
             self._keep(logs["loss"], values)
         return finite
 
-    def _anneal(self, patience):
-        """Lower the learning rate after half of the patience without a better loss."""
-        if self.epoch - max(self.best_epoch, self.last_annealed) >= patience / 2:
-            self.last_annealed = self.epoch
-            self.engine.optimizer.learning_rate *= ANNEALING
+    def _set_learning_rate(self):
+        """Set the learning rate of this epoch, that of the schedule at its middle."""
+        progress = (self.epoch - 0.5) / self.options.epochs
+        if progress < WARM_UP:
+            factor = progress / WARM_UP
+        else:
+            angle = math.pi * (progress - WARM_UP) / (1 - WARM_UP)
+            factor = (1 + math.cos(angle)) / 2
+        self.engine.optimizer.learning_rate = factor * self.options.peak_learning_rate
 
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values
@@ -219,7 +243,7 @@ class _Run:
     def _keeps_last_epoch(self):
         return not self.interrupted and self.best_epoch == self.epoch
 
-    def result(self):
+    def result(self, start, reference_loss):
         """Return what the training did, once it has ended."""
         state = None
         if self._keeps_last_epoch:
@@ -230,6 +254,9 @@ class _Run:
             self.best_epoch,
             self.interrupted,
             state,
+            start,
+            reference_loss,
+            self.best_loss,
         )
 
     def final_values(self):

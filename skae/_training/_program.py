@@ -44,12 +44,26 @@ class Program:
         self._metrics = [m for part in leaf_layers(autoencoder) for m in part.metrics]
         optimizer.build(autoencoder.trainable_variables)
         self.initial_optimizer_values = read_values(optimizer.variables)
+        self.learning_rate = constant_learning_rate(optimizer)
 
     @property
     def n_values(self):
         """Number of values that the variables hold."""
         variables = [*self.autoencoder.variables, *self.optimizer.variables]
         return sum(math.prod(variable.shape) for variable in variables)
+
+    def restart(self, values):
+        """Go back to a new optimizer, and to given values of the network's variables.
+
+        Parameters
+        ----------
+        values : list
+            One for each variable of the autoencoder.
+        """
+        write_network(self.autoencoder, values)
+        write_values(self.optimizer.variables, self.initial_optimizer_values)
+        if self.learning_rate is not None:
+            self.optimizer.learning_rate = self.learning_rate
 
     def start_from(self, autoencoder, optimizer):
         """Take over weights and learning rate, and nothing from an earlier fit.
@@ -61,12 +75,8 @@ class Program:
         optimizer : keras.optimizers.Optimizer
             A like optimizer, not yet used.
         """
-        weights = [variable.value for variable in autoencoder.variables]
-        write_network(self.autoencoder, weights)
-        write_values(self.optimizer.variables, self.initial_optimizer_values)
-        learning_rate = constant_learning_rate(optimizer)
-        if learning_rate is not None:
-            self.optimizer.learning_rate = learning_rate
+        self.learning_rate = constant_learning_rate(optimizer)
+        self.restart([variable.value for variable in autoencoder.variables])
 
     @cached_property
     def _train_block(self):

@@ -109,6 +109,12 @@ class BaseArchitecture(BaseEstimator, ABC):
         Whether `build_networks` has a parameter `ordered`. If that is True, training
         drops the last components of codes at random, so that the first ones learn to
         reconstruct without them. False by default.
+    peak_learning_rate : float
+        The learning rate to which training rises, and from which it falls to zero,
+        where no optimizer, learning rate or callbacks are given. 0.001 by default.
+    tries_random_start : bool
+        Whether a fit also tries the weights as built where `initialize` sets others,
+        and trains from the better of the two. False by default.
 
     See Also
     --------
@@ -135,6 +141,8 @@ class BaseArchitecture(BaseEstimator, ABC):
 
     brings_n_components = False
     orders_codes = False
+    peak_learning_rate = 0.001
+    tries_random_start = False
 
     _parameter_constraints: dict = {}
 
@@ -246,6 +254,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         Called before the first epoch of a fit from scratch. Training then has to
         improve on this start: where it does not, on validation samples, the start is
         kept, and this method is called again with the validation samples among X.
+        Where `tries_random_start` is True, the weights as built are a second start.
 
         Parameters
         ----------
@@ -257,10 +266,12 @@ class BaseArchitecture(BaseEstimator, ABC):
 
         Returns
         -------
-        bool
-            Whether weights were set. If False, there is no start to compare with.
+        str or None
+            Name of the start, which becomes ``start_`` of the estimator if training
+            goes on from it. None if no weights were set: there is no start to compare
+            with then.
         """
-        return False
+        return None
 
     def finalize(self, networks, blocks, *, widen=False):
         """Adapt trained networks to training samples; by default, leave them.

@@ -3,6 +3,7 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
@@ -47,16 +48,23 @@ class DenseArchitecture(BaseArchitecture):
     decoder_hidden_layer_sizes : int or array-like of int, default=None
         Units of the hidden layers of the decoder, from the code to the data. None
         mirrors the encoder.
-    anchor : {"auto", "pca"} or None, default="auto"
-        "pca" starts training from a PCA of the training samples [2]_: encoder and
-        decoder are the whitened linear map of PCA plus a network whose last layer
-        starts at zero, so the first reconstruction is that of PCA. Without hidden
-        layers there is no such network: only the map is trained. "auto" is "pca" where
-        code and output are linear and no weights are tied, else None, which starts from
-        random weights. With `partial_fit`, PCA is fitted to the samples of the first
-        call. It is fitted to at most 256 MB of samples, chosen at random.
+    start : {"auto", "pca", "random"}, default="auto"
+        Initial weights. "random" draws them. With the other two, encoder and decoder
+        are each a linear map plus a network, and "pca" starts from a PCA of the
+        training samples [2]_: the map is the whitened one of PCA, and the last layer of
+        the network is zero, so the first reconstruction is that of PCA. "auto" trains
+        for a short while from there and from random weights with a linear map of zero,
+        and goes on from the start with the lower validation loss; ``start_`` of the
+        estimator names it. Curved data need the random start, since PCA can be a local
+        minimum. Whichever is chosen, PCA is kept if training does not improve on its
+        reconstruction of the validation samples.
+        Ordered components and `partial_fit` start from PCA, the latter from that of
+        the samples of the first call. Without hidden layers only the linear map is
+        trained, from PCA. PCA is fitted to at most 256 MB of samples, chosen at random.
         After training, the input of hidden layers is clipped to the range of the
         training samples and of their codes, so that networks extrapolate linearly.
+        "auto" is "random" where code or output are not linear or weights are tied:
+        PCA is no start for such networks, and "pca" raises a ValueError.
     tied_weights : bool, default=False
         Whether the layers of the decoder use the transposed kernels of the encoder's.
     normalization : {"batch", "layer"} or None, default=None
@@ -119,7 +127,7 @@ class DenseArchitecture(BaseArchitecture):
         "activation": [str],
         "latent_activation": [str],
         "output_activation": [str],
-        "anchor": [StrOptions({"auto", "pca"}), None],
+        "start": [StrOptions({"auto", "pca", "random"})],
         "tied_weights": ["boolean"],
         "normalization": [StrOptions({"batch", "layer"}), None],
         "dropout": _SHARE,
@@ -132,6 +140,13 @@ class DenseArchitecture(BaseArchitecture):
     }
 
     orders_codes = True
+    peak_learning_rate = 0.003
+
+    @property
+    def tries_random_start(self):
+        """Whether a fit also tries random weights: where `start` is "auto"."""
+        sizes = self.hidden_layer_sizes
+        return self.start == "auto" and (isinstance(sizes, str) or np.size(sizes) > 0)
 
     def __init__(
         self,
@@ -141,7 +156,7 @@ class DenseArchitecture(BaseArchitecture):
         output_activation="auto",
         *,
         decoder_hidden_layer_sizes=None,
-        anchor="auto",
+        start="auto",
         tied_weights=False,
         normalization=None,
         dropout=0.0,
@@ -157,7 +172,7 @@ class DenseArchitecture(BaseArchitecture):
         self.latent_activation = latent_activation
         self.output_activation = output_activation
         self.decoder_hidden_layer_sizes = decoder_hidden_layer_sizes
-        self.anchor = anchor
+        self.start = start
         self.tied_weights = tied_weights
         self.normalization = normalization
         self.dropout = dropout
@@ -197,7 +212,7 @@ class DenseArchitecture(BaseArchitecture):
         """
         if self.output_activation != "auto":
             output_activation = self.output_activation
-        anchored = self._is_anchored(output_activation)
+        with_map = self._has_linear_map(output_activation)
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
             sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
@@ -217,7 +232,7 @@ class DenseArchitecture(BaseArchitecture):
             [] if flat else [layers.Flatten(name="flatten")],
             sizes,
             ("code", n_components, self.latent_activation),
-            anchored=anchored,
+            with_map=with_map,
         )
         decoder, _ = self._half(
             "decoder",
@@ -226,13 +241,13 @@ class DenseArchitecture(BaseArchitecture):
             decoder_sizes,
             ("reconstruction", math.prod(sample_shape), output_activation),
             last=[] if flat else [layers.Reshape(sample_shape, name="reshape")],
-            anchored=anchored,
+            with_map=with_map,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
         return self._autoencoder(encoder, decoder, ordered)
 
     def initialize(self, networks, X):
-        """Start the linear part from a PCA, if the networks have one.
+        """Start from a PCA, if the networks have a linear map.
 
         Parameters
         ----------
@@ -243,16 +258,19 @@ class DenseArchitecture(BaseArchitecture):
 
         Returns
         -------
-        bool
-            Whether the networks start from PCA.
+        str or None
+            "pca", or None for networks without a linear map.
         """
-        names = {layer.name for layer in networks.encoder.layers}
-        if "linear_code" not in names:
-            return False
-        to_code, to_sample = whitened_pca(X.reshape(len(X), -1), networks.n_components)
-        networks.encoder.get_layer("linear_code").set_weights(to_code)
-        networks.decoder.get_layer("linear_reconstruction").set_weights(to_sample)
-        return True
+        if "linear_code" not in {layer.name for layer in networks.encoder.layers}:
+            return None
+        maps = whitened_pca(X.reshape(len(X), -1), networks.n_components)
+        halves = (networks.encoder, "code"), (networks.decoder, "reconstruction")
+        for (half, name), weights in zip(halves, maps, strict=True):
+            half.get_layer(f"linear_{name}").set_weights(weights)
+            for layer in half.layers:
+                if layer.name == name:  # the last of the network, if there is one
+                    layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+        return "pca"
 
     def finalize(self, networks, blocks, *, widen=False):
         """Clip what hidden layers are given to the range of the training samples.
@@ -268,16 +286,16 @@ class DenseArchitecture(BaseArchitecture):
         """
         fit_clipping(networks, blocks, widen=widen)
 
-    def _is_anchored(self, output_activation):
+    def _has_linear_map(self, output_activation):
         linear = self.latent_activation == "linear" == output_activation
-        if self.anchor == "pca" and (not linear or self.tied_weights):
+        if self.start == "pca" and (not linear or self.tied_weights):
             raise ValueError(
-                "anchor='pca' needs a linear code and output and no tied weights, got "
+                "start='pca' needs a linear code and output and no tied weights, got "
                 f"latent_activation={self.latent_activation!r}, output activation "
-                f"{output_activation!r}, tied_weights={self.tied_weights}. anchor=None "
-                "starts from random weights."
+                f"{output_activation!r}, tied_weights={self.tied_weights}. "
+                "start='random' starts from random weights."
             )
-        return self.anchor is not None and linear and not self.tied_weights
+        return self.start != "random" and linear and not self.tied_weights
 
     def _check_combination(self, sizes, decoder_sizes):
         if self.tied_weights and decoder_sizes != sizes[::-1]:
@@ -294,7 +312,7 @@ class DenseArchitecture(BaseArchitecture):
             )
 
     def _half(
-        self, name, shape, first, sizes, end, *, last=(), anchored=False, tied_to=None
+        self, name, shape, first, sizes, end, *, last=(), with_map=False, tied_to=None
     ):
         """Build encoder or decoder; return it and its dense layers."""
         keras = import_keras()
@@ -303,8 +321,13 @@ class DenseArchitecture(BaseArchitecture):
         for layer in first:
             outputs = layer(outputs)
         linear = None
-        if anchored:
-            linear = keras.layers.Dense(end_units, name=f"linear_{end_name}")(outputs)
+        if with_map:
+            linear = keras.layers.Dense(
+                end_units,
+                # Only the map is trained where there are no hidden layers.
+                kernel_initializer="zeros" if sizes else "glorot_uniform",
+                name=f"linear_{end_name}",
+            )(outputs)
             if sizes:
                 from ._layers import Clip
 
@@ -318,24 +341,22 @@ class DenseArchitecture(BaseArchitecture):
             outputs = dense(outputs)
             for layer in self._after_hidden(i):
                 outputs = layer(outputs)
-        if not anchored:
+        if not with_map:
             dense = self._dense(
                 end_units, end_activation, end_name, tied_to, len(sizes) + 1
             )
             dense_layers.append(dense)
             outputs = dense(outputs)
         elif sizes:
-            dense = self._dense(end_units, None, end_name, zeros=True)
-            outputs = keras.layers.Add(name=f"anchored_{end_name}")(
-                [linear, dense(outputs)]
-            )
+            dense = self._dense(end_units, None, end_name)
+            outputs = keras.layers.Add(name=f"{end_name}_sum")([linear, dense(outputs)])
         else:
             outputs = linear
         for layer in last:
             outputs = layer(outputs)
         return keras.Model(inputs, outputs, name=name), dense_layers
 
-    def _dense(self, units, activation, name, tied_to=None, i=None, zeros=False):
+    def _dense(self, units, activation, name, tied_to=None, i=None):
         keras = import_keras()
         if tied_to is not None:
             from ._layers import TransposedDense
@@ -347,7 +368,6 @@ class DenseArchitecture(BaseArchitecture):
         return keras.layers.Dense(
             int(units),
             activation,
-            kernel_initializer="zeros" if zeros else "glorot_uniform",
             kernel_regularizer=regularizer,
             name=name,
         )

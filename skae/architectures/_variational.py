@@ -157,7 +157,7 @@ class VariationalArchitecture(BaseArchitecture):
             self.hidden_layer_sizes,
             self.activation,
             output_activation=self.output_activation,
-            anchor=None,
+            start="random",
         ).build_networks(sample_shape, n_components, output_activation)
         mean = dense.encoder.output
         log_variance = keras.layers.Dense(n_components, name="log_variance")(

@@ -124,7 +124,7 @@ def of_keras(model, **parameters):
 ARCHITECTURES = {
     "dense": dense(),
     "dense, no hidden layer": lambda sample_shape: DenseArchitecture(()),
-    "dense, no anchor": dense(anchor=None),
+    "dense, no anchor": dense(start="random"),
     "dense, own decoder": dense(decoder_hidden_layer_sizes=(5, 4)),
     "dense, tied": dense(tied_weights=True),
     "dense, batch normalization": dense(normalization="batch"),

@@ -13,7 +13,7 @@ def layer_units(model):
     [((), []), (5, [5]), ((7, 4), [7, 4]), (np.array([7, 4]), [7, 4])],
 )
 def test_decoder_mirrors_the_encoder(hidden_layer_sizes, expected):
-    architecture = DenseArchitecture(hidden_layer_sizes, anchor=None)
+    architecture = DenseArchitecture(hidden_layer_sizes, start="random")
     networks = architecture.build((10,), np.int64(3))
     assert layer_units(networks.encoder) == [*expected, 3]
     assert layer_units(networks.decoder) == [*expected[::-1], 10]
@@ -34,7 +34,7 @@ def test_activations():
 
 @pytest.mark.parametrize("proposed", ["linear", "sigmoid"])
 def test_auto_output_activation_is_the_callers(proposed):
-    architecture = DenseArchitecture(anchor=None)
+    architecture = DenseArchitecture(start="random")
     build = architecture.build((10,), 3, output_activation=proposed)
     assert build.decoder.layers[-1].activation.__name__ == proposed
     own = DenseArchitecture(output_activation="tanh")
@@ -52,6 +52,6 @@ def test_images_are_flattened_and_given_back():
 
 
 def test_layers_of_one_network_differ():
-    networks = DenseArchitecture((8, 8, 8), anchor=None).build((8,), 8)
+    networks = DenseArchitecture((8, 8, 8), start="random").build((8,), 8)
     kernels = [v.numpy() for v in networks.autoencoder.variables if len(v.shape) == 2]
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 8

@@ -20,7 +20,7 @@ ROWS = rng.normal(size=(2000, 6)) @ rng.normal(size=(6, 6)) / 3
 
 def make(n_components=3, hidden_layer_sizes=(5,), *, loss=None, **extras):
     """Make an estimator that does not hold out rows."""
-    extras = {"anchor": None} | extras
+    extras = {"start": "random"} | extras
     training = {
         name: extras.pop(name)
         for name in ("optimizer", "learning_rate", "epochs")
@@ -115,7 +115,7 @@ def test_kernel_penalties(tied_weights, by_keras):
 
 
 def test_kernel_penalty_leaves_the_anchor_alone():
-    anchored = make(kernel_l1=1.0, kernel_l2=1.0, anchor="pca", **AT_REST).fit(ROWS)
+    anchored = make(kernel_l1=1.0, kernel_l2=1.0, start="pca", **AT_REST).fit(ROWS)
     own = {"linear_code", "linear_reconstruction"}
     halves = (anchored.encoder_, anchored.decoder_)
     penalized = [
@@ -137,7 +137,7 @@ def test_kernel_penalty_makes_weights_small():
     assert sizes[2] < 0.5 * sizes[1] < 0.5 * sizes[0]
 
 
-@pytest.mark.parametrize("extras", [{}, {"anchor": "auto"}, {"tied_weights": True}])
+@pytest.mark.parametrize("extras", [{}, {"start": "pca"}, {"tied_weights": True}])
 def test_code_penalty(extras):
     autoencoder = make(code_l1=0.5, **extras, **AT_REST).fit(ROWS, X_val=ROWS[:100])
     for prefix, X in (("", ROWS), ("val_", ROWS[:100])):
@@ -197,7 +197,7 @@ def test_noise_is_in_training_only_and_its_target_is_clean(noise):
 
     Were the noisy input the target, it would be what does not go through.
     """
-    autoencoder = make(2, (), anchor="pca", noise=noise, **AT_REST)
+    autoencoder = make(2, (), start="pca", noise=noise, **AT_REST)
     autoencoder.fit(ROWS, X_val=ROWS)
     residuals, _ = pca_parts()
     clean = (residuals**2).sum(axis=1).mean()
@@ -208,7 +208,7 @@ def test_noise_is_in_training_only_and_its_target_is_clean(noise):
 
 @pytest.mark.parametrize("masking", [0.2, 0.7])
 def test_masking_is_in_training_only_and_its_target_is_clean(masking):
-    autoencoder = make(2, (), anchor="pca", masking=masking, **AT_REST)
+    autoencoder = make(2, (), start="pca", masking=masking, **AT_REST)
     autoencoder.fit(ROWS, X_val=ROWS)
     residuals, projection = pca_parts()
     clean = (residuals**2).sum(axis=1).mean()
@@ -223,7 +223,7 @@ def test_masking_is_in_training_only_and_its_target_is_clean(masking):
 def test_noise_of_images():
     images = ROWS.reshape(-1, 2, 3)
     flat, shaped = (
-        make(2, (), anchor="pca", noise=0.5, masking=0.3, **AT_REST).fit(X)
+        make(2, (), start="pca", noise=0.5, masking=0.3, **AT_REST).fit(X)
         for X in (ROWS, images)
     )
     losses = [a.history_["loss"][0] for a in (flat, shaped)]
@@ -267,7 +267,7 @@ def test_normalization_is_between_hidden_layer_and_activation(kind):
 
 def test_decoder_of_its_own_shape():
     networks = DenseArchitecture(
-        (7, 5), decoder_hidden_layer_sizes=(4, 3, 2), anchor=None
+        (7, 5), decoder_hidden_layer_sizes=(4, 3, 2), start="random"
     ).build((10,), 3)
     units = [layer.units for layer in networks.decoder.layers if hasattr(layer, "bias")]
     assert units == [4, 3, 2, 10]
@@ -329,7 +329,7 @@ def test_contradicting_parameters(parameters, message):
 @pytest.mark.parametrize(
     ("name", "values"),
     {
-        "anchor": ["none", 1],
+        "start": ["none", None, 1],
         "tied_weights": ["yes", None],
         "normalization": ["instance", True],
         "dropout": [1, -0.1, None],

@@ -15,7 +15,7 @@ def test_losses_are_those_of_keras(X):
     X = X[:97].astype("f4")
     autoencoder = AutoencoderTransformer(
         3,
-        architecture=DenseArchitecture((16,), anchor=None),
+        architecture=DenseArchitecture((16,), start="random"),
         epochs=1,
         batch_size=32,
         validation_fraction=None,
@@ -27,7 +27,7 @@ def test_losses_are_those_of_keras(X):
 
 
 def test_loss_falls(X, small, engine):
-    from_random = {"architecture": DenseArchitecture((16,), anchor=None)}
+    from_random = {"architecture": DenseArchitecture((16,), start="random")}
     parameters = small | engine | from_random | {"epochs": 10}
     losses = AutoencoderTransformer(**parameters).fit(X).history_["val_loss"]
     assert losses[-1] < 0.7 * losses[0]
@@ -39,7 +39,8 @@ def test_best_epochs_weights_stay(X, engine):
     spoil = keras.callbacks.LearningRateScheduler(lambda epoch: 10 ** (epoch - 7.0))
     autoencoder = AutoencoderTransformer(
         8,
-        architecture=DenseArchitecture((16,), anchor=None),  # so that others are better
+        # From random weights, so that others are better.
+        architecture=DenseArchitecture((16,), start="random"),
         callbacks=[spoil, *engine.get("callbacks", [])],
         epochs=8,
         patience=None,
@@ -73,7 +74,7 @@ def test_nothing_learnt_keeps_the_start(X, engine):
 def test_validation_rows_are_drawn_from_everywhere():
     """Sorted rows, of which the last tenth alone would be a world of its own."""
     X = np.sort(np.random.RandomState(0).normal(size=(400, 1)), axis=0) * np.ones(4)
-    from_random = {"architecture": DenseArchitecture((16,), anchor=None)}
+    from_random = {"architecture": DenseArchitecture((16,), start="random")}
     autoencoder = AutoencoderTransformer(1, random_state=0, epochs=30, **from_random)
     history = autoencoder.fit(X).history_
     assert history["val_loss"][0] == pytest.approx(history["loss"][0], rel=0.7)
@@ -260,7 +261,7 @@ def test_divergence_keeps_the_best_weights_and_says_so(X, Estimator):
 
     estimator = Estimator(
         2,
-        architecture=DenseArchitecture(anchor=None),  # so that two epochs are better
+        architecture=DenseArchitecture(start="random"),  # so that two epochs are better
         callbacks=[Explode()],
         epochs=10,
         patience=None,

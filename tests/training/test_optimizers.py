@@ -62,7 +62,7 @@ def test_another_kind_begins_anew(X, small, others):
 
 def run(X, X_val=None, callbacks=(), **options):
     """Train a new network."""
-    networks = DenseArchitecture((8,), anchor=None).build(
+    networks = DenseArchitecture((8,), start="random").build(
         X.shape[1:], 3, random_state=0
     )
     samples = RowSource(X, X.shape[1:], "float32")

@@ -3,10 +3,18 @@
 import pickle
 import warnings
 
+import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_s_curve,
+)
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
@@ -29,7 +37,7 @@ CONSTANT_COLUMNS = np.where(np.arange(12) < 3, 5.0, ROWS)
 
 
 def at_rest(n_components, **parameters):
-    architecture = DenseArchitecture((7,), **parameters)
+    architecture = DenseArchitecture((7,), **{"start": "pca"} | parameters)
     return AutoencoderTransformer(n_components, architecture=architecture, **AT_REST)
 
 
@@ -100,7 +108,7 @@ def test_new_rows_off_the_plane_of_training_are_kept_too():
 @pytest.mark.parametrize(
     "extras",
     [
-        {"anchor": "pca"},
+        {},
         {"normalization": "batch"},
         {"normalization": "layer", "activation": "elu"},
         {"dropout": 0.5, "noise": 1.0, "masking": 0.5},
@@ -130,23 +138,24 @@ def test_detector_starts_there_too():
 
 
 @pytest.mark.parametrize(
-    ("architecture", "loss", "is_anchored"),
+    ("architecture", "loss", "starts_from_pca"),
     [
         ({}, None, True),
         ({}, "mean_absolute_error", True),
         ({"output_activation": "linear"}, "binary_crossentropy", True),
-        ({"anchor": None}, None, False),
+        ({"start": "random"}, None, False),
         ({}, "binary_crossentropy", False),
         ({"output_activation": "sigmoid"}, None, False),
         ({"latent_activation": "relu"}, None, False),
         ({"tied_weights": True}, None, False),
     ],
 )
-def test_where_the_anchor_is(architecture, loss, is_anchored):
+def test_where_it_starts(architecture, loss, starts_from_pca):
     X = load_digits().data[:200] / 16
+    architecture = {"start": "auto"} | architecture
     score = at_rest(8, **architecture).set_params(loss=loss).fit(X).score(X)
     of_pca = PCA(8).fit(X).explained_variance_ratio_.sum()
-    if is_anchored:
+    if starts_from_pca:
         assert score == pytest.approx(of_pca, abs=1e-5)
     else:
         assert score < of_pca - 0.3
@@ -162,8 +171,8 @@ def test_where_the_anchor_is(architecture, loss, is_anchored):
     ],
 )
 def test_pca_where_it_cannot_be(parameters, output_activation, named):
-    architecture = DenseArchitecture(anchor="pca", **parameters)
-    with pytest.raises(ValueError, match=f"linear code.*{named}.*anchor=None"):
+    architecture = DenseArchitecture(start="pca", **parameters)
+    with pytest.raises(ValueError, match=f"linear code.*{named}.*start='random'"):
         architecture.build((12,), 3, output_activation=output_activation)
 
 
@@ -189,6 +198,75 @@ def test_validation_loss_is_never_worse_than_that_of_pca(load, learning_rate):
     assert own <= of_pca * (1 + 1e-5)
     if autoencoder.best_epoch_:
         assert own == pytest.approx(min(autoencoder.history_["val_loss"]), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def s_curve():
+    """A surface on which training from PCA finds nothing better than PCA."""
+    X, _ = make_s_curve(600, random_state=0)
+    return StandardScaler().fit_transform(X)
+
+
+class TestTheChoice:
+    """`start="auto"` tries PCA and random weights."""
+
+    def test_curved_data_do_not_stay_at_pca(self, s_curve):
+        scores = {}
+        for start in ("auto", "pca", "random"):
+            autoencoder = AutoencoderTransformer(
+                architecture=DenseArchitecture((32,), start=start),
+                epochs=60,
+                learning_rate=0.01,
+                random_state=0,
+            ).fit(s_curve)
+            scores[start] = autoencoder.validation_score_
+            chosen = {"auto": "random", "pca": "pca", "random": None}[start]
+            assert autoencoder.start_ == chosen
+            has_start = autoencoder.start_validation_score_ is not None
+            assert has_start == (start != "random")
+        assert scores["auto"] > scores["pca"] + 0.02
+        assert scores["auto"] > autoencoder.score(s_curve) - 0.05
+
+    def test_data_without_curvature_stay_there(self):
+        X = np.random.RandomState(0).normal(size=(300, 2)) @ rng.normal(size=(2, 6))
+        with pytest.warns(ConvergenceWarning, match="from pca and from random"):
+            autoencoder = AutoencoderTransformer(
+                2, architecture=DenseArchitecture((8,)), epochs=5, random_state=0
+            ).fit(X)
+        assert autoencoder.start_ == "pca"
+        assert autoencoder.best_epoch_ == 0
+        assert_reconstructs_as_pca(autoencoder, X)
+
+    @pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error"])
+    def test_pca_stays_where_nothing_is_learned(self, s_curve, loss):
+        autoencoder = at_rest(1, start="auto").set_params(
+            loss=loss, validation_fraction=0.1
+        )
+        autoencoder.fit(s_curve)
+        assert (autoencoder.start_, autoencoder.best_epoch_) == ("pca", 0)
+        assert_reconstructs_as_pca(autoencoder, s_curve)
+
+    def test_ordered_components_start_from_pca(self, s_curve):
+        autoencoder = at_rest(2, start="auto").set_params(ordered=True)
+        assert autoencoder.fit(s_curve).start_ == "pca"
+
+    def test_callbacks_see_nothing_of_it(self, s_curve):
+        """Neither batches nor weights: training begins at the chosen start."""
+        seen = []
+
+        class Listen(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                seen.append(batch)
+
+        AutoencoderTransformer(
+            1,
+            architecture=DenseArchitecture((8,)),
+            epochs=2,
+            batch_size=100,
+            callbacks=[Listen()],
+            random_state=0,
+        ).fit(s_curve)
+        assert seen == 2 * list(range(6))
 
 
 def test_rows_held_out_are_not_looked_at():
