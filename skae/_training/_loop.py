@@ -138,7 +138,7 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
         reference_loss = engine.evaluate(data.val, silent=True)["loss"]
     start = starts[0].name if starts else None
     if len(starts) > 1:
-        chosen = choose_start(engine, data, starts, rng)
+        chosen = choose_start(engine, data, starts, options.epochs, rng)
         write_network(autoencoder, chosen.values)
         start = chosen.name
     run = _Run(engine, autoencoder, data, options)

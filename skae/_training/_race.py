@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-# Batches for which each start is trained.
+# Each start is trained for so many batches, but at most for half of the training.
 RACE_BATCHES = 1000
 
 
@@ -24,7 +24,7 @@ class Start:
     values: Any
 
 
-def choose_start(engine, data, starts, rng):
+def choose_start(engine, data, starts, n_epochs, rng):
     """Train a little from each start, and return the best.
 
     Each start gets the same number of batches, of some samples if there are many, so
@@ -39,6 +39,8 @@ def choose_start(engine, data, starts, rng):
         Validation samples choose; where there are none, training samples.
     starts : sequence of Start
         The starts.
+    n_epochs : int
+        Maximum number of epochs of the training that follows.
     rng : numpy.random.RandomState
         Draws and shuffles samples.
 
@@ -47,16 +49,17 @@ def choose_start(engine, data, starts, rng):
     Start
         The one with the lowest loss, the first one if all became NaN.
     """
-    samples, n_rows = data.train, RACE_BATCHES * engine.batch_size
+    samples = data.train
+    n_rows = min(RACE_BATCHES * engine.batch_size, n_epochs * len(samples) // 2)
+    n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
         samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
-    n_epochs = math.ceil(n_rows / len(samples))
     judges = samples if data.val is None else data.val
     losses = []
     for start in starts:
         engine.restart(start.values)
         losses.append(math.inf)
-        for _ in range(n_epochs):
+        for _ in range(math.ceil(n_rows / len(samples))):
             engine.run_epoch(samples, samples.shuffled(rng), silent=True)
             loss = engine.evaluate(judges, silent=True)["loss"]
             losses[-1] = min(losses[-1], loss if math.isfinite(loss) else math.inf)
