@@ -435,9 +435,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             epochs = int(np.clip(8000 / n_batches, 20, 150))
         if patience == "auto":
             patience = max(10, epochs // 2)
-        # Callbacks may set the learning rate themselves.
         own_rate = self.learning_rate is not None or optimizer is not None
-        own_rate |= bool(self.callbacks)
         peak = None if own_rate else self.architecture_.peak_learning_rate
         return TrainingOptions(
             loss=loss,

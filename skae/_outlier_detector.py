@@ -80,10 +80,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         The name of a Keras optimizer, or an instance, of which each fit uses a copy.
         None is the optimizer that the architecture brings, else Adam.
     learning_rate : float, default=None
-        Learning rate. None is the default of the optimizer. If `optimizer` and
-        `callbacks` are None too, the learning rate rises to a peak in the first tenth
-        of `epochs`, and then falls to zero along half a cosine (I. Loshchilov and F.
-        Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017). The
+        Learning rate. None is the default of the optimizer. If `optimizer` is None too,
+        the learning rate rises to a peak in the first tenth of `epochs`, and then falls
+        to zero along half a cosine (I. Loshchilov and F. Hutter, "SGDR: stochastic
+        gradient descent with warm restarts", ICLR 2017), unless callbacks set it. The
         peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures.
     epochs : int or "auto", default=15
         Maximum number of epochs, that is passes over the training samples. Dense

@@ -33,6 +33,10 @@ def test_pipeline(X, small):
     assert list(pipeline.get_feature_names_out()) == expected
 
 
+SMALL = DenseArchitecture((16,), start="random")
+SIZES = {"architecture__hidden_layer_sizes": [(1,), (32,)]}
+
+
 def test_column_transformer_and_feature_union(X, small):
     both = FeatureUnion([("pca", PCA(2)), ("ae", AutoencoderTransformer(**small))])
     assert both.fit_transform(X).shape == (300, 5)
@@ -47,20 +51,15 @@ def test_column_transformer_and_feature_union(X, small):
 
 
 @pytest.mark.parametrize(
-    ("grid", "expected"),
+    ("architecture", "grid", "expected"),
     [
-        ({"n_components": [1, 8]}, {"n_components": 8}),
-        ({"learning_rate": [1e-9, 1e-2]}, {"learning_rate": 1e-2}),
-        (
-            {"architecture__hidden_layer_sizes": [(1,), (32,)]},
-            {"architecture__hidden_layer_sizes": (32,)},
-        ),
+        (SMALL, {"n_components": [1, 8]}, {"n_components": 8}),
+        (SMALL, {"learning_rate": [1e-9, 1e-2]}, {"learning_rate": 1e-2}),
+        (SMALL, SIZES, {"architecture__hidden_layer_sizes": (32,)}),
+        (None, SIZES, {"architecture__hidden_layer_sizes": (32,)}),
     ],
 )
-@pytest.mark.parametrize(
-    "architecture", [None, DenseArchitecture((16,), start="random")]
-)
-def test_grid_search(X, grid, expected, architecture):
+def test_grid_search(X, architecture, grid, expected):
     autoencoder = AutoencoderTransformer(
         4, architecture=architecture, epochs=40, random_state=0
     )

@@ -108,6 +108,15 @@ class ProgressLine(Observer):
         self.next = time.perf_counter() + self.SECONDS_BETWEEN
 
 
+def set_learning_rate(callbacks):
+    """Check whether some of Keras's callbacks set the learning rate."""
+    if not callbacks:
+        return False
+    kinds = import_keras().callbacks
+    setters = (kinds.LearningRateScheduler, kinds.ReduceLROnPlateau)
+    return any(isinstance(callback, setters) for callback in callbacks)
+
+
 class KerasCallbacks(Observer):
     """Runs copies of the user's Keras callbacks.
 

@@ -1,6 +1,5 @@
 """The loop over epochs: networks, data and options in, a frozen result out."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +9,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import read_values, write_network, write_values
-from ._callbacks import KerasCallbacks, ProgressLine
+from ._callbacks import KerasCallbacks, ProgressLine, set_learning_rate
 from ._engines import choose_engine
-from ._optimizers import OptimizerState
+from ._optimizers import CosineSchedule, OptimizerState
 from ._race import choose_start
-
-# Share of the epochs in which the learning rate rises to its peak.
-WARM_UP = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,8 @@ class TrainingOptions:
         Moments and iterations to go on with. A constant learning rate is that of
         `optimizer`, whatever rate an earlier training ended with.
     peak_learning_rate : float or None
-        The learning rate rises to it in the first tenth of the epochs, and falls to
-        zero along half a cosine. None leaves the learning rate to the optimizer.
+        That of a `CosineSchedule`, unless callbacks set the learning rate. None leaves
+        it to the optimizer.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     verbose : int
@@ -138,7 +134,7 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
         reference_loss = engine.evaluate(data.val, silent=True)["loss"]
     start = starts[0].name if starts else None
     if len(starts) > 1:
-        chosen = choose_start(engine, data, starts, options.epochs, rng)
+        chosen = choose_start(engine, data, starts, options, rng)
         write_network(autoencoder, chosen.values)
         start = chosen.name
     run = _Run(engine, autoencoder, data, options)
@@ -181,6 +177,7 @@ class _Run:
     def train(self, rng, observers):
         """Run epochs until one of the reasons to stop."""
         patience, n_epochs = self.options.patience, self.options.epochs
+        schedule = self._schedule()
         try:
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
@@ -188,10 +185,10 @@ class _Run:
                 start = self.engine.evaluate(self.data.val, silent=True)
                 self.best_loss = start["loss"]
             for self.epoch in range(1, n_epochs + 1):
+                if schedule is not None:
+                    schedule.begin_epoch(self.epoch)
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
-                if self.options.peak_learning_rate is not None:
-                    self._set_learning_rate()
                 finite = self._run_epoch(rng)
                 # Each hook runs, also after one that asked to stop.
                 wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
@@ -226,15 +223,12 @@ class _Run:
             self._keep(logs["loss"], values)
         return finite
 
-    def _set_learning_rate(self):
-        """Set the learning rate of this epoch, that of the schedule at its middle."""
-        progress = (self.epoch - 0.5) / self.options.epochs
-        if progress < WARM_UP:
-            factor = progress / WARM_UP
-        else:
-            angle = math.pi * (progress - WARM_UP) / (1 - WARM_UP)
-            factor = (1 + math.cos(angle)) / 2
-        self.engine.optimizer.learning_rate = factor * self.options.peak_learning_rate
+    def _schedule(self):
+        """Return what sets the learning rate of epochs; None leaves it as it is."""
+        peak, epochs = self.options.peak_learning_rate, self.options.epochs
+        if peak is None or set_learning_rate(self.options.callbacks):
+            return None
+        return CosineSchedule(self.engine.optimizer, peak, epochs)
 
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values

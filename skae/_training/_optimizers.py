@@ -1,5 +1,6 @@
 """From the parameter ``optimizer`` to a Keras optimizer of one fit."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from .._backend import import_keras, read_values, write_values
 from ._losses import look_up
+
+# Share of the epochs in which the learning rate rises to its peak.
+WARM_UP = 0.1
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,43 @@ def constant_learning_rate(optimizer):
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     learning_rate = optimizer.get_config().get("learning_rate")
     return learning_rate if isinstance(learning_rate, float) else None
+
+
+class CosineSchedule:
+    """Set the learning rate of each epoch: a linear warm-up, then half a cosine to 0.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        One with a constant learning rate.
+    peak : float
+        The largest learning rate.
+    epochs : int
+        Number of epochs after which it is 0.
+    """
+
+    def __init__(self, optimizer, peak, epochs):
+        self.optimizer = optimizer
+        self.peak = peak
+        self.epochs = epochs
+        self._last = float(optimizer.learning_rate)
+
+    def begin_epoch(self, epoch):
+        """Set the rate of the middle of an epoch, the first being 1.
+
+        Once something else has set it, as a callback may, it stays as it is.
+        """
+        if self._last is None or float(self.optimizer.learning_rate) != self._last:
+            self._last = None
+            return
+        progress = (epoch - 0.5) / self.epochs
+        if progress < WARM_UP:
+            factor = progress / WARM_UP
+        else:
+            angle = math.pi * (progress - WARM_UP) / (1 - WARM_UP)
+            factor = (1 + math.cos(angle)) / 2
+        self.optimizer.learning_rate = factor * self.peak
+        self._last = float(self.optimizer.learning_rate)
 
 
 def make_optimizer(optimizer, learning_rate):

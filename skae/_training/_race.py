@@ -4,8 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-# Each start is trained for so many batches, but at most for half of the training.
+# Each start is trained for so many batches, but at most for a quarter of the training.
 RACE_BATCHES = 1000
+# Another start than the first has to have a loss lower by this share: networks trained
+# from PCA extrapolate better, which few validation samples do not show.
+MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Start:
     values: Any
 
 
-def choose_start(engine, data, starts, n_epochs, rng):
+def choose_start(engine, data, starts, options, rng):
     """Train a little from each start, and return the best.
 
     Each start gets the same number of batches, of some samples if there are many, so
@@ -39,18 +42,18 @@ def choose_start(engine, data, starts, n_epochs, rng):
         Validation samples choose; where there are none, training samples.
     starts : sequence of Start
         The starts.
-    n_epochs : int
-        Maximum number of epochs of the training that follows.
+    options : TrainingOptions
+        How the chosen start will be trained.
     rng : numpy.random.RandomState
         Draws and shuffles samples.
 
     Returns
     -------
     Start
-        The one with the lowest loss, the first one if all became NaN.
+        The one with the lowest loss; the first one, if no other is clearly better.
     """
     samples = data.train
-    n_rows = min(RACE_BATCHES * engine.batch_size, n_epochs * len(samples) // 2)
+    n_rows = min(RACE_BATCHES * engine.batch_size, options.epochs * len(samples) // 4)
     n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
         samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
@@ -58,11 +61,14 @@ def choose_start(engine, data, starts, n_epochs, rng):
     losses = []
     for start in starts:
         engine.restart(start.values)
+        if options.peak_learning_rate is not None:
+            engine.optimizer.learning_rate = options.peak_learning_rate
         losses.append(math.inf)
         for _ in range(math.ceil(n_rows / len(samples))):
             engine.run_epoch(samples, samples.shuffled(rng), silent=True)
             loss = engine.evaluate(judges, silent=True)["loss"]
             losses[-1] = min(losses[-1], loss if math.isfinite(loss) else math.inf)
-    best = starts[losses.index(min(losses))]
+    clearly_better = min(losses) < (1 - MARGIN) * losses[0]
+    best = starts[losses.index(min(losses)) if clearly_better else 0]
     engine.restart(best.values)
     return best

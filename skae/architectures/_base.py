@@ -111,7 +111,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         reconstruct without them. False by default.
     peak_learning_rate : float
         The learning rate to which training rises, and from which it falls to zero,
-        where no optimizer, learning rate or callbacks are given. 0.001 by default.
+        where neither an optimizer nor a learning rate is given. 0.001 by default.
     tries_random_start : bool
         Whether a fit also tries the weights as built where `initialize` sets others,
         and trains from the better of the two. False by default.

@@ -54,8 +54,8 @@ class DenseArchitecture(BaseArchitecture):
         training samples [2]_: the map is the whitened one of PCA, and the last layer of
         the network is zero, so the first reconstruction is that of PCA. "auto" trains
         for a short while from there and from random weights with a linear map of zero,
-        and goes on from the start with the lower validation loss; ``start_`` of the
-        estimator names it. Curved data need the random start, since PCA can be a local
+        and begins again from PCA, or from the random weights if their validation loss
+        is lower by more than 5 %; ``start_`` of the estimator names the start. Curved data need the random start, since PCA can be a local
         minimum. Whichever is chosen, PCA is kept if training does not improve on its
         reconstruction of the validation samples.
         Ordered components and `partial_fit` start from PCA, the latter from that of

@@ -214,7 +214,7 @@ class TestTheChoice:
         scores = {}
         for start in ("auto", "pca", "random"):
             autoencoder = AutoencoderTransformer(
-                architecture=DenseArchitecture((32,), start=start),
+                architecture=DenseArchitecture((64, 32), start=start),
                 epochs=60,
                 learning_rate=0.01,
                 random_state=0,
@@ -347,7 +347,9 @@ def test_far_rows_do_not_go_astray():
     X = np.random.RandomState(0).standard_t(1.5, size=(1000, 2)).clip(-300, 300)
     X = np.hstack([X, X[:, :1] * X[:, 1:], np.abs(X)])
     far = np.abs(X).max(axis=1) > 10
-    autoencoder = AutoencoderTransformer(2, epochs=60, random_state=0).fit(X[~far])
+    autoencoder = AutoencoderTransformer(
+        2, architecture=DenseArchitecture(start="pca"), epochs=60, random_state=0
+    ).fit(X[~far])
     pca = PCA(2).fit(X[~far])
     error, by_pca = (
         ((X[far] - reconstruct(estimator, X[far])) ** 2).sum()

@@ -95,14 +95,14 @@ def test_cross_entropy_and_divergence_of_one_image(X):
         assert of_keras == pytest.approx(by_hand(image, reconstruction), rel=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1)])
+@pytest.mark.parametrize("shape", [(64,), (8, 8, 1)])
 def test_weights_of_features(X, parameters, shape):
     """The heavier half of the pixels comes back better than without weights."""
     images = X.reshape(-1, *shape)
     kept = {}
     for loss in ("mean_squared_error", weighted):
         autoencoder = AutoencoderTransformer(
-            loss=loss, **parameters | {"epochs": 40, "batch_size": 32}
+            loss=loss, **parameters | {"epochs": 15, "batch_size": 32}
         ).fit(images)
         codes = autoencoder.transform(images)
         back = autoencoder.inverse_transform(codes)
