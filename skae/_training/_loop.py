@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._backend import read_values, write_network, write_values
 from ._callbacks import KerasCallbacks, ProgressLine, set_learning_rate
 from ._engines import choose_engine
-from ._optimizers import CosineSchedule, OptimizerState
+from ._optimizers import CosineSchedule, OptimizerState, current_learning_rate
 from ._race import choose_start
 
 
@@ -269,7 +269,7 @@ class _Run:
 
     def _warn_of_divergence(self):
         kept = f"epoch {self.best_epoch}" if self.best_epoch else "the start"
-        rate = float(self.engine.optimizer.learning_rate)
+        rate = current_learning_rate(self.engine.optimizer)
         warnings.warn(
             f"The loss became NaN or infinite in epoch {self.epoch} at a learning rate "
             f"of {rate:.3g}; the weights of {kept} are kept. A lower learning_rate, or "

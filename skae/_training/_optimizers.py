@@ -155,6 +155,11 @@ def constant_learning_rate(optimizer):
     return learning_rate if isinstance(learning_rate, float) else None
 
 
+def current_learning_rate(optimizer):
+    """Return the learning rate as it is, also within a `tf.distribute` strategy."""
+    return float(import_keras().ops.convert_to_numpy(optimizer.learning_rate))
+
+
 class CosineSchedule:
     """Set the learning rate of each epoch: a linear warm-up, then half a cosine to 0.
 
@@ -172,14 +177,14 @@ class CosineSchedule:
         self.optimizer = optimizer
         self.peak = peak
         self.epochs = epochs
-        self._last = float(optimizer.learning_rate)
+        self._last = current_learning_rate(optimizer)
 
     def begin_epoch(self, epoch):
         """Set the rate of the middle of an epoch, the first being 1.
 
         Once something else has set it, as a callback may, it stays as it is.
         """
-        if self._last is None or float(self.optimizer.learning_rate) != self._last:
+        if self._last != current_learning_rate(self.optimizer):
             self._last = None
             return
         progress = (epoch - 0.5) / self.epochs
@@ -189,7 +194,7 @@ class CosineSchedule:
             angle = math.pi * (progress - WARM_UP) / (1 - WARM_UP)
             factor = (1 + math.cos(angle)) / 2
         self.optimizer.learning_rate = factor * self.peak
-        self._last = float(self.optimizer.learning_rate)
+        self._last = current_learning_rate(self.optimizer)
 
 
 def make_optimizer(optimizer, learning_rate):

@@ -55,9 +55,10 @@ class DenseArchitecture(BaseArchitecture):
         the network is zero, so the first reconstruction is that of PCA. "auto" trains
         for a short while from there and from random weights with a linear map of zero,
         and begins again from PCA, or from the random weights if their validation loss
-        is lower by more than 5 %; ``start_`` of the estimator names the start. Curved data need the random start, since PCA can be a local
-        minimum. Whichever is chosen, PCA is kept if training does not improve on its
-        reconstruction of the validation samples.
+        is lower by more than 5 %; ``start_`` of the estimator names the start. Curved
+        data need the random start, since PCA can be a local minimum. Whichever is
+        chosen, PCA is kept if training does not improve on its reconstruction of the
+        validation samples.
         Ordered components and `partial_fit` start from PCA, the latter from that of
         the samples of the first call. Without hidden layers only the linear map is
         trained, from PCA. PCA is fitted to at most 256 MB of samples, chosen at random.

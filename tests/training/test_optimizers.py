@@ -8,7 +8,7 @@ from _helpers import weights
 from skae import AutoencoderTransformer
 from skae._training import FitData, RowSource, TrainingLoss, TrainingOptions, train
 from skae._training._optimizers import OptimizerState, make_optimizer
-from skae.architectures import DenseArchitecture
+from skae.architectures import DenseArchitecture, VariationalArchitecture
 
 
 def moved(estimator, X):
@@ -143,3 +143,81 @@ def test_an_unknown_optimizer(X, given, message):
     with pytest.raises(ValueError, match=message) as raised:
         AutoencoderTransformer(optimizer=given).fit(X)
     assert "deserialize" not in str(raised.value)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keep the learning rate of each epoch; copies share the list."""
+
+    def __init__(self, rates):
+        super().__init__()
+        self.rates = rates
+
+    def __deepcopy__(self, memo):
+        return Recorder(self.rates)
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        self.rates.append(float(rate))
+
+
+class Halve(Recorder):
+    """Set the learning rate once, as a callback of one's own may."""
+
+    def __deepcopy__(self, memo):
+        return Halve(self.rates)
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if epoch == 3:
+            self.model.optimizer.learning_rate = 0.5
+
+
+def learning_rates(X, small, *callbacks, kind=Recorder, **parameters):
+    rates = []
+    callbacks = [kind(rates), *callbacks]
+    parameters = small | {"epochs": 20, "patience": None} | parameters
+    AutoencoderTransformer(callbacks=callbacks, **parameters).fit(X)
+    return np.array(rates)
+
+
+class TestTheDefaultLearningRate:
+    def test_rises_and_falls_to_zero(self, X, small, engine):
+        for architecture, peak in (
+            (small["architecture"], 0.003),
+            (VariationalArchitecture((4,)), 0.001),
+        ):
+            added = engine.get("callbacks", [])
+            rates = learning_rates(X, small, *added, architecture=architecture)
+            progress = (np.arange(20) + 0.5) / 20
+            expected = peak * (1 + np.cos(np.pi * (progress - 0.1) / 0.9)) / 2
+            expected[:2] = peak * progress[:2] / 0.1
+            np.testing.assert_allclose(rates, expected, rtol=1e-4)
+
+    @pytest.mark.parametrize(
+        ("parameters", "rate"),
+        [
+            ({"learning_rate": 0.002}, 0.002),
+            ({"optimizer": "adam"}, 0.001),
+            ({"optimizer": "sgd"}, 0.01),
+        ],
+    )
+    def test_is_constant_where_it_is_given(self, X, small, parameters, rate):
+        rates = learning_rates(X, small, **parameters)
+        np.testing.assert_allclose(rates, rate, rtol=1e-6)
+
+    def test_keras_callbacks_set_it(self, X, small):
+        scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        rates = learning_rates(X, small, scheduler)
+        np.testing.assert_allclose(rates, 0.001 / 2 ** np.arange(1, 21), rtol=1e-4)
+
+    def test_callbacks_take_over(self, X, small):
+        rates = learning_rates(X, small, kind=Halve)
+        assert (rates[:4] < 0.004).all()
+        np.testing.assert_array_equal(rates[4:], 0.5)
+
+    def test_partial_fit_has_that_of_the_optimizer(self, X, small):
+        autoencoder = AutoencoderTransformer(**small).fit(X)
+        again = AutoencoderTransformer(**small).fit(X).set_params(learning_rate=0.001)
+        for each in (autoencoder, again):
+            each.partial_fit(X)
+        assert autoencoder.history_ == again.history_
