@@ -196,9 +196,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         R² of the same samples before training, where the architecture computes initial
         weights from the data: with `DenseArchitecture`, the score of PCA. It is kept,
         whichever start was trained from, unless the squared
-        errors of the validation samples decrease significantly (one-sided paired t-test
-        at 5 %) and, summed over the samples, by more than half the variance of one; it
-        is then
+        errors of the validation samples decrease by more than their standard error and,
+        summed over the samples, by more than the variance of one; it is then
         fitted again to all samples. None where training did not start from the data.
     offset_ : float
         Decision threshold on `score_samples`: samples below it are predicted as
