@@ -157,7 +157,8 @@ def constant_learning_rate(optimizer):
 
 def current_learning_rate(optimizer):
     """Return the learning rate as it is, also within a `tf.distribute` strategy."""
-    return float(import_keras().ops.convert_to_numpy(optimizer.learning_rate))
+    rate = optimizer.learning_rate
+    return float(rate.read_value() if hasattr(rate, "read_value") else rate)
 
 
 class CosineSchedule:

@@ -156,8 +156,7 @@ class Recorder(keras.callbacks.Callback):
         return Recorder(self.rates)
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        self.rates.append(float(rate))
+        self.rates.append(float(self.model.optimizer.learning_rate))
 
 
 class Halve(Recorder):
