@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from .._backend import import_keras, read_values, write_values
+from .._backend import import_keras, read_values, view_value, write_values
 from ._losses import look_up
 
 # Share of the epochs in which the learning rate rises to its peak.
@@ -158,7 +158,7 @@ def constant_learning_rate(optimizer):
 def current_learning_rate(optimizer):
     """Return the learning rate as it is, also within a `tf.distribute` strategy."""
     rate = optimizer.learning_rate
-    return float(rate.read_value() if hasattr(rate, "read_value") else rate)
+    return float(view_value(rate) if hasattr(rate, "value") else rate)
 
 
 class CosineSchedule:
