@@ -2,10 +2,9 @@
 Explained variance on four data sets
 ====================================
 
-A dense autoencoder is initialized with PCA, and training adds a nonlinear part. How
-much this increases the explained variance of held-out samples depends on how nonlinear
-the structure of the data is. Four data sets of scikit-learn, with the default
-autoencoder.
+A dense autoencoder is a linear map plus a nonlinear part. How much this increases the
+explained variance of held-out samples over PCA depends on how nonlinear the structure
+of the data is. Four data sets of scikit-learn, with the default autoencoder.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-# Codes of a start from PCA have unit variance, but where the deviation along an axis is
+# Whitened codes have unit variance, but where the deviation along an axis is
 # below this share of the largest: noise would become as loud as what the samples hold.
 _SMALLEST_DEVIATION = 1e-3
 

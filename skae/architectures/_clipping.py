@@ -1,4 +1,4 @@
-"""Clipping limits of networks that start from PCA.
+"""Clipping limits of networks with a linear map beside their hidden layers.
 
 Nonlinear layers extrapolate poorly, so that they see clipped inputs only; the linear
 path beside them is not clipped.
