@@ -115,7 +115,7 @@ class TestTheStart:
             assert has_start == (report is not None)
             assert autoencoder.start_ == report
             assert FromData.calls == calls
-        with pytest.raises(TypeError, match="initialize.*a str, or None, got True"):
+        with pytest.raises(TypeError, match=r"initialize.*a str, or None, got True"):
             AutoencoderTransformer(2, architecture=FromData(True)).fit(X)
 
 
