@@ -5,6 +5,7 @@ from pathlib import Path
 _FIRST = [
     "plot_quick_start.py",
     "plot_pca.py",
+    "plot_curved_data.py",
     "plot_four_data_sets.py",
     "plot_grid_search.py",
     "plot_fashion_outliers.py",

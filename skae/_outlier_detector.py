@@ -84,7 +84,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         the learning rate rises to a peak in the first tenth of `epochs`, and then falls
         to zero along half a cosine (I. Loshchilov and F. Hutter, "SGDR: stochastic
         gradient descent with warm restarts", ICLR 2017), unless callbacks set it. The
-        peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures.
+        peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures. It is
+        constant for `KerasArchitecture`, as in Keras.
     epochs : int or "auto", default=15
         Maximum number of epochs, that is passes over the training samples. Dense
         networks start from PCA and need few; others may need more. "auto" is the number

@@ -75,7 +75,8 @@ class AutoencoderTransformer(
         the learning rate rises to a peak in the first tenth of `epochs`, and then falls
         to zero along half a cosine (I. Loshchilov and F. Hutter, "SGDR: stochastic
         gradient descent with warm restarts", ICLR 2017), unless callbacks set it. The
-        peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures.
+        peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures. It is
+        constant for `KerasArchitecture`, as in Keras.
     epochs : int or "auto", default="auto"
         Maximum number of epochs, that is passes over the training samples. "auto" is
         the number of epochs in 8,000 batches, clipped to [20, 150].

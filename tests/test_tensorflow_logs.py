@@ -51,9 +51,9 @@ def test_a_worker_writes_nothing_to_stderr():
     search = """
 from sklearn.model_selection import cross_val_score
 
-cross_val_score(
-    AutoencoderTransformer(epochs=1), load_digits().data, cv=2, n_jobs=2
-)
+architecture = DenseArchitecture(start="pca")
+autoencoder = AutoencoderTransformer(architecture=architecture, epochs=1)
+cross_val_score(autoencoder, load_digits().data, cv=2, n_jobs=2)
 """
     imports = FIT.partition("architecture =")[0]
     assert shown(run(HIDE + imports + search).stderr) == []

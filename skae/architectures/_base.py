@@ -109,9 +109,10 @@ class BaseArchitecture(BaseEstimator, ABC):
         Whether `build_networks` has a parameter `ordered`. If that is True, training
         drops the last components of codes at random, so that the first ones learn to
         reconstruct without them. False by default.
-    peak_learning_rate : float
+    peak_learning_rate : float or None
         The learning rate to which training rises, and from which it falls to zero,
-        where neither an optimizer nor a learning rate is given. 0.001 by default.
+        where neither an optimizer nor a learning rate is given. None leaves the
+        learning rate constant. 0.001 by default.
     tries_random_start : bool
         Whether a fit also tries the weights as built where `initialize` sets others,
         and trains from the better of the two. False by default.

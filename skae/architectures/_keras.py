@@ -121,6 +121,8 @@ class KerasArchitecture(BaseArchitecture):
     """
 
     brings_n_components = True
+    # A model of the user's own trains as Keras trains it.
+    peak_learning_rate = None
 
     _parameter_constraints: dict = {
         "model": "no_validation",
