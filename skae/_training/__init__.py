@@ -6,7 +6,7 @@ from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
 from ._optimizers import OptimizerRecipe, make_optimizer
-from ._race import Start
+from ._starts import Start
 
 __all__ = [
     "DEFAULT_LOSS",

@@ -12,7 +12,7 @@ from .._backend import read_values, write_network, write_values
 from ._callbacks import KerasCallbacks, ProgressLine, set_learning_rate
 from ._engines import choose_engine
 from ._optimizers import CosineSchedule, OptimizerState, current_learning_rate
-from ._race import choose_start
+from ._starts import choose_start
 
 
 @dataclass(frozen=True)

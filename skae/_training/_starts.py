@@ -2,10 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 # Each start is trained for so many batches, but at most for a quarter of the training.
-RACE_BATCHES = 1000
+TRIAL_BATCHES = 1000
 # Another start than the first has to have a loss lower by this share: networks trained
 # from PCA extrapolate better, which few validation samples do not show.
 MARGIN = 0.05
@@ -24,7 +23,7 @@ class Start:
     """
 
     name: str
-    values: Any
+    values: list
 
 
 def choose_start(engine, data, starts, options, rng):
@@ -53,7 +52,7 @@ def choose_start(engine, data, starts, options, rng):
         The one with the lowest loss; the first one, if no other is clearly better.
     """
     samples = data.train
-    n_rows = min(RACE_BATCHES * engine.batch_size, options.epochs * len(samples) // 4)
+    n_rows = min(TRIAL_BATCHES * engine.batch_size, options.epochs * len(samples) // 4)
     n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
         samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
