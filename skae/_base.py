@@ -101,6 +101,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             StrOptions({"auto"}),
             None,
         ],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -118,6 +119,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         batch_size,
         validation_fraction,
         patience,
+        max_time,
         callbacks,
         warm_start,
         random_state,
@@ -132,6 +134,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.max_time = max_time
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
@@ -290,6 +293,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 epochs=1,
                 patience=None,
                 peak_learning_rate=None,
+                max_time=None,
                 callbacks=(),
                 optimizer_state=None if first else self._optimizer_state,
             )
@@ -444,6 +448,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             batch_size=min(batch_size, len(train)),
             patience=patience,
             peak_learning_rate=peak,
+            max_time=self.max_time,
             callbacks=tuple(self.callbacks or ()),
             verbose=self.verbose,
         )

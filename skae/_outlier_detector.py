@@ -101,6 +101,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Number of epochs without a better validation loss after which training stops.
         "auto" is half of `epochs`, but at least 10. None runs all epochs. The weights
         of the best epoch are kept in each case.
+    max_time : float, default=None
+        Number of seconds that training is planned for. The duration of some batches is
+        measured first, and the number of epochs reduced such that the learning rate
+        falls to zero within this time; where fewer than 10 epochs fit, each is of fewer
+        samples, drawn at random. The model then depends on the speed of the machine.
+        None sets no limit.
     callbacks : list of keras.callbacks.Callback, default=None
         Keras callbacks called during `fit`; each fit uses copies.
     warm_start : bool, default=False
@@ -299,6 +305,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         batch_size="auto",
         validation_fraction=None,
         patience="auto",
+        max_time=None,
         callbacks=None,
         warm_start=False,
         random_state=None,
@@ -317,6 +324,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             batch_size=batch_size,
             validation_fraction=validation_fraction,
             patience=patience,
+            max_time=max_time,
             callbacks=callbacks,
             warm_start=warm_start,
             random_state=random_state,

@@ -8,7 +8,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
-from sklearn.datasets import load_digits
+from sklearn import datasets
+from sklearn.utils import Bunch
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
@@ -17,7 +18,7 @@ from skae.architectures import DenseArchitecture
 @pytest.fixture(scope="session")
 def X():
     """300 digits of 64 pixels in [0, 1]."""
-    return load_digits().data[:300] / 16
+    return datasets.load_digits().data[:300] / 16
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,20 @@ def transformer(X, small):
 @pytest.fixture(scope="session")
 def detector(X, small):
     return AutoencoderOutlierDetector(**small).fit(X)
+
+
+@pytest.fixture
+def short_runs(monkeypatch):
+    """Make short what takes the time: 200 digits; few epochs where none are said."""
+    digits = datasets.load_digits()
+    few = Bunch(**{key: digits[key][:200] for key in ("data", "images", "target")})
+    monkeypatch.setattr(
+        datasets,
+        "load_digits",
+        lambda return_X_y=False: (few.data, few.target) if return_X_y else few,
+    )
+    for Estimator in (AutoencoderTransformer, AutoencoderOutlierDetector):
+        monkeypatch.setitem(Estimator.__init__.__kwdefaults__, "epochs", 4)
 
 
 @pytest.fixture(params=[AutoencoderTransformer, AutoencoderOutlierDetector])

@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import datasets
-from sklearn.utils import Bunch
-
-from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -56,20 +53,6 @@ def linked_from_toctrees(page):
         for line in block.splitlines():
             if line.strip() and not line.strip().startswith(":"):
                 yield resolved(page, line.strip())
-
-
-@pytest.fixture
-def short_runs(monkeypatch):
-    """Make short what takes the time: 200 digits; few epochs where none are said."""
-    digits = datasets.load_digits()
-    few = Bunch(**{key: digits[key][:200] for key in ("data", "images", "target")})
-    monkeypatch.setattr(
-        datasets,
-        "load_digits",
-        lambda return_X_y=False: (few.data, few.target) if return_X_y else few,
-    )
-    for Estimator in (AutoencoderTransformer, AutoencoderOutlierDetector):
-        monkeypatch.setitem(Estimator.__init__.__kwdefaults__, "epochs", 4)
 
 
 @pytest.fixture(scope="module")

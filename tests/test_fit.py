@@ -314,5 +314,5 @@ def test_reconstruct(transformer, detector, X):
 
 def test_a_single_validation_sample_does_not_replace_the_start():
     X = np.random.RandomState(0).normal(size=(10, 5))
-    autoencoder = AutoencoderTransformer(2, random_state=0).fit(X)
+    autoencoder = AutoencoderTransformer(2, epochs=20, random_state=0).fit(X)
     assert autoencoder.best_epoch_ == 0

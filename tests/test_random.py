@@ -77,9 +77,11 @@ def test_keras_global_generator_is_untouched():
     code = """
 import sys, keras, numpy as np
 from skae import AutoencoderTransformer
+from skae.architectures import DenseArchitecture
 keras.utils.set_random_seed(5)
 if sys.argv[1] == "fit":
-    AutoencoderTransformer(1, epochs=2, random_state=0).fit(np.eye(8))
+    architecture = DenseArchitecture((4,), start="random")
+    AutoencoderTransformer(1, architecture=architecture, epochs=2).fit(np.eye(8))
 print(np.array(keras.random.normal((3,))))
 """
     runs = [

@@ -1,8 +1,10 @@
 """The loop over epochs: networks, data and options in, a frozen result out."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ._callbacks import KerasCallbacks, ProgressLine, set_learning_rate
 from ._engines import choose_engine
 from ._optimizers import CosineSchedule, OptimizerState, current_learning_rate
 from ._starts import choose_start
+from ._time_limit import plan_for_time
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class TrainingOptions:
     peak_learning_rate : float or None
         That of a `CosineSchedule`, unless callbacks set the learning rate. None leaves
         it to the optimizer.
+    max_time : float or None
+        Seconds that the training is planned for.
+    epoch_samples : int or None
+        Number of samples that an epoch draws; None for all of them.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     verbose : int
@@ -82,6 +89,8 @@ class TrainingOptions:
     patience: int | None = None
     optimizer_state: OptimizerState | None = None
     peak_learning_rate: float | None = None
+    max_time: float | None = None
+    epoch_samples: int | None = None
     callbacks: Sequence = ()
     verbose: int = 0
 
@@ -113,13 +122,9 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     TrainingResult
         Also after Ctrl-C.
     """
+    began = perf_counter()
     autoencoder = networks.autoencoder
     keras_callbacks = _keras_callbacks(autoencoder, data, options)
-    observers = list(observers)
-    if options.verbose:
-        observers.append(ProgressLine(options.epochs))
-    if keras_callbacks is not None:
-        observers.append(keras_callbacks)
     if not autoencoder.trainable_variables:
         warnings.warn(
             "No weight of the network is trainable, so training changes nothing.",
@@ -127,6 +132,10 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
             stacklevel=2,
         )
     engine = choose_engine(networks, data.train, options, keras_callbacks)
+    deadline = math.inf
+    if options.max_time is not None:
+        deadline = began + options.max_time
+        options = plan_for_time(engine, data, options, len(starts), began)
     if options.optimizer_state is not None:
         options.optimizer_state.restore(engine.optimizer)
     reference_loss = np.inf
@@ -137,7 +146,12 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
         chosen = choose_start(engine, data, starts, options, rng)
         write_network(autoencoder, chosen.values)
         start = chosen.name
-    run = _Run(engine, autoencoder, data, options)
+    observers = list(observers)
+    if options.verbose:
+        observers.append(ProgressLine(options.epochs))
+    if keras_callbacks is not None:
+        observers.append(keras_callbacks)
+    run = _Run(engine, autoencoder, data, options, deadline)
     run.train(rng, observers)
     write_values(autoencoder.variables, run.final_values())
     result = run.result(start, reference_loss)
@@ -162,11 +176,12 @@ def _keras_callbacks(autoencoder, data, options):
 class _Run:
     """The epochs of one training, and the best weights so far."""
 
-    def __init__(self, engine, autoencoder, data, options):
+    def __init__(self, engine, autoencoder, data, options, deadline):
         self.engine = engine
         self.autoencoder = autoencoder
         self.data = data
         self.options = options
+        self.deadline = deadline
         self.history = {"loss": []} | ({} if data.val is None else {"val_loss": []})
         self.logs = {}
         self.interrupted = False
@@ -185,6 +200,7 @@ class _Run:
                 start = self.engine.evaluate(self.data.val, silent=True)
                 self.best_loss = start["loss"]
             for self.epoch in range(1, n_epochs + 1):
+                began = perf_counter()
                 if schedule is not None:
                     schedule.begin_epoch(self.epoch)
                 for observer in observers:
@@ -197,12 +213,16 @@ class _Run:
                 waited = self.epoch - self.best_epoch
                 if not finite or any(wishes) or (patience and waited >= patience):
                     break
+                now = perf_counter()
+                if now + (now - began) > self.deadline:
+                    break
         except KeyboardInterrupt:
             self.interrupted = True
 
     def _run_epoch(self, rng):
         """Run one epoch and keep its weights if they are better; False after NaN."""
-        logs = self.engine.run_epoch(self.data.train, self.data.train.shuffled(rng))
+        order = self.data.train.shuffled(rng)[: self.options.epoch_samples]
+        logs = self.engine.run_epoch(self.data.train, order)
         if self.data.val is not None:
             losses_val = self.engine.evaluate(self.data.val)
             logs |= {f"val_{name}": value for name, value in losses_val.items()}

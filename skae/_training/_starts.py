@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-# Each start is trained for so many batches, but at most for a quarter of the training.
+# Each start is trained for so many batches, but at most for a share of the training.
 TRIAL_BATCHES = 1000
+TRIAL_SHARE = 0.25
 # Another start than the first has to have a loss lower by this share: networks trained
 # from PCA extrapolate better, which few validation samples do not show.
 MARGIN = 0.05
@@ -52,7 +53,8 @@ def choose_start(engine, data, starts, options, rng):
         The one with the lowest loss; the first one, if no other is clearly better.
     """
     samples = data.train
-    n_rows = min(TRIAL_BATCHES * engine.batch_size, options.epochs * len(samples) // 4)
+    n_training = options.epochs * (options.epoch_samples or len(samples))
+    n_rows = min(TRIAL_BATCHES * engine.batch_size, int(TRIAL_SHARE * n_training))
     n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
         samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
