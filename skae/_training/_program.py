@@ -10,6 +10,7 @@ from .._backend import (
     write_network,
     write_values,
 )
+from ._fused_adam import fused_adam
 from ._optimizers import constant_learning_rate
 
 # Samples that are evaluated at a time: feature maps of a whole block would take GB.
@@ -43,6 +44,7 @@ class Program:
         self._has_penalties = False
         self._metrics = [m for part in leaf_layers(autoencoder) for m in part.metrics]
         optimizer.build(autoencoder.trainable_variables)
+        self._fused_step = fused_adam(optimizer, autoencoder.trainable_variables)
         self.initial_optimizer_values = read_values(optimizer.variables)
         self.learning_rate = constant_learning_rate(optimizer)
 
@@ -161,8 +163,10 @@ class Program:
             reconstruction = batch_loss(block, start, size)
             loss = self._with_penalties(reconstruction)
             scaled = self.optimizer.scale_loss(loss)
-        if variables:
-            gradients = tape.gradient(scaled, variables)
+        gradients = tape.gradient(scaled, variables)
+        if self._fused_step and not any(gradient is None for gradient in gradients):
+            self._fused_step(gradients)
+        elif variables:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._sums(loss, reconstruction, size)
 

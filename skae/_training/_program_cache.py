@@ -22,10 +22,11 @@ from ._optimizers import describe
 MAX_PROGRAMS = 64
 MAX_VALUES = 50_000_000
 
-# Compiling with XLA takes some 0.4 s longer, and saves some 0.1 ms a batch. XLA never
-# frees what it compiled, about 5 MB a program: a network that is rebuilt each time
-# leaves that much behind with each fit, about half of what TensorFlow leaves anyway.
-MIN_BATCHES_FOR_XLA = 1000
+# Compiling with XLA takes about a second longer, and saves about a millisecond a batch,
+# in later fits too. XLA never frees what it compiled, about 5 MB a program: a network
+# that is rebuilt each time leaves that much behind with each fit, about half of what
+# TensorFlow leaves anyway.
+MIN_BATCHES_FOR_XLA = 500
 
 
 class ProgramPool:
