@@ -36,6 +36,7 @@ from ._training import (
     TrainingOptions,
     gain_is_significant,
     make_optimizer,
+    set_learning_rate,
     train,
 )
 from ._validation import check_floatx, check_reachable, check_scale
@@ -440,6 +441,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         if patience == "auto":
             patience = max(10, epochs // 2)
         own_rate = self.learning_rate is not None or optimizer is not None
+        own_rate |= set_learning_rate(self.callbacks)
         peak = None if own_rate else self.architecture_.peak_learning_rate
         return TrainingOptions(
             loss=loss,

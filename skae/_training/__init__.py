@@ -1,7 +1,7 @@
 """Training as a function: networks, data and options in, a frozen result out."""
 
 from ._batches import FitData, RowSource
-from ._callbacks import CallbackSupportMixin, SklearnCallbacks
+from ._callbacks import CallbackSupportMixin, SklearnCallbacks, set_learning_rate
 from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
@@ -21,5 +21,6 @@ __all__ = [
     "TrainingResult",
     "gain_is_significant",
     "make_optimizer",
+    "set_learning_rate",
     "train",
 ]

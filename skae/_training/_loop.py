@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import read_values, write_network, write_values
-from ._callbacks import KerasCallbacks, ProgressLine, set_learning_rate
+from ._callbacks import KerasCallbacks, ProgressLine
 from ._engines import choose_engine
 from ._optimizers import CosineSchedule, OptimizerState, current_learning_rate
 from ._starts import choose_start
@@ -70,8 +70,8 @@ class TrainingOptions:
         Moments and iterations to go on with. A constant learning rate is that of
         `optimizer`, whatever rate an earlier training ended with.
     peak_learning_rate : float or None
-        That of a `CosineSchedule`, unless callbacks set the learning rate. None leaves
-        it to the optimizer.
+        That of a `CosineSchedule`. None leaves the learning rate to the optimizer and
+        to callbacks.
     max_time : float or None
         Seconds that the training is planned for.
     epoch_samples : int or None
@@ -93,6 +93,12 @@ class TrainingOptions:
     epoch_samples: int | None = None
     callbacks: Sequence = ()
     verbose: int = 0
+
+    def make_schedule(self, optimizer):
+        """Return what sets the learning rate of epochs; None leaves it as it is."""
+        if self.peak_learning_rate is None:
+            return None
+        return CosineSchedule(optimizer, self.peak_learning_rate, self.epochs)
 
 
 def train(networks, data, options, *, rng, starts=(), observers=()):
@@ -192,7 +198,7 @@ class _Run:
     def train(self, rng, observers):
         """Run epochs until one of the reasons to stop."""
         patience, n_epochs = self.options.patience, self.options.epochs
-        schedule = self._schedule()
+        schedule = self.options.make_schedule(self.engine.optimizer)
         try:
             for observer in observers:
                 observer.on_train_begin(self._show_weights)
@@ -242,13 +248,6 @@ class _Run:
         if finite:
             self._keep(logs["loss"], values)
         return finite
-
-    def _schedule(self):
-        """Return what sets the learning rate of epochs; None leaves it as it is."""
-        peak, epochs = self.options.peak_learning_rate, self.options.epochs
-        if peak is None or set_learning_rate(self.options.callbacks):
-            return None
-        return CosineSchedule(self.engine.optimizer, peak, epochs)
 
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values

@@ -31,8 +31,10 @@ def choose_start(engine, data, starts, options, rng):
     """Train a little from each start, and return the best.
 
     Each start gets the same number of batches, of some samples if there are many, so
-    that the choice costs as much for large data as for small data. The engine is left
-    as it is before training, with the weights of the best.
+    that the choice costs as much for large data as for small data, and the learning
+    rates that training begins with. If none improves clearly on the first start as it
+    is, the last one gets as many again. The engine is left as it is before training,
+    with the weights of the best.
 
     Parameters
     ----------
@@ -59,17 +61,58 @@ def choose_start(engine, data, starts, options, rng):
     if len(samples) > n_rows:
         samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
     judges = samples if data.val is None else data.val
-    losses = []
+    n_passes = math.ceil(n_rows / len(samples))
+    trials = []
     for start in starts:
         engine.restart(start.values)
-        if options.peak_learning_rate is not None:
-            engine.optimizer.learning_rate = options.peak_learning_rate
-        losses.append(math.inf)
-        for _ in range(math.ceil(n_rows / len(samples))):
-            engine.run_epoch(samples, samples.shuffled(rng), silent=True)
-            loss = engine.evaluate(judges, silent=True)["loss"]
-            losses[-1] = min(losses[-1], loss if math.isfinite(loss) else math.inf)
+        trials.append(_Trial(engine, options, samples, judges, rng))
+        trials[-1].train(n_passes)
+    if not any(trial.best_loss < trials[0].clearly_less for trial in trials):
+        # Random weights may take long to leave the plateau that PCA is.
+        trials[-1].train(n_passes)
+    losses = [trial.best_loss for trial in trials]
     clearly_better = min(losses) < (1 - MARGIN) * losses[0]
     best = starts[losses.index(min(losses)) if clearly_better else 0]
     engine.restart(best.values)
     return best
+
+
+class _Trial:
+    """A training from one start, which may go on as long as no other one begins.
+
+    Parameters
+    ----------
+    engine : CompiledEngine or KerasEngine
+        At the start.
+    options : TrainingOptions
+        How to train.
+    samples, judges : RowSource
+        What is trained on, and what the loss is computed on.
+    rng : numpy.random.RandomState
+        Shuffles samples.
+    """
+
+    def __init__(self, engine, options, samples, judges, rng):
+        self.engine = engine
+        self.samples = samples
+        self.judges = judges
+        self.rng = rng
+        self.schedule = options.make_schedule(engine.optimizer)
+        self.n_passes = 0
+        self.best_loss = math.inf
+        # What is not less than this is no gain over the start.
+        self.clearly_less = (1 - MARGIN) * self._loss()
+
+    def train(self, n_passes):
+        """Train for so many further passes over the samples."""
+        for _ in range(n_passes):
+            self.n_passes += 1
+            if self.schedule is not None:
+                self.schedule.begin_epoch(self.n_passes)
+            order = self.samples.shuffled(self.rng)
+            self.engine.run_epoch(self.samples, order, silent=True)
+            self.best_loss = min(self.best_loss, self._loss())
+
+    def _loss(self):
+        loss = self.engine.evaluate(self.judges, silent=True)["loss"]
+        return loss if math.isfinite(loss) else math.inf

@@ -268,8 +268,10 @@ class DenseArchitecture(BaseArchitecture):
         halves = (networks.encoder, "code"), (networks.decoder, "reconstruction")
         for (half, name), weights in zip(halves, maps, strict=True):
             half.get_layer(f"linear_{name}").set_weights(weights)
-            for layer in half.layers:
-                if layer.name == name:  # the last of the network, if there is one
+            for layer in half.layers:  # of a network beside the map, if there is one
+                if layer.name == f"{name}_gate":
+                    layer.open()
+                elif layer.name == name:
                     layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
         return "pca"
 
@@ -349,6 +351,11 @@ class DenseArchitecture(BaseArchitecture):
             dense_layers.append(dense)
             outputs = dense(outputs)
         elif sizes:
+            from ._layers import Gate
+
+            # Beside a linear map in training, random weights would first learn what PCA
+            # does, and may stay there.
+            linear = Gate(name=f"{end_name}_gate")(linear)
             dense = self._dense(end_units, None, end_name)
             outputs = keras.layers.Add(name=f"{end_name}_sum")([linear, dense(outputs)])
         else:

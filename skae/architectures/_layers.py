@@ -125,6 +125,41 @@ class Clip(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("skae")
+class Gate(keras.layers.Layer):
+    """Multiply by a number that is not trained: 0 until it is opened, then 1.
+
+    Parameters
+    ----------
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    row_wise = True
+
+    def build(self, input_shape):
+        """Add the factor."""
+        self.factor = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, name="factor"
+        )
+
+    def open(self):
+        """Let pass what comes."""
+        self.factor.assign(1.0)
+
+    def call(self, inputs):
+        """Apply the layer."""
+        return inputs * ops.convert_to_tensor(self.factor)  # for JAX
+
+    def numpy_call(self):
+        """Return what `call` does, in NumPy."""
+        return lambda x: x * view_value(self.factor).astype(x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of what `call` returns."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("skae")
 class GaussianNoise(keras.layers.Layer):
     """Add normal noise in training; Keras's own layer takes no deviation above 1.
 
