@@ -242,9 +242,9 @@ def same_name(scale):
     return activation
 
 
-def penalty_of_the_same_name():
-    def activation(weights):
-        return keras.ops.sum(keras.ops.abs(weights))
+def initializer_of_the_same_name():
+    def activation(shape, dtype=None):
+        return keras.ops.ones(shape, dtype)
 
     return activation
 
@@ -265,7 +265,7 @@ def penalty_of_the_same_name():
         (
             {
                 "activation": activation,
-                "kernel_regularizer": penalty_of_the_same_name(),
+                "kernel_initializer": initializer_of_the_same_name(),
             },
             ["several functions or classes are called 'activation'", "decorator"],
         ),
