@@ -172,7 +172,8 @@ class AutoencoderTransformer(
     may be a :class:`numpy.memmap` that is larger than memory. Above 1 GB, samples are
     shuffled in runs of neighbours instead of individually. Keras itself runs each batch
     where callbacks have batch hooks, where a network has its own ``train_step``, within
-    a ``tf.distribute`` strategy, and on Keras backends other than TensorFlow.
+    a ``tf.distribute`` strategy, and on Keras backends other than TensorFlow, except
+    where dense networks are trained on JAX.
 
     The result for one sample can depend, in the last bits, on which samples are passed
     with it, since matrix products of other sizes round differently.

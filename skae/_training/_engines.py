@@ -17,8 +17,9 @@ from .._backend import (
     write_network,
     write_values,
 )
-from ._program import Program
+from ._jax_program import JaxProgram
 from ._program_cache import POOL, may_use_xla, program_key
+from ._tensorflow_program import TensorFlowProgram
 
 # Bytes of the samples that are in work at a time.
 BLOCK_BYTES = 2**24
@@ -48,13 +49,16 @@ def choose_engine(networks, samples, options, callbacks):
     -------
     CompiledEngine or KerasEngine
         The latter for callbacks with batch hooks, for a network with its own
-        ``train_step``, within a `tf.distribute` strategy, and for backends of Keras
-        other than TensorFlow.
+        ``train_step``, within a `tf.distribute` strategy, on JAX where XLA does not
+        compute the same or does not pay, and on other backends of Keras.
     """
     autoencoder = networks.autoencoder
-    if _needs_keras(autoencoder, callbacks):
-        return KerasEngine(autoencoder, options, callbacks)
+    backend = import_keras().backend.backend()
     block_batches, xla = _choose_blocks(autoencoder, samples, options)
+    compiled = backend == "tensorflow" or (backend == "jax" and xla)
+    if not compiled or _needs_keras(autoencoder, callbacks):
+        return KerasEngine(autoencoder, options, callbacks)
+    Program = JaxProgram if backend == "jax" else TensorFlowProgram
     arguments = options.loss, options.optimizer, options.batch_size
     arguments += (block_batches if xla else None,)
     if callbacks is not None:
@@ -71,16 +75,20 @@ def choose_engine(networks, samples, options, callbacks):
 
 
 def _needs_keras(autoencoder, callbacks):
-    if import_keras().backend.backend() != "tensorflow":
-        return True
-    import tensorflow as tf
-
     return (
         has_own_step(autoencoder)
         or ignores_training(autoencoder)
-        or tf.distribute.has_strategy()
+        or _is_distributed()
         or (callbacks is not None and callbacks.any_batch_hook())
     )
+
+
+def _is_distributed():
+    if import_keras().backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.has_strategy()
 
 
 def _choose_blocks(autoencoder, samples, options):
@@ -137,10 +145,11 @@ class CompiledEngine:
 
     def evaluate(self, samples, *, silent=False):
         """Return mean losses by name, without learning; no callback hears of it."""
+        size = self.block_rows if self.program.pads_evaluation else None
         self.program.reset_metrics()
         sums = sum(
-            self.program.evaluate_block(block)
-            for block, _ in self._blocks(samples, samples.indices)
+            self.program.evaluate_block(*block)
+            for block in self._blocks(samples, samples.indices, size)
         )
         return self.program.mean_losses(sums, len(samples))
 
@@ -154,10 +163,9 @@ class CompiledEngine:
 
     def _blocks(self, samples, indices, size=None):
         """Yield one block of samples after the other, and read the next meanwhile."""
-        import tensorflow as tf
 
         def read(part):
-            return tf.constant(samples.take(part, size)), tf.constant(len(part))
+            return self.program.put(samples.take(part, size), len(part))
 
         parts = [indices[p] for p in gen_batches(len(indices), self.block_rows)]
         if len(parts) == 1:
@@ -248,6 +256,10 @@ class KerasEngine:
         if self._has_penalties is None:
             self._has_penalties = has_own_step(model) or _has_penalties(model, x[:1])
         model.reset_metrics()  # as newer versions of Keras do themselves
+        if import_keras().backend.backend() == "torch":
+            # Keras clears one gradient for each name, and halves share names of layers.
+            for variable in model.trainable_variables:
+                variable.value.grad = None
         if import_keras().backend.backend() != "tensorflow" or not has_own_step(model):
             return getattr(model, f"{phase}_on_batch")(x, x, return_dict=True)
         # Keras's own would add a third value, which `x, y = data` has no place for.
