@@ -451,6 +451,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             patience=patience,
             peak_learning_rate=peak,
             max_time=self.max_time,
+            may_give_up=self.epochs == "auto" and self.patience == "auto",
             callbacks=tuple(self.callbacks or ()),
             verbose=self.verbose,
         )

@@ -76,6 +76,9 @@ class TrainingOptions:
         Seconds that the training is planned for.
     epoch_samples : int or None
         Number of samples that an epoch draws; None for all of them.
+    may_give_up : bool
+        Whether to train for one short epoch only, where trials of starts find nothing
+        to gain in long ones.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     verbose : int
@@ -91,6 +94,7 @@ class TrainingOptions:
     peak_learning_rate: float | None = None
     max_time: float | None = None
     epoch_samples: int | None = None
+    may_give_up: bool = False
     callbacks: Sequence = ()
     verbose: int = 0
 
@@ -149,7 +153,7 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
         reference_loss = engine.evaluate(data.val, silent=True)["loss"]
     start = starts[0].name if starts else None
     if len(starts) > 1:
-        chosen = choose_start(engine, data, starts, options, rng)
+        chosen, options = choose_start(engine, data, starts, options, rng)
         write_network(autoencoder, chosen.values)
         start = chosen.name
     observers = list(observers)

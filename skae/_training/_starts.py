@@ -1,7 +1,9 @@
 """The choice among several starts: each is trained a little, and the best goes on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 # Each start is trained for so many batches, but at most for a share of the training.
 TRIAL_BATCHES = 1000
@@ -9,6 +11,10 @@ TRIAL_SHARE = 0.25
 # Another start than the first has to have a loss lower by this share: networks trained
 # from PCA extrapolate better, which few validation samples do not show.
 MARGIN = 0.05
+# A pass at rates that fall to zero is cut into so many parts, and has to lower the loss
+# by this share.
+SETTLING_PARTS = 10
+LEAST_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ def choose_start(engine, data, starts, options, rng):
     Each start gets the same number of batches, of some samples if there are many, so
     that the choice costs as much for large data as for small data, and the learning
     rates that training begins with. If none improves clearly on the first start as it
-    is, the last one gets as many again. The engine is left as it is before training,
+    is, the last one gets as many again. If that fails too, and an epoch is longer than
+    a trial, the first start is trained at rates that fall to zero: without any gain
+    there, training is not worth its time. The engine is left as it is before training,
     with the weights of the best.
 
     Parameters
@@ -51,8 +59,10 @@ def choose_start(engine, data, starts, options, rng):
 
     Returns
     -------
-    Start
+    start : Start
         The one with the lowest loss; the first one, if no other is clearly better.
+    options : TrainingOptions
+        The same, or those of a single epoch of the samples of a trial.
     """
     samples = data.train
     n_training = options.epochs * (options.epoch_samples or len(samples))
@@ -70,11 +80,32 @@ def choose_start(engine, data, starts, options, rng):
     if not any(trial.best_loss < trials[0].clearly_less for trial in trials):
         # Random weights may take long to leave the plateau that PCA is.
         trials[-1].train(n_passes)
+        long = TRIAL_BATCHES * engine.batch_size < len(data.train)
+        if (options.may_give_up and long) and not _gains_when_settled(
+            engine, samples, judges, starts[0], options, rng
+        ):
+            engine.restart(starts[0].values)
+            return starts[0], replace(options, epochs=1, epoch_samples=n_rows)
     losses = [trial.best_loss for trial in trials]
     clearly_better = min(losses) < (1 - MARGIN) * losses[0]
     best = starts[losses.index(min(losses)) if clearly_better else 0]
     engine.restart(best.values)
-    return best
+    return best, options
+
+
+def _gains_when_settled(engine, samples, judges, start, options, rng):
+    """Check whether one pass at falling rates improves on a start at all."""
+    if options.peak_learning_rate is None:
+        return True
+    engine.restart(start.values)
+    before = engine.evaluate(judges, silent=True)["loss"]
+    parts = np.array_split(samples.shuffled(rng), SETTLING_PARTS)
+    schedule = replace(options, epochs=len(parts)).make_schedule(engine.optimizer)
+    for i, part in enumerate(parts, start=1):
+        schedule.begin_epoch(i)
+        engine.run_epoch(samples, part, silent=True)
+    after = engine.evaluate(judges, silent=True)["loss"]
+    return after < (1 - LEAST_SHARE) * before
 
 
 class _Trial:

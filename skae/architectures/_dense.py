@@ -53,7 +53,7 @@ class DenseArchitecture(BaseArchitecture):
         are each a linear map plus a network, and "pca" starts from a PCA of the
         training samples [2]_: the map is the whitened one of PCA, and the last layer of
         the network is zero, so the first reconstruction is that of PCA. "auto" trains
-        for a short while from there and from random weights with a linear map of zero,
+        for a short while from there and from random weights without the linear map,
         and begins again from PCA, or from the random weights if their validation loss
         is lower by more than 5 %; ``start_`` of the estimator names the start. Curved
         data need the random start, since PCA can be a local minimum. Whichever is

@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae._training import _starts
 from skae.architectures import DenseArchitecture
 
 # An optimizer that leaves all weights as they are: the epoch shows where it started.
@@ -245,6 +246,38 @@ class TestTheChoice:
         autoencoder.fit(s_curve)
         assert (autoencoder.start_, autoencoder.best_epoch_) == ("pca", 0)
         assert_reconstructs_as_pca(autoencoder, s_curve)
+
+    def test_a_curve_is_found_from_any_weights(self):
+        """On an S-curve random weights first reach a plateau, which PCA is, too."""
+        X = StandardScaler().fit_transform(make_s_curve(2000, random_state=0)[0])
+        for seed in (1, 3):
+            autoencoder = AutoencoderTransformer(2, epochs=70, random_state=seed)
+            assert autoencoder.fit(X).start_ == "random"
+            assert autoencoder.validation_score_ > 0.95
+
+    @pytest.mark.parametrize(
+        ("curvature", "epochs", "gives_up"),
+        [(0, "auto", True), (0, 4, False), (0.5, "auto", False)],
+    )
+    def test_long_epochs_are_not_run_for_nothing(
+        self, monkeypatch, curvature, epochs, gives_up
+    ):
+        """Where an epoch is longer than trials, which found nothing to gain."""
+        monkeypatch.setattr(_starts, "TRIAL_BATCHES", 300)
+        x, noise = np.random.RandomState(0).normal(size=(2, 8000, 3))
+        X = np.c_[x, curvature * x**2 + 0.1 * noise]
+        autoencoder = AutoencoderTransformer(
+            3,
+            architecture=DenseArchitecture((16,)),
+            epochs=epochs,
+            batch_size=16,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            autoencoder.fit(X)
+        assert (autoencoder.n_iter_ == 1) == gives_up
+        assert (autoencoder.best_epoch_ > 0) == (curvature > 0)
 
     def test_ordered_components_start_from_pca(self, s_curve):
         autoencoder = at_rest(2, start="auto").set_params(ordered=True)

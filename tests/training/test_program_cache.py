@@ -15,6 +15,7 @@ from skae._training import (
     TrainingLoss,
     TrainingOptions,
     _batches,
+    _engines,
     _program_cache,
 )
 from skae._training._engines import choose_engine
@@ -391,6 +392,7 @@ def test_memory_mapped_samples_give_the_same_model(
 def test_memory_mapped_samples_are_read_in_blocks(tmp_path, monkeypatch):
     """They give the model that the same samples in memory give."""
     monkeypatch.setattr("skae._base.INITIAL_BYTES", 2**20)
+    monkeypatch.setattr(_engines, "BLOCK_BYTES", 2**22)
     rng = np.random.RandomState(0)
     X = (rng.normal(size=(400_000, 2)) @ rng.normal(size=(2, 64))).astype("f4")
     mapped = memory_mapped(X, tmp_path)
