@@ -11,7 +11,7 @@ from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 
 architecture = DenseArchitecture((8,), start="pca")
-AutoencoderTransformer(2, architecture=architecture, epochs=30).fit(load_digits().data)
+AutoencoderTransformer(2, architecture=architecture, epochs=10).fit(load_digits().data)
 """
 HIDE = "from skae import hide_tensorflow_logs; hide_tensorflow_logs();"
 PRINT_LEVEL = "import os; print(os.environ.get('TF_CPP_MIN_LOG_LEVEL'))"

@@ -175,7 +175,7 @@ def learning_rates(X, small, *callbacks, kind=Recorder, **parameters):
     rates = []
     callbacks = [kind(rates), *callbacks]
     parameters = small | {"epochs": 20, "patience": None} | parameters
-    AutoencoderTransformer(callbacks=callbacks, **parameters).fit(X)
+    AutoencoderTransformer(callbacks=callbacks, **parameters).fit(X[:40])
     return np.array(rates)
 
 
