@@ -126,8 +126,6 @@ class KerasCallbacks(Observer):
         The user's; they stay as they are.
     model : keras.Model
         The model in training.
-    epochs, steps : int
-        Maximum number of epochs, and batches of each.
 
     Raises
     ------
@@ -135,7 +133,7 @@ class KerasCallbacks(Observer):
         If one of them is no Keras callback.
     """
 
-    def __init__(self, callbacks, model, *, epochs, steps):
+    def __init__(self, callbacks, model):
         keras = import_keras()
         if not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
             raise InvalidParameterError(
@@ -145,9 +143,11 @@ class KerasCallbacks(Observer):
             )
         self.callbacks = copy.deepcopy(list(callbacks))
         self.model = model
-        self.list = keras.callbacks.CallbackList(
-            self.callbacks, model=model, epochs=epochs, steps=steps, verbose=0
-        )
+        self.list = keras.callbacks.CallbackList(self.callbacks, model=model)
+
+    def set_plan(self, epochs, steps):
+        """Set the maximum number of epochs, and the batches of each."""
+        self.list.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
 
     def any_batch_hook(self):
         """Return whether any of them has a hook for batches, or for tests."""

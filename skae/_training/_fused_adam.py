@@ -53,7 +53,7 @@ def fused_adam(optimizer, variables):
         rates = {
             "beta1_power": tf.pow(optimizer.beta_1, n_steps),
             "beta2_power": tf.pow(optimizer.beta_2, n_steps),
-            "lr": tf.convert_to_tensor(optimizer.learning_rate),
+            "lr": tf.cast(optimizer.learning_rate, tf.float32),
             "beta1": optimizer.beta_1,
             "beta2": optimizer.beta_2,
             "epsilon": optimizer.epsilon,

@@ -134,7 +134,9 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     """
     began = perf_counter()
     autoencoder = networks.autoencoder
-    keras_callbacks = _keras_callbacks(autoencoder, data, options)
+    keras_callbacks = None
+    if options.callbacks:
+        keras_callbacks = KerasCallbacks(options.callbacks, autoencoder)
     if not autoencoder.trainable_variables:
         warnings.warn(
             "No weight of the network is trainable, so training changes nothing.",
@@ -160,6 +162,8 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     if options.verbose:
         observers.append(ProgressLine(options.epochs))
     if keras_callbacks is not None:
+        n_samples = options.epoch_samples or len(data.train)
+        keras_callbacks.set_plan(options.epochs, -(-n_samples // options.batch_size))
         observers.append(keras_callbacks)
     run = _Run(engine, autoencoder, data, options, deadline)
     run.train(rng, observers)
@@ -169,18 +173,6 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     for observer in observers:
         observer.on_train_end(run.logs)
     return result
-
-
-def _keras_callbacks(autoencoder, data, options):
-    """Return copies of the user's Keras callbacks; None if there are none."""
-    if not options.callbacks:
-        return None
-    return KerasCallbacks(
-        options.callbacks,
-        autoencoder,
-        epochs=options.epochs,
-        steps=-(-len(data.train) // options.batch_size),
-    )
 
 
 class _Run:
@@ -224,7 +216,8 @@ class _Run:
                 if not finite or any(wishes) or (patience and waited >= patience):
                     break
                 now = perf_counter()
-                if now + (now - began) > self.deadline:
+                if self.epoch < n_epochs and now + (now - began) > self.deadline:
+                    self._warn_of_time()
                     break
         except KeyboardInterrupt:
             self.interrupted = True
@@ -289,6 +282,16 @@ class _Run:
         """Bring the estimator's network up to date with the one that trains."""
         trained = [variable.value for variable in self.engine.autoencoder.variables]
         write_values(self.autoencoder.variables, trained)
+
+    def _warn_of_time(self):
+        warnings.warn(
+            f"max_time={self.options.max_time:g} was over after epoch {self.epoch} of "
+            f"{self.options.epochs} that were planned, before the learning rate had "
+            "fallen. The first fit of a network takes seconds to compile. Set a larger "
+            "max_time.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
 
     def _warn_of_divergence(self):
         kept = f"epoch {self.best_epoch}" if self.best_epoch else "the start"

@@ -77,20 +77,35 @@ def choose_start(engine, data, starts, options, rng):
         engine.restart(start.values)
         trials.append(_Trial(engine, options, samples, judges, rng))
         trials[-1].train(n_passes)
-    if not any(trial.best_loss < trials[0].clearly_less for trial in trials):
+
+    def any_gains():
+        before = trials[0].initial_loss
+        return any(_is_less(trial.best_loss, before, MARGIN) for trial in trials)
+
+    if not any_gains():
         # Random weights may take long to leave the plateau that PCA is.
         trials[-1].train(n_passes)
-        long = TRIAL_BATCHES * engine.batch_size < len(data.train)
-        if (options.may_give_up and long) and not _gains_when_settled(
-            engine, samples, judges, starts[0], options, rng
-        ):
-            engine.restart(starts[0].values)
-            return starts[0], replace(options, epochs=1, epoch_samples=n_rows)
+    whole_trials = TRIAL_BATCHES * engine.batch_size == n_rows < len(data.train)
+    if (
+        options.may_give_up
+        and whole_trials
+        and not any_gains()
+        and not _gains_when_settled(engine, samples, judges, starts[0], options, rng)
+    ):
+        engine.restart(starts[0].values)
+        return starts[0], replace(options, epochs=1, epoch_samples=n_rows)
     losses = [trial.best_loss for trial in trials]
-    clearly_better = min(losses) < (1 - MARGIN) * losses[0]
+    clearly_better = _is_less(min(losses), losses[0], MARGIN)
     best = starts[losses.index(min(losses)) if clearly_better else 0]
     engine.restart(best.values)
     return best, options
+
+
+def _is_less(loss, reference, share):
+    """Check that a loss, which may be negative, is less by a share of another."""
+    if math.isinf(reference):
+        return loss < reference
+    return loss < reference - share * abs(reference)
 
 
 def _gains_when_settled(engine, samples, judges, start, options, rng):
@@ -105,7 +120,7 @@ def _gains_when_settled(engine, samples, judges, start, options, rng):
         schedule.begin_epoch(i)
         engine.run_epoch(samples, part, silent=True)
     after = engine.evaluate(judges, silent=True)["loss"]
-    return after < (1 - LEAST_SHARE) * before
+    return _is_less(after, before, LEAST_SHARE)
 
 
 class _Trial:
@@ -130,9 +145,7 @@ class _Trial:
         self.rng = rng
         self.schedule = options.make_schedule(engine.optimizer)
         self.n_passes = 0
-        self.best_loss = math.inf
-        # What is not less than this is no gain over the start.
-        self.clearly_less = (1 - MARGIN) * self._loss()
+        self.initial_loss = self.best_loss = self._loss()
 
     def train(self, n_passes):
         """Train for so many further passes over the samples."""

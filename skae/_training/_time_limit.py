@@ -1,5 +1,6 @@
 """A training that is planned for a number of seconds."""
 
+import math
 from dataclasses import replace
 from time import perf_counter
 
@@ -43,9 +44,12 @@ def plan_for_time(engine, data, options, n_starts, began):
     n_samples, batch_size = len(data.train), engine.batch_size
     per_sample, per_validation = _durations(engine, data)
     left = PLANNED_SHARE * (began + options.max_time - perf_counter())
-    # A trial is of so many batches, but at most a share of the training.
-    tried = n_starts if n_starts > 1 else 0
-    trials = tried * TRIAL_BATCHES * batch_size * per_sample
+    # A trial is of so many batches, but at most a share of the training; the last start
+    # may have two.
+    tried = n_starts + 1 if n_starts > 1 else 0
+    rows = TRIAL_BATCHES * batch_size
+    n_passes = math.ceil(rows / n_samples)
+    trials = tried * (rows * per_sample + n_passes * per_validation)
     left = max(left - trials, left / (1 + tried * TRIAL_SHARE))
     per_epoch = n_samples * per_sample + per_validation
     epochs = min(left / per_epoch, options.epochs)

@@ -69,6 +69,16 @@ class Layered(BaseArchitecture):
         return Networks.from_halves(encoder, decoder)
 
 
+class Harmonic(keras.optimizers.schedules.LearningRateSchedule):
+    """Its rates are float64, as a ratio of integers is in TensorFlow."""
+
+    def __call__(self, step):
+        return 0.01 * (1 / (step + 1))
+
+    def get_config(self):
+        return {}
+
+
 def schedule():
     return keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5)
 
@@ -87,6 +97,7 @@ VARIANTS = {
     "detector's": {"architecture": DenseArchitecture((8,)), "ordered": True},
     "learning rate": {"learning_rate": 0.05},
     "schedule": {"optimizer": lambda: keras.optimizers.Adam(schedule())},
+    "float64 rate": {"optimizer": lambda: keras.optimizers.Adam(Harmonic())},
     "weight decay": {"optimizer": lambda: keras.optimizers.AdamW(weight_decay=0.5)},
     "clipping": {"optimizer": lambda: keras.optimizers.SGD(0.1, clipnorm=1e-3)},
     "momentum": {"optimizer": lambda: keras.optimizers.SGD(0.1, momentum=0.9)},

@@ -5,6 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 from _helpers import weights
+from sklearn.exceptions import ConvergenceWarning
 
 from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
@@ -26,7 +27,11 @@ def test_enough_time_changes_nothing(X, small, engine):
 def test_no_time_is_one_epoch_of_one_batch(X, engine):
     autoencoder = AutoencoderTransformer(
         2, epochs=5000, batch_size=32, max_time=1e-6, random_state=0, **engine
-    ).fit(X)
+    )
+    with pytest.warns(
+        ConvergenceWarning, match="max_time=1e-06 was over after epoch 1"
+    ):
+        autoencoder.fit(X)
     assert autoencoder.n_iter_ == 1
     assert np.isfinite(autoencoder.transform(X)).all()
 
@@ -65,7 +70,8 @@ def test_epochs_are_shorter_where_few_would_fit(X, clock):
         "random_state": 0,
     }
     whole = AutoencoderTransformer(**parameters, epochs=10).fit(X)
-    short = AutoencoderTransformer(**parameters, max_time=0.1).fit(X)
+    with pytest.warns(ConvergenceWarning, match="was over after epoch"):
+        short = AutoencoderTransformer(**parameters, max_time=0.1).fit(X)
     assert 1 < short.n_iter_ <= 10
     assert short.history_["loss"][0] > 1.2 * whole.history_["loss"][0]
 
