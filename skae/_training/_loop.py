@@ -286,9 +286,8 @@ class _Run:
     def _warn_of_time(self):
         warnings.warn(
             f"max_time={self.options.max_time:g} was over after epoch {self.epoch} of "
-            f"{self.options.epochs} that were planned, before the learning rate had "
-            "fallen. The first fit of a network takes seconds to compile. Set a larger "
-            "max_time.",
+            f"{self.options.epochs} that were planned. The first fit of a network "
+            "takes seconds to compile. Set a larger max_time.",
             ConvergenceWarning,
             stacklevel=2,
         )

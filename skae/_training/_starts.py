@@ -90,7 +90,7 @@ def choose_start(engine, data, starts, options, rng):
         options.may_give_up
         and whole_trials
         and not any_gains()
-        and not _gains_when_settled(engine, samples, judges, starts[0], options, rng)
+        and not trials[0].gains_when_settled(starts[0].values, options)
     ):
         engine.restart(starts[0].values)
         return starts[0], replace(options, epochs=1, epoch_samples=n_rows)
@@ -106,21 +106,6 @@ def _is_less(loss, reference, share):
     if math.isinf(reference):
         return loss < reference
     return loss < reference - share * abs(reference)
-
-
-def _gains_when_settled(engine, samples, judges, start, options, rng):
-    """Check whether one pass at falling rates improves on a start at all."""
-    if options.peak_learning_rate is None:
-        return True
-    engine.restart(start.values)
-    before = engine.evaluate(judges, silent=True)["loss"]
-    parts = np.array_split(samples.shuffled(rng), SETTLING_PARTS)
-    schedule = replace(options, epochs=len(parts)).make_schedule(engine.optimizer)
-    for i, part in enumerate(parts, start=1):
-        schedule.begin_epoch(i)
-        engine.run_epoch(samples, part, silent=True)
-    after = engine.evaluate(judges, silent=True)["loss"]
-    return _is_less(after, before, LEAST_SHARE)
 
 
 class _Trial:
@@ -156,6 +141,19 @@ class _Trial:
             order = self.samples.shuffled(self.rng)
             self.engine.run_epoch(self.samples, order, silent=True)
             self.best_loss = min(self.best_loss, self._loss())
+
+    def gains_when_settled(self, values, options):
+        """Check whether one pass at falling rates improves on the start at all."""
+        if self.schedule is None:
+            return True
+        self.engine.restart(values)
+        parts = np.array_split(self.samples.shuffled(self.rng), SETTLING_PARTS)
+        options = replace(options, epochs=SETTLING_PARTS)
+        schedule = options.make_schedule(self.engine.optimizer)
+        for i, part in enumerate(parts, start=1):
+            schedule.begin_epoch(i)
+            self.engine.run_epoch(self.samples, part, silent=True)
+        return _is_less(self._loss(), self.initial_loss, LEAST_SHARE)
 
     def _loss(self):
         loss = self.engine.evaluate(self.judges, silent=True)["loss"]

@@ -47,9 +47,9 @@ def plan_for_time(engine, data, options, n_starts, began):
     # A trial is of so many batches, but at most a share of the training; the last start
     # may have two.
     tried = n_starts + 1 if n_starts > 1 else 0
-    rows = TRIAL_BATCHES * batch_size
-    n_passes = math.ceil(rows / n_samples)
-    trials = tried * (rows * per_sample + n_passes * per_validation)
+    trial_rows = TRIAL_BATCHES * batch_size
+    n_passes = math.ceil(trial_rows / n_samples)
+    trials = tried * (trial_rows * per_sample + n_passes * per_validation)
     left = max(left - trials, left / (1 + tried * TRIAL_SHARE))
     per_epoch = n_samples * per_sample + per_validation
     epochs = min(left / per_epoch, options.epochs)

@@ -48,8 +48,7 @@ def test_choice(monkeypatch, pca, random, expected):
     X = np.zeros((100, 3))
     samples = RowSource(X, (3,), "float32")
     data = FitData(samples, samples, None, samples)
-    # PCA's losses begin anew where it is tried without success at falling rates.
-    engine = Engine({0: [*pca, 1.0, 1.0], 1: random})
+    engine = Engine({0: pca, 1: random})
     options = TrainingOptions(None, None, 20, 10, may_give_up=True)
     starts = [Start("pca", [0]), Start("random", [1])]
     chosen, after = choose_start(
@@ -61,7 +60,7 @@ def test_choice(monkeypatch, pca, random, expected):
 
 def test_trials_of_nothing_end_long_epochs(monkeypatch):
     monkeypatch.setattr(_starts, "TRIAL_BATCHES", 2)
-    monkeypatch.setattr(_starts, "_gains_when_settled", lambda *_: False)
+    monkeypatch.setattr(_starts._Trial, "gains_when_settled", lambda *_: False)
     samples = RowSource(np.zeros((100, 3)), (3,), "float32")
     data = FitData(samples, samples, None, samples)
     starts = [Start("pca", [0]), Start("random", [1])]
