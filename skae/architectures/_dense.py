@@ -225,6 +225,8 @@ class DenseArchitecture(BaseArchitecture):
                 positive_ints("decoder_hidden_layer_sizes", given, least=0)
             )
         self._check_combination(sizes, decoder_sizes)
+        # Other networks start from PCA whenever they have a linear map.
+        gated = self.start == "auto" and not ordered
         layers = import_keras().layers
         flat = len(sample_shape) == 1
         encoder, kernels = self._half(
@@ -234,6 +236,7 @@ class DenseArchitecture(BaseArchitecture):
             sizes,
             ("code", n_components, self.latent_activation),
             with_map=with_map,
+            gated=gated,
         )
         decoder, _ = self._half(
             "decoder",
@@ -243,6 +246,7 @@ class DenseArchitecture(BaseArchitecture):
             ("reconstruction", math.prod(sample_shape), output_activation),
             last=[] if flat else [layers.Reshape(sample_shape, name="reshape")],
             with_map=with_map,
+            gated=gated,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
         return self._autoencoder(encoder, decoder, ordered)
@@ -315,7 +319,17 @@ class DenseArchitecture(BaseArchitecture):
             )
 
     def _half(
-        self, name, shape, first, sizes, end, *, last=(), with_map=False, tied_to=None
+        self,
+        name,
+        shape,
+        first,
+        sizes,
+        end,
+        *,
+        last=(),
+        with_map=False,
+        gated=False,
+        tied_to=None,
     ):
         """Build encoder or decoder; return it and its dense layers."""
         keras = import_keras()
@@ -351,11 +365,12 @@ class DenseArchitecture(BaseArchitecture):
             dense_layers.append(dense)
             outputs = dense(outputs)
         elif sizes:
-            from ._layers import Gate
+            if gated:
+                from ._layers import Gate
 
-            # Beside a linear map in training, random weights would first learn what PCA
-            # does, and may stay there.
-            linear = Gate(name=f"{end_name}_gate")(linear)
+                # Beside a linear map in training, random weights would first learn what
+                # PCA does, and may stay there.
+                linear = Gate(name=f"{end_name}_gate")(linear)
             dense = self._dense(end_units, None, end_name)
             outputs = keras.layers.Add(name=f"{end_name}_sum")([linear, dense(outputs)])
         else:
