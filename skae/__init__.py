@@ -3,11 +3,10 @@
 from ._outlier_detector import AutoencoderOutlierDetector
 from ._tensorflow_logs import hide_tensorflow_logs
 from ._transformer import AutoencoderTransformer
+from ._version import __version__ as __version__
 
 __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "hide_tensorflow_logs",
 ]
-
-__version__ = "0.2.0.dev0"

@@ -115,13 +115,13 @@ def takes_training(model):
     return "training" in inspect.signature(type(model).call).parameters
 
 
-def unpickle_empty(cls):
+def unpickle_empty(cls, needs_keras):
     """Return the object into which pickle then puts an estimator's state.
 
     The state may hold Keras objects, whose creation starts TensorFlow: a worker has
     to set its threads before that.
     """
-    if "OMP_NUM_THREADS" in os.environ:
+    if needs_keras and "OMP_NUM_THREADS" in os.environ:
         import_keras()
     return cls.__new__(cls)
 

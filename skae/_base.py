@@ -19,12 +19,12 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._inference import Predictor
+from ._inference import FittedNetworks
 from ._random import draw_seed
-from ._state import NETWORKS, StateMixin
+from ._state import StateMixin
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
@@ -41,10 +41,11 @@ from ._training import (
 )
 from ._validation import check_floatx, check_reachable, check_scale
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
-from .architectures._base import describe
 from .architectures._clipping import clipping_lifted
 from .metrics import _r2_score, _squared_errors
 
+# Fitted attributes: Keras models that share their weights.
+KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
 # Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
 # Validation samples by which the start and the end of training are compared.
@@ -217,7 +218,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             shape, or if the output layer cannot reach its values. What was fitted
             before stays as it was.
         """
-        warm = self.warm_start and hasattr(self, "autoencoder_")
+        warm = self.warm_start and hasattr(self, "_fitted")
         with self._restored_on_error():
             self._rng = self._new_rng()
             data = self._prepare(X, X_val, reset=not warm)
@@ -243,6 +244,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 end = reference
             if not warm:
                 self.start_ = result.start
+            self._fitted.freeze()
             self._set_training_result(result, reference, end)
             self._finish_fit(data, warm, result.interrupted)
         if context is not None:
@@ -279,7 +281,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             As `fit`; also if X has another number of features than before, or if
             parameters ask for other networks than there are.
         """
-        first = not hasattr(self, "autoencoder_")
+        first = not hasattr(self, "_fitted")
         with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()
@@ -299,6 +301,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 optimizer_state=None if first else self._optimizer_state,
             )
             result = self._train(data, options, widen=not first)
+            self._fitted.freeze()
             if not first:
                 result = self._appended(result)
             self._set_training_result(result)
@@ -347,7 +350,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             self._check_same_network(loss)
         else:
             self._build(train, loss)
-        brought = self._networks.loss
+        brought = self._fitted.networks.loss
         return loss if brought is None else TrainingLoss(brought)
 
     def _build(self, train, loss):
@@ -363,9 +366,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             "ordered": self._orders_codes(architecture),
             "random_state": draw_seed(self._rng),
         }
-        self._rebuild()
+        self._fitted = FittedNetworks(self._network_builder())
+        self.n_components_ = self._fitted.n_components
         for name in ("loss", "optimizer"):
-            own, brought = getattr(self, name), getattr(self._networks, name)
+            own, brought = getattr(self, name), getattr(self._fitted.networks, name)
             if own is not None and brought is not None:
                 kind = brought if isinstance(brought, str) else type(brought).__name__
                 raise ValueError(
@@ -388,19 +392,27 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             "model goes in as KerasArchitecture(model)."
         )
 
-    def _rebuild(self):
-        """Make the networks from the architecture; their weights are new."""
-        self._networks = self.architecture_.build(**self._build_arguments)
-        for name in NETWORKS:
-            setattr(self, name, getattr(self._networks, name.rstrip("_")))
-        self._run_encoder = Predictor(self.encoder_)
-        self._run_decoder = Predictor(self.decoder_)
-        self.n_components_ = self._networks.n_components
+    def _network_builder(self):
+        """Return what makes the networks from the architecture, with new weights."""
+        return partial(self.architecture_.build, **self._build_arguments)
+
+    # Attributes that are made when they are asked for. They are no properties, since
+    # scikit-learn evaluates all of those, and would start TensorFlow.
+
+    def __getattr__(self, name):
+        if name not in KERAS_MODELS or "_fitted" not in vars(self):
+            return super().__getattribute__(name)  # raises, with its own cause
+        return getattr(self._fitted.share(), name.rstrip("_"))
+
+    def __dir__(self):
+        fitted = vars(self).get("_fitted")
+        are_built = fitted is not None and fitted.are_built
+        return [*super().__dir__(), *(KERAS_MODELS if are_built else ())]
 
     def _initialize(self, samples):
         """Let the architecture set weights from samples; return what it calls them."""
         X = samples.take(samples.draw(INITIAL_BYTES, self._rng))
-        name = self.architecture_.initialize(self._networks, X)
+        name = self.architecture_.initialize(self._fitted.networks, X)
         if name is not None and not isinstance(name, str):
             raise TypeError(
                 f"initialize of {type(self.architecture_).__name__} has to return the "
@@ -413,7 +425,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         They are none where the weights stay as built.
         """
-        variables = self.autoencoder_.variables
+        variables = self._fitted.networks.autoencoder.variables
         random = Start("random", read_values(variables))
         name = self._initialize(samples)
         if name is None:
@@ -427,10 +439,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _training_options(self, data, loss):
         """Resolve the parameters of training."""
         train = data.train
-        check_reachable(train.value_range, self.decoder_, loss, "X")
+        check_reachable(train.value_range, self._fitted.networks.decoder, loss, "X")
         if data.val_is_given:
-            check_reachable(data.val.value_range, self.decoder_, loss, "X_val")
-        optimizer = self._networks.optimizer
+            check_reachable(
+                data.val.value_range, self._fitted.networks.decoder, loss, "X_val"
+            )
+        optimizer = self._fitted.networks.optimizer
         optimizer = self.optimizer if optimizer is None else optimizer
         epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
         if batch_size == "auto":
@@ -458,9 +472,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _train(self, data, options, *, starts=(), observers=(), widen=False):
         """Train the networks and finalize them."""
-        with clipping_lifted(self._networks):
+        with clipping_lifted(self._fitted.networks):
             result = train(
-                self._networks,
+                self._fitted.networks,
                 data,
                 options,
                 rng=self._rng,
@@ -471,8 +485,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         return result
 
     def _finalize(self, samples, widen=False):
-        blocks = ((block, self._run_encoder(block)) for block in samples.blocks())
-        self.architecture_.finalize(self._networks, blocks, widen=widen)
+        blocks = ((block, self._fitted.encode(block)) for block in samples.blocks())
+        self.architecture_.finalize(self._fitted.networks, blocks, widen=widen)
 
     def _judge(self, val):
         """Compare validation samples with their reconstructions; None without any."""
@@ -507,7 +521,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _return_to(self, start, data, result):
         """Put a start back, learned from all samples: none has to judge any more."""
-        write_network(self.autoencoder_, start.values)
+        write_network(self._fitted.networks.autoencoder, start.values)
         if not data.val_is_given:
             self._initialize(data.learnable)
         self._finalize(data.learnable)
@@ -594,14 +608,24 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         return self._build_arguments["ordered"]
 
     def _encode(self, X):
-        codes = self._run_encoder(X.reshape(len(X), *self._sample_shape))
+        codes = self._fitted.encode(X.reshape(len(X), *self._sample_shape))
         return codes.reshape(len(X), self.n_components_)
 
     def _decode(self, codes):
-        samples = self._run_decoder(
-            codes.reshape(len(codes), *self._networks.code_shape)
+        samples = self._fitted.decode(
+            codes.reshape(len(codes), *self._fitted.code_shape)
         )
         return samples.reshape(len(codes), self.n_features_in_)
+
+    def _decode_checked(self, codes):
+        """Decode what a user passed; images have their shape again."""
+        codes = check_array(codes, dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but codes of this "
+                f"{type(self).__name__} have {self.n_components_} components."
+            )
+        return self._decode(codes).reshape(len(codes), *self._sample_shape)
 
     def _reconstruct(self, X):
         return self._decode(self._encode(X))
@@ -632,21 +656,18 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             It is called with the text.
         """
         check_is_fitted(self)
-        print_fn(describe(self._networks))
+        print_fn(self._fitted.describe())
 
     @property
     def _repr_html_(self):
         """Add the network to scikit-learn's HTML representation, once there is one."""
         diagram = super()._repr_html_  # an AttributeError where diagrams are off
-        networks = getattr(self, "_networks", None)
-        if networks is None:
+        text = getattr(getattr(self, "_fitted", None), "description", None)
+        if text is None:
             return diagram
-        count = networks.autoencoder.count_params()
-        table = escape(describe(networks))
         network = (
-            f"<details><summary>Network: {count:,} parameters, "
-            f"{networks.n_components:,} components</summary>"
-            f"<pre>{table}</pre></details>"
+            f"<details><summary>Network with {self.n_components_:,} components"
+            f"</summary><pre>{escape(text)}</pre></details>"
         )
         return lambda: diagram() + network
 

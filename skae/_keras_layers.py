@@ -1,17 +1,16 @@
 """What is known about layers: skae's own describe themselves, Keras's are listed here.
 
 A layer of skae says by attributes of its class what the table says of Keras's layers:
-`row_wise`, and a method `numpy_call()`, which returns the layer as a function of
-ndarrays, or None where NumPy cannot compute what the layer does.
+`row_wise`, and a method `operation()`, which describes what the layer does outside
+training as a node of `skae._operations`, with variables in place of their indices.
+``{"op": "pass"}`` returns the first input. None stands for anything else.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import special
-
-from ._backend import import_keras, view_value
+from ._backend import import_keras
+from ._operations import WEIGHTS, Graph
 
 
 def is_row_wise(layer):
@@ -68,119 +67,144 @@ def is_finishing(layer):
     return _traits(layer).finishing
 
 
-def numpy_call(layer):
-    """Translate to NumPy what a layer does outside training.
+def trace(network, variables):
+    """Describe what a network computes outside training.
 
     Parameters
     ----------
-    layer : keras.layers.Layer
-        A built layer, whose weights are read at each call.
+    network : keras.Model
+        Built.
+    variables : list of keras.Variable
+        Those whose indices the nodes hold.
 
     Returns
     -------
-    callable or None
-        Takes and returns ndarrays; None if there is no translation.
+    Graph or None
+        None if there is a layer whose operation is not known, or more than one input
+        or output.
     """
-    if "numpy_call" in vars(type(layer)):
-        return layer.numpy_call()
-    translate = _traits(layer).numpy_call
-    return translate and translate(layer)
+    indices = {id(variable): i for i, variable in enumerate(variables)}
+    numbers, nodes = {}, []
+    try:
+        if len(network.inputs) != 1 or len(network.outputs) != 1:
+            return None
+        numbers[id(network.inputs[0])] = 0
+        for layer in network.layers:
+            if isinstance(layer, import_keras().layers.InputLayer):
+                continue
+            node = describe_operation(layer)
+            if node is None:
+                return None
+            inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+            inputs = [numbers[id(tensor)] for tensor in inputs]
+            if node["op"] == "pass":
+                numbers[id(layer.output)] = inputs[0]
+                continue
+            for name in WEIGHTS:
+                if node.get(name) is not None:
+                    node[name] = indices[id(node[name])]
+            numbers[id(layer.output)] = len(nodes) + 1
+            nodes.append(node | {"inputs": inputs, "output": len(nodes) + 1})
+        target = numbers[id(network.outputs[0])]
+    except (AttributeError, IndexError, KeyError):
+        return None  # subclassed, a shared layer, or weights of another model
+    shapes = (
+        tuple(map(int, s[1:])) for s in (network.input_shape, network.output_shape)
+    )
+    return Graph(nodes, 0, target, *shapes)
 
 
-def dense_call(layer, kernel, bias):
-    """Translate a dense layer to NumPy.
+def describe_operation(layer):
+    own = vars(type(layer)).get("operation")
+    describe = _traits(layer).operation if own is None else own
+    return describe and describe(layer)
+
+
+def dense_operation(layer, kernel, bias, *, transposed=False):
+    """Describe a dense layer.
 
     Parameters
     ----------
     layer : keras.layers.Layer
         With an attribute `activation`.
-    kernel : callable
-        Returns the kernel, as an ndarray.
+    kernel : keras.Variable
+        The kernel.
     bias : keras.Variable or None
         The bias.
+    transposed : bool, default=False
+        Whether the kernel is used transposed.
 
     Returns
     -------
-    callable or None
-        None for an activation without translation, or a dtype that NumPy lacks.
+    dict or None
+        None for an activation that is not one of Keras's, or a dtype of half precision.
     """
-    activation = _numpy_activation(layer)
+    activation = _activation_name(layer)
     if activation is None or layer.compute_dtype not in ("float32", "float64"):
         return None
-
-    def dense(x):
-        x = x @ kernel().astype(x.dtype, copy=False)
-        if bias is not None:
-            x += view_value(bias).astype(x.dtype, copy=False)
-        return activation(x)
-
-    return dense
-
-
-def identity(x):
-    """Return the input: what a layer does that acts in training only.
-
-    Parameters
-    ----------
-    x : ndarray
-        Any input.
-
-    Returns
-    -------
-    ndarray
-        The same.
-    """
-    return x
+    return {
+        "op": "dense",
+        "kernel": kernel,
+        "bias": bias,
+        "transposed": transposed,
+        "activation": activation,
+    }
 
 
-def _relu(x):
-    return np.maximum(x, 0, out=x)
-
-
-def _elu(x, alpha=1):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def _selu(x):
-    # The constants of Klambauer et al., "Self-normalizing neural networks" (2017)
-    return x.dtype.type(1.0507009873554805) * _elu(x, x.dtype.type(1.6732632423543772))
-
-
-# Keras's activations, by the name under which Keras serializes them. Some of them
-# work in place.
-_ACTIVATIONS = {
-    "linear": identity,
-    "relu": _relu,
-    "sigmoid": lambda x: special.expit(x, out=x),
-    "tanh": lambda x: np.tanh(x, out=x),
-    "elu": _elu,
-    "selu": _selu,
-    "softplus": lambda x: np.logaddexp(x, 0, out=x),
-    "silu": lambda x: x * special.expit(x),
-}
-
-
-def _numpy_activation(layer):
+def _activation_name(layer):
     name = getattr(layer.activation, "__name__", None)
     is_keras = layer.activation is getattr(import_keras().activations, name or "", None)
-    return _ACTIVATIONS.get(name) if is_keras else None
+    return name if is_keras else None
 
 
-def _translate_activation(layer):
-    activation = _numpy_activation(layer)
-    return activation and (lambda x: activation(x.copy()))
+def _describe_activation(layer):
+    name = _activation_name(layer)
+    return name and {"op": "activation", "activation": name}
 
 
-def _translate_dense(layer):
+def _describe_dense(layer):
     if layer.quantization_mode:
         return None
-    bias = layer.bias if layer.use_bias else None
-    return dense_call(layer, lambda: view_value(layer.kernel), bias)
+    return dense_operation(layer, layer.kernel, layer.bias if layer.use_bias else None)
 
 
-def _translate_reshape(layer):
-    shape = layer.output.shape[1:]
-    return lambda x: x.reshape(len(x), *shape)
+def _describe_reshape(layer):
+    return {"op": "reshape", "shape": tuple(map(int, layer.output.shape[1:]))}
+
+
+def _is_normalized_last(layer):
+    axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) else layer.axis
+    is_last = axis in (-1, len(layer.input.shape) - 1)
+    return is_last and layer.compute_dtype in ("float32", "float64")
+
+
+def _describe_batch_normalization(layer):
+    if not _is_normalized_last(layer):
+        return None
+    return {
+        "op": "normalize_features",
+        "gamma": layer.gamma if layer.scale else None,
+        "beta": layer.beta if layer.center else None,
+        "mean": layer.moving_mean,
+        "variance": layer.moving_variance,
+        "epsilon": float(layer.epsilon),
+    }
+
+
+def _describe_layer_normalization(layer):
+    one_axis = isinstance(layer.axis, int) or len(layer.axis) == 1
+    if (
+        not one_axis
+        or not _is_normalized_last(layer)
+        or getattr(layer, "rms_scaling", False)
+    ):
+        return None
+    return {
+        "op": "normalize_samples",
+        "gamma": layer.gamma if layer.scale else None,
+        "beta": layer.beta if layer.center else None,
+        "epsilon": float(layer.epsilon),
+    }
 
 
 @dataclass(frozen=True)
@@ -196,55 +220,60 @@ class _Traits:
         Whether outputs are values of the input, outside training.
     finishing : bool
         Whether there are no weights, and as many outputs as inputs.
-    numpy_call : callable or None
-        From a layer to a function of ndarrays, or to None.
+    operation : callable or None
+        From a layer to a node, or to None.
     """
 
     row_wise: bool = False
     passes_values: bool = False
     finishing: bool = False
-    numpy_call: Callable | None = None
+    operation: Callable | None = None
 
 
 _TRAINING_ONLY = _Traits(
-    passes_values=True, finishing=True, numpy_call=lambda layer: identity
+    passes_values=True, finishing=True, operation=lambda layer: {"op": "pass"}
 )
 _ROW_WISE_NOISE = _Traits(
     row_wise=True,
     passes_values=True,
     finishing=True,
-    numpy_call=lambda layer: identity,
+    operation=lambda layer: {"op": "pass"},
 )
 _RESHAPE = _Traits(
     row_wise=True,
     passes_values=True,
     finishing=True,
-    numpy_call=_translate_reshape,
+    operation=_describe_reshape,
 )
 
 # By the names of Keras's layers.
 _KERAS_LAYERS = {
     "Activation": _Traits(
-        row_wise=True, finishing=True, numpy_call=_translate_activation
+        row_wise=True, finishing=True, operation=_describe_activation
     ),
     "ActivityRegularization": _TRAINING_ONLY,
     "Add": _Traits(
         row_wise=True,
-        numpy_call=lambda layer: lambda *terms: sum(terms[1:], start=terms[0]),
+        operation=lambda layer: {"op": "add"},
     ),
     "AlphaDropout": _Traits(passes_values=True, finishing=True),
+    "BatchNormalization": _Traits(operation=_describe_batch_normalization),
     "Cropping1D": _Traits(passes_values=True),
     "Cropping2D": _Traits(passes_values=True),
     "Cropping3D": _Traits(passes_values=True),
-    "Dense": _Traits(row_wise=True, numpy_call=_translate_dense),
+    "Dense": _Traits(row_wise=True, operation=_describe_dense),
     "Dropout": _ROW_WISE_NOISE,
     "ELU": _Traits(finishing=True),
     "Flatten": _RESHAPE,
     "GaussianDropout": _ROW_WISE_NOISE,
     "GaussianNoise": _ROW_WISE_NOISE,
-    "Identity": _Traits(passes_values=True, finishing=True),
+    "Identity": _Traits(
+        passes_values=True, finishing=True, operation=lambda layer: {"op": "pass"}
+    ),
     "InputLayer": _Traits(row_wise=True),
-    "LayerNormalization": _Traits(row_wise=True),
+    "LayerNormalization": _Traits(
+        row_wise=True, operation=_describe_layer_normalization
+    ),
     "LeakyReLU": _Traits(row_wise=True, finishing=True),
     "Permute": _Traits(passes_values=True, finishing=True),
     "ReLU": _Traits(row_wise=True, finishing=True),

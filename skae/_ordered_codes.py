@@ -1,8 +1,7 @@
-"""Ordered codes: the variance that the first ones keep, and networks of those alone."""
+"""Ordered codes: the variance that the first ones keep."""
 
 import numpy as np
 
-from ._backend import read_values, view_value, write_values
 from .metrics import _r2_score
 
 # Samples from which the share of variance is computed: each number of codes decodes all
@@ -33,23 +32,3 @@ def variance_kept(X, codes, decode):
         cut[:, i] = codes[:, i]
         shares[i] = _r2_score(X, decode(cut))
     return shares
-
-
-def copy_truncated(networks, larger):
-    """Copy the weights of networks with more codes, as far as the shapes allow.
-
-    Parameters
-    ----------
-    networks : Networks
-        New networks, changed in place.
-    larger : Networks
-        Networks that differ in the number of codes only.
-    """
-    targets = networks.autoencoder.variables
-    values = [
-        value[tuple(slice(size) for size in view_value(target).shape)]
-        for target, value in zip(
-            targets, read_values(larger.autoencoder.variables), strict=True
-        )
-    ]
-    write_values(targets, values)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
 from ._outliers._ensemble import TruncationScore, truncate
-from ._outliers._scores import draw_samples
+from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
     check_calibration_size,
     choose_threshold,
@@ -272,6 +272,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     >>> detector.explain([[1.0, 1.0, -2.0]]).shape  # three features, one component
     (1, 4)
     """
+
+    _from_dicts = _BaseAutoencoder._from_dicts | {"_anomaly_score": score_from_dict}
 
     _parameter_constraints: dict = {
         **_BaseAutoencoder._parameter_constraints,
@@ -592,6 +594,43 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         scores = self.score_samples(X)
         return conformal_pvalues(self._reference_scores, scores)
+
+    def encode(self, X):
+        """Encode X into its latent representation.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples to encode.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Their codes, in the dtype of X.
+        """
+        check_is_fitted(self)
+        return self._encode(self._validate(X, reset=False))
+
+    def decode(self, codes):
+        """Decode codes into samples.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n_samples, n_components)
+            Codes, as `encode` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
+            The decoded samples, in the dtype of the codes.
+
+        Raises
+        ------
+        ValueError
+            If the number of columns of the codes is not `n_components_`.
+        """
+        check_is_fitted(self)
+        return self._decode_checked(codes)
 
     def explain(self, X, *, return_reconstruction=False):
         """Attribute each sample's anomaly to its features and latent components.

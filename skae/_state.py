@@ -1,18 +1,26 @@
 """The state of an estimator: what is copied, pickled, and kept on errors."""
 
+import functools
+import zlib
 from contextlib import contextmanager
-from pickle import PicklingError
+from importlib.metadata import version
+from pickle import PicklingError, UnpicklingError
 
+import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.validation import check_is_fitted
 
-from ._backend import PickledLoss, read_values, unpickle_empty, write_network
-from ._training import OptimizerRecipe
+from ._backend import PickledLoss, unpickle_empty
+from ._inference import FittedNetworks
+from ._training import OptimizerRecipe, OptimizerState
+from ._version import __version__
 
-NETWORKS = ("encoder_", "decoder_", "autoencoder_")
-_UNPICKLED = ("_networks", "_run_encoder", "_run_decoder", *NETWORKS)
-
+# Number of the format of pickled states. Version 0.1 wrote no number.
+FORMAT = 1
 # Parameters that may be Keras objects, which nothing changes: clones share them.
 _SHARED = ("loss", "optimizer")
+# What a checksum is computed of.
+_CHECKED = ("_fitted", "_anomaly_score", "_reference_scores", "offset_")
 
 
 def _pickled_optimizer(optimizer):
@@ -26,11 +34,14 @@ def _pickled_optimizer(optimizer):
 
 
 class StateMixin:
-    """Pickles how to build the networks, and the values of their variables.
+    """Pickles arrays and how to build the Keras models, but not the models.
 
-    The estimator has parameters `loss` and `optimizer`, and `_networks`, which
-    `_rebuild` makes from `architecture_` and `_build_arguments`.
+    The estimator has parameters `loss` and `optimizer`; if it is fitted, `_fitted`,
+    which `_network_builder` makes Keras models for, and `_optimizer_state`.
     """
+
+    # Attributes that have a method `to_dict`, and functions that make them again.
+    _from_dicts: dict = {"_optimizer_state": lambda state: OptimizerState(**state)}
 
     def __sklearn_clone__(self):
         # Keras cannot copy a loss or an optimizer of an unregistered class, and loses
@@ -46,14 +57,29 @@ class StateMixin:
         vars(cloned).update(shared)
         return cloned
 
+    def drop_optimizer_state(self):
+        """Forget the optimizer's state, which only further training needs.
+
+        A file of the estimator then takes about a third of the space. A later
+        `partial_fit` or fit with `warm_start` continues with the weights, but with a
+        new optimizer.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        check_is_fitted(self)
+        self._optimizer_state = None
+        return self
+
     @contextmanager
     def _restored_on_error(self):
         """Put attributes and weights back as they were, should a fit fail."""
         before = vars(self).copy()
-        rng = before.get("_rng")
+        rng, fitted = before.get("_rng"), before.get("_fitted")
         rng_state = None if rng is None else rng.get_state()
-        network = before.get("autoencoder_")
-        values = None if network is None else read_values(network.variables)
+        values = None if fitted is None else fitted.values()
         try:
             yield
         except BaseException:
@@ -61,12 +87,13 @@ class StateMixin:
             vars(self).update(before)
             if rng is not None:
                 rng.set_state(rng_state)
-            if network is not None:
-                write_network(network, values)
+            if fitted is not None:
+                fitted.set_values(values)
             raise
 
     def __reduce__(self):
-        return unpickle_empty, (type(self),), self.__getstate__()
+        arguments = (type(self), _needs_keras(self))
+        return unpickle_empty, arguments, self.__getstate__()
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -74,21 +101,90 @@ class StateMixin:
             state["loss"] = PickledLoss.of(self.loss)
         if hasattr(self.optimizer, "get_config"):
             state["optimizer"] = _pickled_optimizer(self.optimizer)
-        if "autoencoder_" in state:
-            for name in _UNPICKLED:
-                del state[name]
-            state["_values"] = read_values(self.autoencoder_.variables)
+        state["_written_by"] = {
+            "format": FORMAT,
+            "skae": __version__,
+            **_versions(),
+        }
+        if "_fitted" in state:
+            state["_fitted"] = self._fitted.get_state()
+            for name in self._from_dicts:
+                if state.get(name) is not None:
+                    state[name] = state[name].to_dict()
+            state["_checksum"] = _checksum(_checked(state))
         return state
 
     def __setstate__(self, state):
         state = dict(state)
+        written_by = state.pop("_written_by", {"format": 0, "skae": "0.1"})
+        if written_by["format"] != FORMAT:
+            raise UnpicklingError(
+                f"This {type(self).__name__} was written by skae {written_by['skae']}, "
+                f"but skae {__version__} reads files of format {FORMAT} only, and this "
+                f"is format {written_by['format']}. Load it with skae "
+                f"{written_by['skae']}, or fit again."
+            )
         for name in _SHARED:
             if isinstance(state[name], (PickledLoss, OptimizerRecipe)):
                 state[name] = state[name].make()
-        values = state.pop("_values", None)
-        if values is None:
+        if "_fitted" not in state:
             super().__setstate__(state)
             return
+        if _checksum(_checked(state)) != state.pop("_checksum", None):
+            raise UnpicklingError(
+                f"The numbers of this {type(self).__name__} are not those that were "
+                "written: the file is damaged or was changed."
+            )
+        fitted = state.pop("_fitted")
+        for name, make in self._from_dicts.items():
+            if state.get(name) is not None:
+                state[name] = make(state[name])
         super().__setstate__(state)
-        self._rebuild()
-        write_network(self.autoencoder_, values)
+        try:
+            self._fitted = FittedNetworks.from_state(self._network_builder(), fitted)
+        except ValueError as error:
+            raise UnpicklingError(
+                f"This {type(self).__name__} cannot be loaded: {error}."
+            ) from error
+
+
+@functools.cache
+def _versions():
+    return {name: version(name) for name in ("keras", "numpy", "scikit-learn")}
+
+
+def _needs_keras(estimator):
+    """Check whether unpickling parameters may make Keras objects."""
+    known = {"builtins", "numpy", "skae"}
+    for name, value in estimator.get_params().items():
+        parts = value if isinstance(value, (list, tuple)) else [value]
+        kinds = {type(part).__module__.split(".")[0] for part in parts}
+        if not kinds <= known or name == "architecture__model":
+            return True
+    return False
+
+
+def _checked(state):
+    """Return what predictions are computed from."""
+    return [state.get(name) for name in _CHECKED]
+
+
+def _checksum(values):
+    """Compute a checksum of the numbers in nested dicts and lists."""
+    total = 0
+
+    def add(value):
+        nonlocal total
+        if isinstance(value, dict):
+            for name in sorted(value):
+                add(value[name])
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                add(part)
+        elif isinstance(value, np.ndarray):
+            total = zlib.crc32(np.ascontiguousarray(value).view(np.uint8).data, total)
+        elif isinstance(value, (int, float)):
+            total = zlib.crc32(float(value).hex().encode(), total)
+
+    add(values)
+    return total

@@ -7,13 +7,13 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
-from ._ordered_codes import MAX_SAMPLES, copy_truncated, variance_kept
+from ._ordered_codes import MAX_SAMPLES, variance_kept
 from ._pca import count_components
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
@@ -318,10 +318,9 @@ class AutoencoderTransformer(
 
     def _keep_first(self, n_components):
         """Drop all components but the first few."""
-        larger = self._networks
         self._build_arguments = self._build_arguments | {"n_components": n_components}
-        self._rebuild()
-        copy_truncated(self._networks, larger)
+        self._fitted = self._fitted.truncate(self._network_builder(), n_components)
+        self.n_components_ = n_components
         self._optimizer_state = None  # that of the larger network
 
     @property
@@ -363,13 +362,7 @@ class AutoencoderTransformer(
             If the number of columns of X is not `n_components_`.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=[np.float64, np.float32])
-        if X.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but codes of this "
-                f"{type(self).__name__} have {self.n_components_} components."
-            )
-        return self._decode(X).reshape(len(X), *self._sample_shape)
+        return self._decode_checked(X)
 
     @available_if(_has_prior)
     def sample(self, n_samples=1, random_state=None):

@@ -90,12 +90,25 @@ def test_any_number_of_rows(X, architecture, n_samples):
     np.testing.assert_allclose(autoencoder.transform(many), expected, atol=1e-5)
 
 
-def test_float64_keeps_its_precision(transformer, X):
+def test_linear_maps_keep_the_precision_of_float64(X, small):
     """A shift in the ninth digit is seen, which float32 would not show."""
-    shifted = transformer.transform(X[:1] + 1e-9)
-    difference = shifted - transformer.transform(X[:1])
+    architecture = DenseArchitecture((8,), start="pca")
+    autoencoder = AutoencoderTransformer(**small | {"architecture": architecture})
+    autoencoder.fit(X)
+    shifted = autoencoder.transform(X[:1] + 1e-9)
+    difference = shifted - autoencoder.transform(X[:1])
     assert (difference != 0).any()
     np.testing.assert_allclose(difference, 0, atol=1e-7)
+
+
+@pytest.mark.parametrize("start", ["pca", "random"])
+def test_hidden_layers_compute_in_float32(X, small, start):
+    architecture = DenseArchitecture((8,), start=start)
+    autoencoder = AutoencoderTransformer(**small | {"architecture": architecture})
+    autoencoder.fit(X)
+    narrow, wide = (autoencoder.reconstruct(X.astype(f"float{b}")) for b in (32, 64))
+    assert wide.dtype == np.float64
+    np.testing.assert_allclose(wide, narrow, rtol=1e-5, atol=1e-5 * np.abs(X).max())
 
 
 def test_weights_that_the_user_sets_are_used(X, small):

@@ -9,12 +9,14 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_pca", "_random", "_tensorflow_logs", "metrics"],
+    ["_operations", "_parallel", "_pca", "_random", "_version", "metrics"],
+    ["_tensorflow_logs"],
     ["_backend"],
     ["_keras_layers"],
     ["_validation"],
     ["_outliers", "_training", "architectures", "datasets"],
-    ["_inference", "_ordered_codes", "_state"],
+    ["_inference", "_ordered_codes"],
+    ["_state"],
     ["_base"],
     ["_outlier_detector", "_transformer"],
     ["model_selection"],

@@ -76,6 +76,23 @@ class Score(ABC):
     # Whether components contribute, and not features alone.
     uses_codes = False
 
+    def to_dict(self):
+        """Return the score as dicts, lists, numbers, strings and arrays.
+
+        Returns
+        -------
+        dict
+            What `score_from_dict` takes; a user's function is in it as it is.
+        """
+        return {
+            "score": type(self).__name__,
+            **{
+                name: _to_plain(value)
+                for name, value in vars(self).items()
+                if name != "_made_index"
+            },
+        }
+
     @abstractmethod
     def fit(self, X, X_hat, Z):
         """Learn from training samples; return the score itself."""
@@ -100,6 +117,48 @@ class Score(ABC):
         Contributions
             In the dtype of X, none of them negative.
         """
+
+
+def _to_plain(value):
+    if isinstance(value, (Score, Whitening)):
+        return value.to_dict()
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(part) for part in value]
+    return value
+
+
+def score_from_dict(state):
+    """Make a score again.
+
+    Parameters
+    ----------
+    state : dict
+        What `Score.to_dict` returned.
+
+    Returns
+    -------
+    Score
+        The score.
+    """
+    return _from_plain(state)
+
+
+def _from_plain(value):
+    if isinstance(value, list):
+        return [_from_plain(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kinds = {kind.__name__: kind for kind in [*_subclasses(Score), Whitening]}
+    made = object.__new__(kinds[value["score"]])
+    rest = {name: part for name, part in value.items() if name != "score"}
+    vars(made).update({name: _from_plain(part) for name, part in rest.items()})
+    return made
+
+
+def _subclasses(kind):
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
 
 
 class _Term(Score):
@@ -177,18 +236,26 @@ class NeighborsScore(_Term):
 
     uses_codes = True
 
+    # Made when it is first needed: it follows from the codes.
+    _made_index = None
+
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
         self._codes = self._whitening.transform(Z.astype(np.float64, copy=False))
-        # Trees lose to plain matrix products in more than a few dimensions.
-        algorithm = "kd_tree" if Z.shape[1] <= 8 else "brute"
-        n_neighbors = min(self.n_neighbors + 1, len(Z))
-        self._index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
-        self._index.fit(self._codes)
         return self
+
+    @property
+    def _index(self):
+        if self._made_index is None:
+            # Trees lose to plain matrix products in more than a few dimensions.
+            algorithm = "kd_tree" if self._codes.shape[1] <= 8 else "brute"
+            n_neighbors = min(self.n_neighbors + 1, len(self._codes))
+            index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
+            self._made_index = index.fit(self._codes)
+        return self._made_index
 
     def _deviations(self, X, X_hat, Z):
         codes = self._whitening.transform(Z.astype(np.float64, copy=False))

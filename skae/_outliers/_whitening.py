@@ -120,6 +120,10 @@ class Whitening:
         root = vectors / np.sqrt(np.maximum(values, FLOOR))
         self.matrix_ = root @ vectors.T / deviations
 
+    def to_dict(self):
+        """Return the map as numbers and arrays."""
+        return {"score": type(self).__name__, **vars(self)}
+
     def transform(self, X):
         """Whiten samples.
 

@@ -5,7 +5,7 @@ from ._callbacks import CallbackSupportMixin, SklearnCallbacks, set_learning_rat
 from ._fallback import gain_is_significant
 from ._loop import TrainingOptions, TrainingResult, train
 from ._losses import DEFAULT_LOSS, TrainingLoss
-from ._optimizers import OptimizerRecipe, make_optimizer
+from ._optimizers import OptimizerRecipe, OptimizerState, make_optimizer
 from ._starts import Start
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CallbackSupportMixin",
     "FitData",
     "OptimizerRecipe",
+    "OptimizerState",
     "RowSource",
     "SklearnCallbacks",
     "Start",

@@ -98,6 +98,10 @@ class OptimizerState:
         """Read the state of a built optimizer."""
         return cls(describe(optimizer), read_values(optimizer.variables))
 
+    def to_dict(self):
+        """Return the state as a dict."""
+        return {"description": self.description, "values": self.values}
+
     def restore(self, optimizer):
         """Put moments and iterations into a built optimizer of the same kind.
 

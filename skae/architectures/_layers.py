@@ -1,16 +1,14 @@
 """Keras layers of skae's architectures; imported once a network is built.
 
 Each layer describes itself to `skae._keras_layers`: its class attribute `row_wise` says
-whether it treats each sample by itself, and `numpy_call()` returns what it does outside
-training as a function of ndarrays.
+whether it treats each sample by itself, and `operation()` describes what it does
+outside training.
 """
 
 import keras
-import numpy as np
 from keras import ops
 
-from .._backend import view_value
-from .._keras_layers import dense_call, identity
+from .._keras_layers import dense_operation
 
 # Above this log-variance the variance grows linearly instead of exponentially. No
 # useful posterior comes near: the prior's log-variance is 0.
@@ -48,10 +46,9 @@ class TransposedDense(keras.layers.Layer):
         kernel = ops.transpose(self.tied_to.kernel)
         return self.activation(ops.matmul(inputs, kernel) + self.bias)
 
-    def numpy_call(self):
-        """Return what `call` does, in NumPy; None for an activation without a form."""
-        kernel = self.tied_to.kernel
-        return dense_call(self, lambda: view_value(kernel).T, self.bias)
+    def operation(self):
+        """Describe what `call` does; None for an activation that is not Keras's."""
+        return dense_operation(self, self.tied_to.kernel, self.bias, transposed=True)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -111,13 +108,9 @@ class Clip(keras.layers.Layer):
         low, high = map(ops.convert_to_tensor, (self.low, self.high))  # for JAX
         return ops.clip(inputs, low, high)
 
-    def numpy_call(self):
-        """Return what `call` does, in NumPy."""
-        return lambda x: np.clip(
-            x,
-            view_value(self.low).astype(x.dtype, copy=False),
-            view_value(self.high).astype(x.dtype, copy=False),
-        )
+    def operation(self):
+        """Describe what `call` does."""
+        return {"op": "clip", "low": self.low, "high": self.high}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -150,9 +143,9 @@ class Gate(keras.layers.Layer):
         """Apply the layer."""
         return inputs * ops.convert_to_tensor(self.factor)  # for JAX
 
-    def numpy_call(self):
-        """Return what `call` does, in NumPy."""
-        return lambda x: x * view_value(self.factor).astype(x.dtype)
+    def operation(self):
+        """Describe what `call` does."""
+        return {"op": "scale", "factor": self.factor}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -186,9 +179,9 @@ class GaussianNoise(keras.layers.Layer):
             ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
         )
 
-    def numpy_call(self):
-        """Return what `call` does outside training: nothing."""
-        return identity
+    def operation(self):
+        """Describe what `call` does outside training: nothing."""
+        return {"op": "pass"}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -226,9 +219,9 @@ class MaskingNoise(keras.layers.Layer):
         kept = keras.random.uniform(shape, dtype=inputs.dtype, seed=seed) >= self.rate
         return inputs * ops.cast(kept, inputs.dtype)
 
-    def numpy_call(self):
-        """Return what `call` does outside training: nothing."""
-        return identity
+    def operation(self):
+        """Describe what `call` does outside training: nothing."""
+        return {"op": "pass"}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -279,9 +272,9 @@ class NestedDropout(keras.layers.Layer):
         kept = ops.arange(1, n_codes + 1, dtype=n_kept.dtype) <= n_kept
         return code * ops.cast(kept, code.dtype)
 
-    def numpy_call(self):
-        """Return what `call` does outside training: nothing."""
-        return identity
+    def operation(self):
+        """Describe what `call` does outside training: nothing."""
+        return {"op": "pass"}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -311,9 +304,9 @@ class SparsityPenalty(keras.layers.Layer):
         self.add_loss(self.l1 * ops.mean(ops.sum(ops.absolute(code), axis=-1)))
         return code
 
-    def numpy_call(self):
-        """Return what `call` does outside training: nothing."""
-        return identity
+    def operation(self):
+        """Describe what `call` does outside training: nothing."""
+        return {"op": "pass"}
 
     def compute_output_shape(self, input_shape):
         """Return the shape of what `call` returns."""
@@ -361,9 +354,9 @@ class ContractivePenalty(keras.layers.Layer):
         self.add_loss(self.weight / self.step**2 * distance)
         return code
 
-    def numpy_call(self):
-        """Return what `call` does outside training: return the code."""
-        return lambda code, jittered_code: code
+    def operation(self):
+        """Describe what `call` does outside training: it returns the code."""
+        return {"op": "pass"}
 
     def compute_output_shape(self, code_shape, jittered_code_shape):
         """Return the shape of what `call` returns."""
@@ -488,9 +481,9 @@ class GaussianSampling(keras.layers.Layer):
         )
         return mean + ops.exp(log_variance / 2) * noise
 
-    def numpy_call(self):
-        """Return what `call` gives outside training: the means."""
-        return lambda mean, log_variance: mean
+    def operation(self):
+        """Describe what `call` does outside training: it returns the means."""
+        return {"op": "pass"}
 
     def get_config(self):
         return {

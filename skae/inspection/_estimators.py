@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 
 def unpack(estimator):
@@ -56,11 +56,7 @@ def encode(estimator, X):
         codes = np.asarray(estimator.transform(X))
     else:
         before, detector = _unpack_detector(estimator)
-        X = _transform(before, X)
-        if np.ndim(X) > 2:
-            X = np.reshape(X, (len(X), -1))
-        X = validate_data(detector, X, reset=False)
-        codes = _predict(detector.encoder_, X)
+        codes = detector.encode(_transform(before, X))
     return codes.reshape(len(codes), -1)
 
 
@@ -69,9 +65,7 @@ def decode(estimator, codes):
     if hasattr(estimator, "inverse_transform"):
         return np.asarray(estimator.inverse_transform(codes))
     before, detector = _unpack_detector(estimator)
-    samples = _predict(detector.decoder_, codes)
-    samples = samples.reshape(len(samples), *_open_shape(detector.encoder_))
-    return _inverse_transform(before, detector, samples)
+    return _inverse_transform(before, detector, detector.decode(codes))
 
 
 def reconstruct(estimator, X):
@@ -165,7 +159,7 @@ def _unpack_detector(estimator):
     before, detector = unpack(estimator)
     if isinstance(detector, BaseEstimator):
         check_is_fitted(detector)
-    public = ("encoder_", "decoder_", "reconstruct")
+    public = ("encode", "decode", "reconstruct")
     if not all(hasattr(detector, name) for name in public):
         missing = " and no ".join(
             name
@@ -204,13 +198,3 @@ def _inverse_transform(steps, detector, samples):
             )
         samples = step.inverse_transform(samples)
     return np.asarray(samples)
-
-
-def _open_shape(network):
-    """Return the shape of one sample for a Keras model, -1 where it is open."""
-    return [-1 if size is None else size for size in network.input_shape[1:]]
-
-
-def _predict(network, samples):
-    samples = samples.reshape(len(samples), *_open_shape(network))
-    return network.predict(samples, verbose=0)

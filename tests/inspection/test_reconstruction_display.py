@@ -150,29 +150,33 @@ def test_transformer_and_detector(X, transformer):
 class ForeignDetector(OutlierMixin, BaseEstimator):
     """Has the public names of skae's that Displays use, and nothing else of it."""
 
-    def __init__(self, encoder=None, decoder=None):
-        self.encoder = encoder
-        self.decoder = decoder
+    def __init__(self, transformer=None):
+        self.transformer = transformer
 
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
-        self.encoder_, self.decoder_ = self.encoder, self.decoder
         return self
 
+    def encode(self, X):
+        return self.transformer.transform(X)
+
+    def decode(self, codes):
+        return self.transformer.inverse_transform(codes)
+
     def reconstruct(self, X):
-        return self.decoder_.predict(self.encoder_.predict(X, verbose=0), verbose=0)
+        return self.decode(self.encode(X))
 
 
 def test_detectors_of_others(X, transformer):
-    detector = ForeignDetector(transformer.encoder_, transformer.decoder_)
+    detector = ForeignDetector(transformer)
     display = ReconstructionDisplay.from_estimator(
         [transformer, detector.fit(X)], X.reshape(-1, 8, 8)
     )
     ours, theirs = display.reconstructions.values()
-    np.testing.assert_allclose(theirs, ours, atol=1e-6)
+    np.testing.assert_array_equal(theirs, ours)
     ours, theirs = display.codes.values()
-    np.testing.assert_allclose(theirs, ours, atol=1e-6)
-    with pytest.raises(ValueError, match=r"X has 63 features, but ForeignDetector is"):
+    np.testing.assert_array_equal(theirs, ours)
+    with pytest.raises(ValueError, match="X has 63 features"):
         ReconstructionDisplay.from_estimator(detector, X[:, 1:])
 
 

@@ -1,0 +1,68 @@
+"""Run a function on parts of the samples, in threads."""
+
+import functools
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from sklearn.utils import gen_batches
+from threadpoolctl import ThreadpoolController
+
+
+def map_chunks(function, n_samples, chunk_size):
+    """Call a function for slices of the samples, on all cores.
+
+    As many threads are used as NumPy's BLAS may use, which joblib's workers and
+    threadpoolctl limit. Each of them computes by itself, so that the results do not
+    depend on their number.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a slice.
+    n_samples, chunk_size : int
+        Samples in all and for each call, but for the last one.
+
+    Yields
+    ------
+    object
+        What `function` returns, in the order of the slices.
+    """
+    if n_samples <= chunk_size:
+        yield from map_in_order(function, n_samples, chunk_size)
+        return
+    blas = _blas()
+    n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
+    with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as executor:
+        running = deque()
+        try:
+            for chunk in gen_batches(n_samples, chunk_size):
+                running.append(executor.submit(function, chunk))
+                # A few wait for their turn, so that results need little memory.
+                if len(running) > 2 * n_threads:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def map_in_order(function, n_samples, chunk_size):
+    """Call a function for slices of the samples, one after another.
+
+    Parameters
+    ----------
+    function, n_samples, chunk_size : callable, int, int
+        As `map_chunks` takes them.
+
+    Returns
+    -------
+    iterator
+        What `function` returns.
+    """
+    return map(function, gen_batches(n_samples, chunk_size))
+
+
+@functools.cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
