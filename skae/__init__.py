@@ -5,7 +5,18 @@ from ._tensorflow_logs import hide_tensorflow_logs
 from ._transformer import AutoencoderTransformer
 from ._version import __version__ as __version__
 
+# What a file of a fitted estimator has to be trusted to make, by the names of skops.
+TRUSTED_TYPES = (
+    "skae.AutoencoderOutlierDetector",
+    "skae.AutoencoderTransformer",
+    "skae.architectures.ConvolutionalArchitecture",
+    "skae.architectures.DenseArchitecture",
+    "skae.architectures.RecurrentArchitecture",
+    "skae.architectures.VariationalArchitecture",
+)
+
 __all__ = [
+    "TRUSTED_TYPES",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "hide_tensorflow_logs",

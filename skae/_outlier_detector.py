@@ -273,6 +273,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     (1, 4)
     """
 
+    __module__ = "skae"  # where it is public: files name it
+
     _from_dicts = _BaseAutoencoder._from_dicts | {"_anomaly_score": score_from_dict}
 
     _parameter_constraints: dict = {

@@ -201,6 +201,8 @@ class AutoencoderTransformer(
     (300, 64)
     """
 
+    __module__ = "skae"  # where it is public: files name it
+
     _parameter_constraints: dict = {
         **_BaseAutoencoder._parameter_constraints,
         "n_components": [

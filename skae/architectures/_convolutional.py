@@ -97,6 +97,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
     (100, 5)
     """
 
+    __module__ = "skae.architectures"  # where it is public: files name it
+
     _parameter_constraints: dict = {
         "filters": ["array-like", Interval(Integral, 1, None, closed="left")],
         "kernel_size": ["array-like", Interval(Integral, 1, None, closed="left")],

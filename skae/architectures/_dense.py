@@ -122,6 +122,8 @@ class DenseArchitecture(BaseArchitecture):
     50992
     """
 
+    __module__ = "skae.architectures"  # where it is public: files name it
+
     _parameter_constraints: dict = {
         "hidden_layer_sizes": [*_SIZES, StrOptions({"auto"})],
         "decoder_hidden_layer_sizes": [*_SIZES, None],

@@ -120,6 +120,8 @@ class KerasArchitecture(BaseArchitecture):
     (1797, 8)
     """
 
+    __module__ = "skae.architectures"  # where it is public: files name it
+
     brings_n_components = True
     # A model of the user's own trains as Keras trains it.
     peak_learning_rate = None

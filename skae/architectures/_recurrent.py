@@ -65,6 +65,8 @@ class RecurrentArchitecture(BaseArchitecture):
     (100, 20, 2)
     """
 
+    __module__ = "skae.architectures"  # where it is public: files name it
+
     _parameter_constraints: dict = {
         "units": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions({"lstm", "gru"})],

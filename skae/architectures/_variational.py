@@ -101,6 +101,8 @@ class VariationalArchitecture(BaseArchitecture):
     (3, 64)
     """
 
+    __module__ = "skae.architectures"  # where it is public: files name it
+
     _parameter_constraints: dict = {
         "hidden_layer_sizes": [
             "array-like",
