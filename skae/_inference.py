@@ -172,6 +172,11 @@ class FittedNetworks:
         }
         return self.from_state(build, self.get_state() | changes)
 
+    @property
+    def run_in_numpy(self):
+        """Whether NumPy computes both halves."""
+        return all(g is not None and g.is_runnable for g in self._graphs.values())
+
     def encode(self, X):
         """Run the encoder, see `Predictor`."""
         return self._encode(X)

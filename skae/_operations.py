@@ -12,16 +12,18 @@ from scipy import special
 
 
 def _sigmoid(x):
-    # By tanh, which NumPy vectorizes.
-    x *= 0.5
-    np.tanh(x, out=x)
-    x *= 0.5
-    x += 0.5
-    return x
+    # By exp, which is NumPy's fastest: scipy.special.expit takes three times as long.
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += 1
+    return np.reciprocal(x, out=x)
 
 
 def _silu(x):
-    return _sigmoid(x.copy()) * x
+    denominator = np.negative(x)
+    np.exp(denominator, out=denominator)
+    denominator += 1
+    return np.divide(x, denominator, out=denominator)
 
 
 def _relu(x):

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.model_selection import KFold, train_test_split
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -25,6 +24,7 @@ from ._outliers._thresholds import (
     choose_threshold,
     conformal_pvalues,
 )
+from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
 
@@ -422,20 +422,22 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Z = self._encode(X)
         return X, [self._decode(truncate(Z, size)) for size in sizes], Z
 
-    def _triples(self, X, sizes, indices=None):
-        """Yield what `_triple` returns, for a part of the samples at a time."""
+    def _map_triples(self, function, score, X, indices=None):
+        """Call a function of what `_triple` returns, part by part of the samples."""
+
+        def call(rows):
+            part = X[rows if indices is None else indices[rows]]
+            with np.errstate(over="ignore", invalid="ignore"):  # of which scores know
+                return function(*self._triple(part, score.sizes))
+
+        in_threads = score.is_thread_safe and self._fitted.run_in_numpy
+        map_all = map_chunks if in_threads else map_in_order
         n_samples = len(X) if indices is None else len(indices)
-        for chunk in gen_batches(n_samples, CHUNK_SAMPLES):
-            yield self._triple(X[chunk if indices is None else indices[chunk]], sizes)
+        return map_all(call, n_samples, CHUNK_SAMPLES)
 
     def _score(self, anomaly_score, X, indices=None):
-        # Overflow means outliers, of which scores know.
-        with np.errstate(over="ignore", invalid="ignore"):
-            anomalies = [
-                anomaly_score.anomaly(*triple)
-                for triple in self._triples(X, anomaly_score.sizes, indices)
-            ]
-        return -np.concatenate(anomalies)
+        parts = self._map_triples(anomaly_score.anomaly, anomaly_score, X, indices)
+        return -np.concatenate(list(parts))
 
     def _score_source(self, anomaly_score, samples):
         """Score the samples of a RowSource."""
@@ -667,14 +669,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         check_is_fitted(self)
         samples = self._validate(X, reset=False)
         score = self._anomaly_score
-        with np.errstate(over="ignore", invalid="ignore"):
-            parts = [
-                score.contributions(*triple)
-                for triple in self._triples(samples, score.sizes)
-            ]
-            reconstruction = (
-                self._reconstruct(samples) if return_reconstruction else None
-            )
+        parts = self._map_triples(score.contributions, score, samples)
         features, codes = map(np.concatenate, zip(*parts, strict=True))
         names = list(getattr(X, "columns", ()))
         contributions = features
@@ -684,7 +679,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contributions = _frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
-        reconstruction = reconstruction.reshape(np.shape(X))
+        reconstruction = self._reconstruct(samples).reshape(np.shape(X))
         return contributions, _frame_like(X, reconstruction, getattr(X, "columns", ()))
 
 

@@ -32,7 +32,10 @@ def map_chunks(function, n_samples, chunk_size):
         return
     blas = _blas()
     n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
-    with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as executor:
+    with (
+        blas.limit(limits=1),
+        ThreadPoolExecutor(n_threads, initializer=_limit_openmp) as executor,
+    ):
         running = deque()
         try:
             for chunk in gen_batches(n_samples, chunk_size):
@@ -64,5 +67,14 @@ def map_in_order(function, n_samples, chunk_size):
 
 
 @functools.cache
+def _controller():
+    return ThreadpoolController()
+
+
 def _blas():
-    return ThreadpoolController().select(user_api="blas")
+    return _controller().select(user_api="blas")
+
+
+def _limit_openmp():
+    """Limit OpenMP, as scikit-learn uses it, to one thread for the calling thread."""
+    _controller().limit(limits=1, user_api="openmp")

@@ -54,6 +54,11 @@ class TruncationScore(WeightedSum):
         self.scores = [make_score(kind) for _ in sizes]
         self.uses_codes = any(score.uses_codes for score in self.scores)
 
+    @property
+    def is_thread_safe(self):
+        """Whether several threads may compute it."""
+        return all(score.is_thread_safe for score in self.scores)
+
     def fit(self, X, X_hat, Z):
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(Z).all(axis=1)

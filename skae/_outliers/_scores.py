@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
+from ._neighbors import NeighborSearch, choose_references
 from ._whitening import Whitening
 
 # A score is fitted on at most so many samples, drawn at random: they give covariances
@@ -75,6 +75,8 @@ class Score(ABC):
 
     # Whether components contribute, and not features alone.
     uses_codes = False
+    # Whether several threads may compute it.
+    is_thread_safe = True
 
     def to_dict(self):
         """Return the score as dicts, lists, numbers, strings and arrays.
@@ -89,7 +91,7 @@ class Score(ABC):
             **{
                 name: _to_plain(value)
                 for name, value in vars(self).items()
-                if name != "_made_index"
+                if name != "_made_search"
             },
         }
 
@@ -220,6 +222,9 @@ class NeighborsScore(_Term):
     It is not squared: with few components, squares would be so unequal that normal
     samples at the edge of the distribution counted as outliers.
 
+    Neighbours are searched approximately, or among a sample of the training samples
+    where codes have many components, see `NeighborSearch`.
+
     A training sample is no neighbour of its own: of the codes at no distance from that
     of a sample, one is skipped. So training samples score as new samples do.
 
@@ -237,31 +242,28 @@ class NeighborsScore(_Term):
     uses_codes = True
 
     # Made when it is first needed: it follows from the codes.
-    _made_index = None
+    _made_search = None
 
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
-        self._codes = self._whitening.transform(Z.astype(np.float64, copy=False))
+        codes = self._whitening.transform(Z.astype(np.float64, copy=False))
+        self._codes = choose_references(codes)
         return self
 
     @property
-    def _index(self):
-        if self._made_index is None:
-            # Trees lose to plain matrix products in more than a few dimensions.
-            algorithm = "kd_tree" if self._codes.shape[1] <= 8 else "brute"
-            n_neighbors = min(self.n_neighbors + 1, len(self._codes))
-            index = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm)
-            self._made_index = index.fit(self._codes)
-        return self._made_index
+    def _search(self):
+        if self._made_search is None:
+            self._made_search = NeighborSearch(self._codes, self.n_neighbors + 1)
+        return self._made_search
 
     def _deviations(self, X, X_hat, Z):
         codes = self._whitening.transform(Z.astype(np.float64, copy=False))
         is_far = ~(np.abs(codes) <= LARGEST_CODE).all(axis=1)  # or NaN
         codes[is_far] = 0
-        distances, neighbors = self._index.kneighbors(codes)
+        distances, neighbors = self._search.query(codes)
         one_further = distances[:, 0] < SAME_SAMPLE
         rank = np.minimum(self.n_neighbors - 1 + one_further, neighbors.shape[1] - 1)
         differences = codes - self._codes[neighbors[np.arange(len(codes)), rank]]
@@ -341,6 +343,8 @@ class CallableScore(Score):
         ``function(X, X_hat, Z)`` returns an array of shape (n_samples,): the higher,
         the more anomalous.
     """
+
+    is_thread_safe = False  # nobody knows
 
     def __init__(self, function):
         self.function = function
