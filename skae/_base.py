@@ -630,6 +630,31 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _reconstruct(self, X):
         return self._decode(self._encode(X))
 
+    # Methods whose results can be exported to ONNX.
+    _onnx_outputs = ("encode", "reconstruct")
+
+    def _write_onnx(self, writer, X, outputs):
+        """Add nodes of some outputs to an ONNX graph; return their names by method."""
+        X = writer.reshape(X, [self.n_features_in_])
+        Z = self._fitted.write_onnx(
+            writer, "encoder", writer.reshape(X, self._sample_shape)
+        )
+        Z = writer.reshape(Z, [self.n_components_])
+        written = {}
+        if "reconstruct" in outputs:
+            X_hat = self._write_decoder(writer, Z)
+            written["reconstruct"] = writer.reshape(X_hat, self._sample_shape)
+        return self._write_outputs(writer, X, Z, outputs) | written
+
+    def _write_outputs(self, writer, X, Z, outputs):
+        """Add what a subclass computes of flat samples and codes."""
+        return {self._onnx_outputs[0]: Z}
+
+    def _write_decoder(self, writer, Z):
+        codes = writer.reshape(Z, self._fitted.code_shape)
+        X_hat = self._fitted.write_onnx(writer, "decoder", codes)
+        return writer.reshape(X_hat, [self.n_features_in_])
+
     def reconstruct(self, X):
         """Reconstruct X: encode it, and decode its latent representation.
 

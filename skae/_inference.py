@@ -185,6 +185,13 @@ class FittedNetworks:
         """Run the decoder, see `Predictor`."""
         return self._decode(codes)
 
+    def write_onnx(self, writer, half, x):
+        """Add the nodes of one half to an ONNX graph; return the output's name."""
+        graph = self._graphs[half]
+        if graph is None or not graph.is_runnable:
+            return writer.write_network(getattr(self.networks, half), x)
+        return writer.write_graph(graph, self._read(graph.weights), x)
+
     def describe(self):
         """Return a table of layers and a line on the code, as text."""
         if self.description is None:

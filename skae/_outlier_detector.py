@@ -34,6 +34,8 @@ CODE_SHARE = 0.9
 TRUNCATED_SHARE = 0.5
 # Samples that are scored at a time.
 CHUNK_SAMPLES = 1024
+# Samples whose scores the threshold is chosen by.
+MAX_THRESHOLD_SAMPLES = 100_000
 
 
 def _has_pvalues(detector):
@@ -208,7 +210,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         fitted again to all samples. None where training did not start from the data.
     offset_ : float
         Decision threshold on `score_samples`: samples below it are predicted as
-        outliers.
+        outliers. It is chosen by the scores of the training or calibration samples; of
+        more than 100,000, by as many drawn at random.
 
     See Also
     --------
@@ -365,6 +368,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return self._score_kind() == "fused" and architecture.orders_codes
 
     def _finish_fit(self, data, warm, interrupted=False):
+        if self.verbose:
+            print("Fitting the anomaly score and the threshold")
         score = self._fit_anomaly_score(data.learnable, self._rng)
         by_folds = data.calibration is not None and not self._holds_out_share()
         # Who interrupts a fit does not want to wait for those of the folds.
@@ -373,15 +378,16 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             reference_scores = self._cross_score(data)
         else:
             samples = data.calibration if calibrated else data.learnable
-            reference_scores = self._score_source(score, samples)
+            reference_scores = self._score_source(score, samples, self._rng)
         vars(self).update(self._attributes(score, reference_scores, calibrated))
 
     def _attributes_in_training(self, data):
-        score = self._fit_anomaly_score(data.learnable, copy.deepcopy(self._rng))
+        rng = copy.deepcopy(self._rng)
+        score = self._fit_anomaly_score(data.learnable, rng)
         # Folds are fitted at the end only.
         calibrated = data.calibration is not None and self._holds_out_share()
         samples = data.calibration if calibrated else data.learnable
-        reference_scores = self._score_source(score, samples)
+        reference_scores = self._score_source(score, samples, rng)
         return self._attributes(score, reference_scores, calibrated)
 
     def _attributes(self, anomaly_score, reference_scores, calibrated):
@@ -439,9 +445,34 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         parts = self._map_triples(anomaly_score.anomaly, anomaly_score, X, indices)
         return -np.concatenate(list(parts))
 
-    def _score_source(self, anomaly_score, samples):
-        """Score the samples of a RowSource."""
-        return self._score(anomaly_score, samples.X, np.sort(samples.indices))
+    def _score_source(self, anomaly_score, samples, rng):
+        """Score the samples of a RowSource by which the threshold is chosen."""
+        return self._score(
+            anomaly_score, samples.X, _draw_judged(np.sort(samples.indices), rng)
+        )
+
+    _onnx_outputs = (
+        *("encode", "reconstruct"),
+        *("score_samples", "decision_function", "predict"),
+    )
+
+    def _write_outputs(self, writer, X, Z, outputs):
+        written = {"encode": Z}
+        if set(outputs) <= {"encode", "reconstruct"}:
+            return written
+        add, score = writer.add, self._anomaly_score
+        X_hat = []
+        for size in score.sizes:
+            kept = (np.arange(self.n_components_) < size).astype(np.float32)
+            X_hat.append(self._write_decoder(writer, add("Mul", Z, kept)))
+        scores = add("Neg", score.write_onnx(writer, X, X_hat, Z))
+        decision = add("Sub", scores, float(self.offset_))
+        label = add("Where", add("Less", decision, 0.0), np.array(-1), np.array(1))
+        return written | {
+            "score_samples": scores,
+            "decision_function": decision,
+            "predict": label,
+        }
 
     # Scores by detectors that were fitted without a fold.
 
@@ -472,10 +503,16 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         X = samples.X.reshape(-1, *shape)
         X_val = data.val.X.reshape(-1, *shape) if data.val_is_given else None
         scores = np.empty(len(X), X.dtype)
-        for training, test in self._folds(samples, self._rng):
+        folds = self._folds(samples, self._rng)
+        judged = _draw_judged(np.arange(len(X)), self._rng)
+        for i, (training, test) in enumerate(folds, start=1):
+            if self.verbose:
+                print(f"Fold {i}/{len(folds)}")
             fold = self._fold_detector().fit(X[training], X_val=X_val)
-            scores[test] = fold.score_samples(X[test])
-        return scores
+            test = np.intersect1d(test, judged)
+            if len(test):
+                scores[test] = fold.score_samples(X[test])
+        return scores[judged]
 
     def _fold_detector(self):
         # `clone` would hand on scikit-learn's callbacks, which watch this fit alone.
@@ -681,6 +718,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             return contributions
         reconstruction = self._reconstruct(samples).reshape(np.shape(X))
         return contributions, _frame_like(X, reconstruction, getattr(X, "columns", ()))
+
+
+def _draw_judged(indices, rng):
+    """Draw the samples by whose scores the threshold is chosen: all, unless many."""
+    if len(indices) <= MAX_THRESHOLD_SAMPLES:
+        return indices
+    return np.sort(rng.choice(indices, MAX_THRESHOLD_SAMPLES, replace=False))
 
 
 def _frame_like(X, values, columns):

@@ -253,6 +253,8 @@ class AutoencoderTransformer(
 
         self.ordered = ordered
 
+    _onnx_outputs = ("transform", "reconstruct")
+
     def _default_n_components(self, train):
         return 2
 

@@ -93,7 +93,13 @@ class TruncationScore(WeightedSum):
         values[overflow] = shares * (largest * _BELOW_LARGEST)
         return Contributions(*np.split(values, [X.shape[1]], axis=1))
 
-    def _terms(self, X, X_hat, Z):
+    def write_onnx(self, writer, X, X_hat, Z):
+        anomaly = super().write_onnx(writer, X, X_hat, Z)
+        largest = float(np.finfo(np.float32).max)
+        limited = writer.add("Min", anomaly, largest)
+        return writer.add("Where", writer.add("IsNaN", anomaly), largest, limited)
+
+    def _terms(self, X, X_hat, Z, cut=lambda Z, size: Z[:, :size]):
         weight = 1 / len(self.sizes)
         for score, size, part in zip(self.scores, self.sizes, X_hat, strict=True):
-            yield score, weight, (X, part, Z[:, :size])
+            yield score, weight, (X, part, cut(Z, size))

@@ -4,14 +4,10 @@ import numpy as np
 from scipy.spatial import KDTree
 from sklearn.neighbors import NearestNeighbors
 
-# Components up to which a tree is searched. With more, plain matrix products are
-# faster, and a sample of the references is enough.
-MAX_TREE_COMPONENTS = 10
-MAX_REFERENCES = 2_000
-# Among more points than these, the tree finds neighbours that are at most three times as
-# far as the nearest ones, on average 5 % farther, in a fifth of the time.
-MAX_EXACT = 1_000
-APPROXIMATION = 2.0
+# Components up to which a tree is searched, among all points. With more, matrix
+# products are faster, and a sample of many points stands for all of them.
+MAX_TREE_COMPONENTS = 5
+MAX_SAMPLED = 2_000
 
 
 class NeighborSearch:
@@ -20,7 +16,7 @@ class NeighborSearch:
     Parameters
     ----------
     points : ndarray of shape (n_points, n_components), of float64
-        The points. `choose_references` chooses among many.
+        The points.
     n_neighbors : int
         Neighbours to find; all points, if there are fewer.
     """
@@ -30,7 +26,6 @@ class NeighborSearch:
         self._ranks = np.arange(1, n_neighbors + 1)
         if points.shape[1] <= MAX_TREE_COMPONENTS:
             self._tree = KDTree(points)
-            self._approximation = APPROXIMATION if len(points) > MAX_EXACT else 0
         else:
             self._tree = None
             self._index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
@@ -53,23 +48,23 @@ class NeighborSearch:
         """
         if self._tree is None:
             return self._index.kneighbors(points)
-        return self._tree.query(points, k=self._ranks, eps=self._approximation)
+        return self._tree.query(points, k=self._ranks)
 
 
-def choose_references(points):
-    """Choose the points among which neighbours are searched.
+def sample_points(points):
+    """Draw a sample of points where searching all of them would take long.
 
     Parameters
     ----------
     points : ndarray of shape (n_points, n_components)
-        Candidates.
+        The points.
 
     Returns
     -------
-    ndarray of shape (n_references, n_components)
-        All of them, or a random sample of many points of many components.
+    ndarray of shape (n_sampled, n_components)
+        All of them, unless they are many and have many components.
     """
-    if points.shape[1] <= MAX_TREE_COMPONENTS or len(points) <= MAX_REFERENCES:
+    if points.shape[1] <= MAX_TREE_COMPONENTS or len(points) <= MAX_SAMPLED:
         return points
-    rng = np.random.RandomState(0)  # the same points, the same references
-    return points[np.sort(rng.choice(len(points), MAX_REFERENCES, replace=False))]
+    rng = np.random.RandomState(0)  # the same points, the same sample
+    return points[np.sort(rng.choice(len(points), MAX_SAMPLED, replace=False))]

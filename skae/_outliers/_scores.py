@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._neighbors import NeighborSearch, choose_references
+from ._neighbors import NeighborSearch, sample_points
 from ._whitening import Whitening
 
 # A score is fitted on at most so many samples, drawn at random: they give covariances
@@ -111,6 +111,23 @@ class Score(ABC):
         """
 
     @abstractmethod
+    def write_onnx(self, writer, X, X_hat, Z):
+        """Add the nodes of `anomaly` to an ONNX graph.
+
+        Parameters
+        ----------
+        writer : skae.onnx.GraphWriter
+            Adds nodes.
+        X, X_hat, Z : str
+            Names of the three arrays.
+
+        Returns
+        -------
+        str
+            Name of the anomaly, of shape (n_samples,).
+        """
+
+    @abstractmethod
     def contributions(self, X, X_hat, Z):
         """Compute what sums to the anomaly of each sample.
 
@@ -174,6 +191,10 @@ class _Term(Score):
         deviations = self._deviations(X, X_hat, Z)
         return np.einsum("ij,ij->i", deviations, deviations).astype(X.dtype, copy=False)
 
+    def write_onnx(self, writer, X, X_hat, Z):
+        deviations = self._write_deviations(writer, X, X_hat, Z)
+        return writer.add("ReduceSumSquare", deviations, [1], keepdims=0)
+
     def contributions(self, X, X_hat, Z):
         squares = (self._deviations(X, X_hat, Z) ** 2).astype(X.dtype, copy=False)
         if self.uses_codes:
@@ -190,6 +211,9 @@ class ReconstructionScore(_Term):
     def _deviations(self, X, X_hat, Z):
         return X - X_hat
 
+    def _write_deviations(self, writer, X, X_hat, Z):
+        return writer.add("Sub", X, X_hat)
+
 
 class ResidualScore(_Term):
     """Squared Mahalanobis distance of the residual from those of training samples."""
@@ -201,6 +225,9 @@ class ResidualScore(_Term):
 
     def _deviations(self, X, X_hat, Z):
         return self._whitening.transform(X - X_hat)
+
+    def _write_deviations(self, writer, X, X_hat, Z):
+        return self._whitening.write_onnx(writer, writer.add("Sub", X, X_hat))
 
 
 class CodeScore(_Term):
@@ -215,6 +242,9 @@ class CodeScore(_Term):
     def _deviations(self, X, X_hat, Z):
         return self._whitening.transform(Z.astype(np.float64, copy=False))
 
+    def _write_deviations(self, writer, X, X_hat, Z):
+        return self._whitening.write_onnx(writer, Z)
+
 
 class NeighborsScore(_Term):
     """Distance to a near neighbour among the whitened codes of training samples [1]_.
@@ -222,8 +252,8 @@ class NeighborsScore(_Term):
     It is not squared: with few components, squares would be so unequal that normal
     samples at the edge of the distribution counted as outliers.
 
-    Neighbours are searched approximately, or among a sample of the training samples
-    where codes have many components, see `NeighborSearch`.
+    Where codes have more than 5 components, neighbours are searched among 2,000 of the
+    training samples. They are farther apart than all, so a nearer neighbour counts.
 
     A training sample is no neighbour of its own: of the codes at no distance from that
     of a sample, one is skipped. So training samples score as new samples do.
@@ -232,6 +262,8 @@ class NeighborsScore(_Term):
     ----------
     n_neighbors : int, default=5
         Which neighbour, the nearest being 1. With fewer training samples, the farthest.
+    n_neighbors_of_sample : int, default=3
+        Which neighbour among a sample of the training samples.
 
     References
     ----------
@@ -244,19 +276,22 @@ class NeighborsScore(_Term):
     # Made when it is first needed: it follows from the codes.
     _made_search = None
 
-    def __init__(self, n_neighbors=5):
+    def __init__(self, n_neighbors=5, n_neighbors_of_sample=3):
         self.n_neighbors = n_neighbors
+        self.n_neighbors_of_sample = n_neighbors_of_sample
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
         codes = self._whitening.transform(Z.astype(np.float64, copy=False))
-        self._codes = choose_references(codes)
+        self._codes = sample_points(codes)
+        is_sample = len(self._codes) < len(codes)
+        self._rank = self.n_neighbors_of_sample if is_sample else self.n_neighbors
         return self
 
     @property
     def _search(self):
         if self._made_search is None:
-            self._made_search = NeighborSearch(self._codes, self.n_neighbors + 1)
+            self._made_search = NeighborSearch(self._codes, self._rank + 1)
         return self._made_search
 
     def _deviations(self, X, X_hat, Z):
@@ -265,13 +300,37 @@ class NeighborsScore(_Term):
         codes[is_far] = 0
         distances, neighbors = self._search.query(codes)
         one_further = distances[:, 0] < SAME_SAMPLE
-        rank = np.minimum(self.n_neighbors - 1 + one_further, neighbors.shape[1] - 1)
+        rank = np.minimum(self._rank - 1 + one_further, neighbors.shape[1] - 1)
         differences = codes - self._codes[neighbors[np.arange(len(codes)), rank]]
         lengths = np.linalg.norm(differences, axis=1, keepdims=True)
         # So that the squares sum to the length.
         deviations = differences / np.sqrt(lengths, where=lengths > 0, out=lengths + 1)
         deviations[is_far] = np.inf
         return deviations
+
+    def write_onnx(self, writer, X, X_hat, Z):
+        add, points = writer.add, self._codes
+        codes = self._whitening.write_onnx(writer, Z)
+        # Squared distances, but for a term that is the same for all points.
+        products = add("MatMul", codes, -2 * points.T)
+        distances = add("Add", products, np.einsum("ij,ij->i", points, points))
+        n_found = min(self._rank + 1, len(points))
+        _, found = add(
+            "TopK", distances, np.array([n_found]), n_outputs=2, largest=0, axis=1
+        )
+        near = add("Gather", points, found, axis=0)
+        one = add("Unsqueeze", codes, np.array([1]))
+        lengths = add("ReduceL2", add("Sub", near, one), np.array([2]), keepdims=0)
+        if n_found <= self._rank:
+            chosen = add("Slice", lengths, [n_found - 1], [n_found], [1])
+        else:
+            nearest, nth, next_one = (
+                add("Slice", lengths, [i], [i + 1], [1])
+                for i in (0, self._rank - 1, self._rank)
+            )
+            is_same = add("Less", nearest, SAME_SAMPLE)
+            chosen = add("Where", is_same, next_one, nth)
+        return add("Squeeze", chosen, np.array([1]))
 
 
 class WeightedSum(Score):
@@ -281,14 +340,24 @@ class WeightedSum(Score):
     """
 
     @abstractmethod
-    def _terms(self, X, X_hat, Z):
-        """Yield each score with its weight and with the three arrays for it."""
+    def _terms(self, X, X_hat, Z, cut=None):
+        """Yield each score with its weight and with the three arrays for it.
+
+        `cut(Z, size)` returns the first columns of Z, which need not be an array.
+        """
 
     def anomaly(self, X, X_hat, Z):
         anomaly = np.zeros(len(X))
         for score, weight, arrays in self._terms(X, X_hat, Z):
             anomaly += score.anomaly(*arrays).astype(np.float64, copy=False) * weight
         return anomaly.astype(X.dtype, copy=False)
+
+    def write_onnx(self, writer, X, X_hat, Z):
+        total = None
+        for score, weight, arrays in self._terms(X, X_hat, Z, writer.first_columns):
+            term = writer.add("Mul", score.write_onnx(writer, *arrays), float(weight))
+            total = term if total is None else writer.add("Add", total, term)
+        return total
 
     def contributions(self, X, X_hat, Z):
         features, codes = np.zeros(X.shape), np.zeros(Z.shape)
@@ -329,9 +398,9 @@ class FusedScore(WeightedSum):
             self.weights_.append(1 / float(unit) if unit > 0 else 1.0)
         return self
 
-    def _terms(self, *arrays):
+    def _terms(self, X, X_hat, Z, cut=None):
         for score, weight in zip(self.scores, self.weights_, strict=True):
-            yield score, weight, arrays
+            yield score, weight, (X, X_hat, Z)
 
 
 class CallableScore(Score):
@@ -375,6 +444,13 @@ class CallableScore(Score):
                 f"{undefined.sum()} of {len(X)} samples. It has to return numbers."
             )
         return np.where(overflow, np.inf, anomaly).astype(X.dtype, copy=False)
+
+    def write_onnx(self, writer, X, X_hat, Z):
+        raise ValueError(
+            f"The outlier_score {self.name} is a function, which cannot be exported. "
+            f"Choose one of {', '.join(map(repr, _KINDS))}, or export the outputs "
+            "'encode' and 'reconstruct' only."
+        )
 
     def contributions(self, X, X_hat, Z):
         raise ValueError(

@@ -140,3 +140,10 @@ class Whitening:
         matrix = self.matrix_.astype(X.dtype, copy=False)
         X = X - self.mean_.astype(X.dtype, copy=False)
         return X * matrix if matrix.ndim == 1 else X @ matrix.T
+
+    def write_onnx(self, writer, X):
+        """Add the nodes of `transform` to an ONNX graph; return the output's name."""
+        X = writer.add("Sub", X, self.mean_)
+        if self.matrix_.ndim == 1:
+            return writer.add("Mul", X, self.matrix_)
+        return writer.add("MatMul", X, self.matrix_.T)

@@ -1,0 +1,181 @@
+"""One ONNX file of a fitted estimator or Pipeline."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import _BaseAutoencoder
+from .._version import __version__
+from ._packages import import_package
+from ._steps import is_invertible, write_inverse, write_step
+from ._writer import OPSET, GraphWriter
+
+
+def export_onnx(estimator, path, *, outputs=None):
+    """Write a fitted estimator, or a Pipeline that ends in one, to an ONNX file.
+
+    ONNX Runtime and other programs compute its outputs without Python, scikit-learn or
+    Keras [1]_. Dense networks need the package ``onnx`` only; other architectures also
+    need ``tf2onnx``, and steps other than StandardScaler, MinMaxScaler, RobustScaler
+    and MaxAbsScaler need ``skl2onnx``: ``pip install skae[onnx]`` installs them all.
+
+    Parameters
+    ----------
+    estimator : AutoencoderTransformer, AutoencoderOutlierDetector or Pipeline
+        Fitted. A search counts as its `best_estimator_`.
+    path : str or path-like
+        File to write; one that exists is replaced once the new one is complete.
+    outputs : sequence of str, default=None
+        Methods whose results the file computes, which name its outputs. None is all:
+        of a transformer "transform" and "reconstruct", of a detector "encode",
+        "reconstruct", "score_samples", "decision_function" and "predict". The
+        reconstruction is in the units of the input of the Pipeline; it is left out
+        where a step has no inverse that is known.
+
+    Raises
+    ------
+    ImportError
+        If a package is missing.
+    TypeError
+        If the last step is no estimator of skae.
+    ValueError
+        If an output is unknown, or if a step, an architecture or a callable
+        `outlier_score` cannot be exported.
+
+    See Also
+    --------
+    register_converters : Makes ``skl2onnx.to_onnx`` accept such estimators.
+
+    Notes
+    -----
+    The input is called "X", of float32, of shape (n_samples, n_features) or of that of
+    the images that the estimator was fitted on. All is computed in float32, so that
+    outputs agree with those of the estimator to about 1e-5 relative to their scale. The
+    distances to all reference samples of the anomaly score are computed at once, so
+    that scores of more than some thousand samples are better computed in parts.
+
+    The metadata of the file hold the version of skae ("skae_version"), the class
+    ("estimator"), names of features if there are any ("feature_names", a JSON list) and
+    the threshold of a detector ("offset").
+
+    References
+    ----------
+    .. [1] ONNX, "Open Neural Network Exchange", https://onnx.ai.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae import AutoencoderOutlierDetector
+    >>> from skae.onnx import export_onnx
+    >>> X = load_iris().data
+    >>> detector = make_pipeline(StandardScaler(), AutoencoderOutlierDetector(epochs=1))
+    >>> path = Path(tempfile.mkdtemp()) / "detector.onnx"
+    >>> export_onnx(detector.fit(X), path, outputs=["predict"])  # doctest: +SKIP
+    >>> import onnxruntime  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession(path)  # doctest: +SKIP
+    >>> session.run(["predict"], {"X": X.astype("float32")})  # doctest: +SKIP
+    """
+    onnx = import_package("onnx", "to export an estimator")
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    steps, last = [], estimator
+    if isinstance(estimator, Pipeline):
+        steps = [s for _, s in estimator.steps[:-1] if s not in (None, "passthrough")]
+        last = estimator.steps[-1][1]
+    if not isinstance(last, _BaseAutoencoder):
+        raise TypeError(
+            "export_onnx takes an AutoencoderTransformer, an "
+            "AutoencoderOutlierDetector or a Pipeline that ends in one, but got "
+            f"{type(last).__name__}."
+        )
+    check_is_fitted(last)
+    outputs = _choose_outputs(last, steps, outputs)
+    writer = GraphWriter()
+    x = "X"
+    for step in steps:
+        x = write_step(writer, step, x, step.n_features_in_)
+    written = last._write_onnx(writer, x, outputs)
+    for step in reversed(steps):
+        if "reconstruct" in written:
+            written["reconstruct"] = write_inverse(writer, step, written["reconstruct"])
+    shape = [steps[0].n_features_in_] if steps else last._sample_shape
+    shapes = dict.fromkeys(outputs, []) | {"X": shape, "reconstruct": shape}
+    shapes["transform"] = shapes["encode"] = [last.n_components_]
+    model = _make_model(onnx, writer, shapes, outputs, written)
+    metadata = {"skae_version": __version__, "estimator": type(last).__name__}
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        metadata["feature_names"] = json.dumps(list(map(str, names)))
+    if hasattr(last, "offset_"):
+        metadata["offset"] = repr(float(last.offset_))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    _replace_file(Path(path), model.SerializeToString())
+
+
+def _choose_outputs(estimator, steps, outputs):
+    known = estimator._onnx_outputs
+    if outputs is None:
+        if all(map(is_invertible, steps)):
+            return known
+        return [name for name in known if name != "reconstruct"]
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+    unknown = [name for name in outputs if name not in known]
+    if unknown or not outputs:
+        raise ValueError(
+            f"outputs of {type(estimator).__name__} are {', '.join(known)}, but got "
+            f"{outputs!r}."
+        )
+    return outputs
+
+
+def _make_model(onnx, writer, shapes, outputs, written):
+    """Make a model whose outputs have the names of methods."""
+    helper, types = onnx.helper, onnx.TensorProto
+    for name in outputs:
+        writer.add_identity(written[name], name)
+
+    def info(name, kind):
+        dimensions = ["n_samples", *map(int, shapes[name])]
+        return helper.make_tensor_value_info(name, kind, dimensions)
+
+    infos = [
+        info(name, types.INT64 if name == "predict" else types.FLOAT)
+        for name in outputs
+    ]
+    graph = helper.make_graph(
+        writer.nodes,
+        "skae",
+        [info("X", types.FLOAT)],
+        infos,
+        writer.constants,
+    )
+    return helper.make_model(
+        graph,
+        producer_name="skae",
+        producer_version=__version__,
+        opset_imports=[
+            helper.make_opsetid("", OPSET),
+            helper.make_opsetid("ai.onnx.ml", 3),
+        ],
+        ir_version=9,
+    )
+
+
+def _replace_file(path, content):
+    """Write a file at once: nobody sees half of it, whatever happens."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
