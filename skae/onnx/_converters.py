@@ -3,7 +3,7 @@
 from .._outlier_detector import AutoencoderOutlierDetector
 from .._transformer import AutoencoderTransformer
 from ._packages import import_package
-from ._writer import GraphWriter
+from ._writer import OPSET, GraphWriter
 
 
 def register_converters():
@@ -57,9 +57,7 @@ def register_converters():
 
 
 def _operator(scope, model, inputs):
-    operator = scope.declare_local_operator(
-        "Skae" + type(model).__name__, raw_operator=model
-    )
+    operator = scope.declare_local_operator("Skae" + type(model).__name__, model)
     operator.inputs.extend(inputs)
     return operator
 
@@ -108,6 +106,11 @@ def _convert_detector(scope, operator, container):
 
 
 def _convert(scope, operator, container, outputs):
+    if container.target_opset < OPSET:
+        raise ValueError(
+            f"{type(operator.raw_operator).__name__} needs target_opset={OPSET} or "
+            f"higher, but got {container.target_opset}."
+        )
     writer = GraphWriter(scope.get_unique_variable_name)
     x = operator.inputs[0].full_name
     x = writer.add("Cast", x, to=1)  # float32
