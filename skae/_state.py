@@ -170,7 +170,7 @@ def _checked(state):
 
 
 def _checksum(values):
-    """Compute a checksum of the numbers in nested dicts and lists."""
+    """Compute a checksum of what nested dicts and lists hold."""
     total = 0
 
     def add(value):
@@ -185,6 +185,8 @@ def _checksum(values):
             total = zlib.crc32(np.ascontiguousarray(value).view(np.uint8).data, total)
         elif isinstance(value, (int, float)):
             total = zlib.crc32(float(value).hex().encode(), total)
+        elif isinstance(value, str):
+            total = zlib.crc32(value.encode(), total)
 
     add(values)
     return total

@@ -1,0 +1,247 @@
+"""What ONNX Runtime computes of an exported file is what the estimator computes."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae._operations import ACTIVATIONS
+from skae.architectures import (
+    ConvolutionalArchitecture,
+    DenseArchitecture,
+    KerasArchitecture,
+    RecurrentArchitecture,
+    VariationalArchitecture,
+)
+from skae.onnx import export_onnx, register_converters
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+SHORT = {"epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.RandomState(0)
+    X = np.tanh(rng.normal(size=(2500, 8)) @ rng.normal(size=(8, 12)))
+    return (X + 0.1 * rng.normal(size=X.shape)).astype(np.float32)
+
+
+def run(path, X):
+    """Return all outputs of a file, by name."""
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"X": X}), strict=True))
+
+
+def assert_same(found, expected, offset=None):
+    for name, values in expected.items():
+        assert found[name].shape == values.shape
+        if name == "predict":
+            near = np.abs(expected["decision_function"]) < 1e-4 * abs(offset)
+            np.testing.assert_array_equal(found[name][~near], values[~near])
+            continue
+        scale = np.abs(values).max()
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5 * scale)
+
+
+def keras_model():
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((12,)),
+            keras.layers.Dense(2, activation="log_sigmoid"),
+            keras.layers.Dense(12),
+        ]
+    )
+
+
+ARCHITECTURES = {
+    "default": lambda: None,
+    "linear": lambda: DenseArchitecture(()),
+    "tied": lambda: DenseArchitecture((8,), tied_weights=True),
+    "batch": lambda: DenseArchitecture((8,), normalization="batch", dropout=0.1),
+    "layer": lambda: DenseArchitecture((8,), normalization="layer", code_l1=0.01),
+    "contractive": lambda: DenseArchitecture((8,), contractive=0.1, noise=0.1),
+    "variational": lambda: VariationalArchitecture((8,)),
+    "keras": lambda: KerasArchitecture(keras_model()),
+    **{name: lambda name=name: DenseArchitecture((4,), name) for name in ACTIVATIONS},
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_detectors(rows, tmp_path, name):
+    if name == "keras":
+        pytest.importorskip("tf2onnx")
+    detector = AutoencoderOutlierDetector(architecture=ARCHITECTURES[name](), **SHORT)
+    detector.fit(rows)
+    export_onnx(detector, tmp_path / "detector.onnx")
+    expected = {
+        method: getattr(detector, method)(rows)
+        for method in (
+            *("encode", "reconstruct"),
+            *("score_samples", "decision_function", "predict"),
+        )
+    }
+    found = run(tmp_path / "detector.onnx", rows)
+    assert found.keys() == expected.keys()
+    assert_same(found, expected, detector.offset_)
+
+
+@pytest.mark.parametrize("kind", ["reconstruction", "residual", "code", "neighbors"])
+def test_scores(rows, tmp_path, kind):
+    detector = AutoencoderOutlierDetector(2, outlier_score=kind, **SHORT).fit(rows[:4])
+    export_onnx(detector, tmp_path / "detector.onnx", outputs="score_samples")
+    X = np.r_[rows[:50], 1e3 * rows[:2], np.full((1, 12), 3e38, np.float32)]
+    found = run(tmp_path / "detector.onnx", X)
+    expected = {"score_samples": detector.score_samples(X)}
+    assert found.keys() == expected.keys()
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize(
+    "architecture", [ConvolutionalArchitecture((2,)), RecurrentArchitecture(4)]
+)
+def test_images(X, tmp_path, architecture):
+    pytest.importorskip("tf2onnx")
+    images = X.reshape(-1, 8, 8).astype(np.float32)
+    transformer = AutoencoderTransformer(3, architecture=architecture, **SHORT)
+    transformer.fit(images)
+    export_onnx(transformer, tmp_path / "transformer.onnx")
+    expected = {
+        "transform": transformer.transform(images),
+        "reconstruct": transformer.reconstruct(images),
+    }
+    assert_same(run(tmp_path / "transformer.onnx", images), expected)
+
+
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        StandardScaler(),
+        StandardScaler(with_mean=False),
+        MinMaxScaler((-1, 1)),
+        MinMaxScaler(clip=True),
+        RobustScaler(),
+        RobustScaler(with_scaling=False),
+        MaxAbsScaler(),
+        "passthrough",
+    ],
+)
+def test_scalers_in_front(rows, tmp_path, scaler):
+    pipeline = make_pipeline(scaler, AutoencoderTransformer(2, **SHORT))
+    X = 5 * rows + 3
+    pipeline.fit(X[:1000])
+    export_onnx(pipeline, tmp_path / "pipeline.onnx")
+    codes = pipeline.transform(X)
+    expected = {"transform": codes, "reconstruct": pipeline.inverse_transform(codes)}
+    assert_same(run(tmp_path / "pipeline.onnx", X), expected)
+
+
+def test_other_steps_in_front(rows, tmp_path):
+    pytest.importorskip("skl2onnx")
+    pipeline = make_pipeline(PCA(4), AutoencoderOutlierDetector(2, **SHORT)).fit(rows)
+    path = tmp_path / "pipeline.onnx"
+    export_onnx(pipeline, path)
+    found = run(path, rows)
+    assert "reconstruct" not in found
+    assert_same(found, {"score_samples": pipeline.score_samples(rows)})
+    with pytest.raises(ValueError, match=r"inverse of PCA is not known.*'reconstruct'"):
+        export_onnx(pipeline, path, outputs=["reconstruct"])
+    unknown = make_pipeline(FunctionTransformer(np.sinh), pipeline[-1]).fit(rows)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="step FunctionTransformer cannot be exported"):
+        export_onnx(unknown, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_searches_and_metadata(rows, tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame(rows[:300], columns=[f"sensor {i}" for i in range(12)])
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), AutoencoderOutlierDetector(2, **SHORT)),
+        {"autoencoderoutlierdetector__contamination": [0.1]},
+        scoring=lambda estimator, X, y=None: 0.0,
+        cv=2,
+    ).fit(frame)
+    export_onnx(search, tmp_path / "search.onnx", outputs=["predict"])
+    session = onnxruntime.InferenceSession(tmp_path / "search.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["feature_names"]) == list(frame.columns)
+    assert float(metadata["offset"]) == search.best_estimator_[-1].offset_
+    assert metadata["estimator"] == "AutoencoderOutlierDetector"
+    (found,) = session.run(None, {"X": rows[:300]})
+    np.testing.assert_array_equal(found, search.predict(frame))
+
+
+def test_truncated_transformers(rows, tmp_path):
+    transformer = AutoencoderTransformer(4, ordered=True, **SHORT).fit(rows)
+    export_onnx(transformer.truncate(2), tmp_path / "truncated.onnx")
+    found = run(tmp_path / "truncated.onnx", rows)
+    assert_same(found, {"transform": transformer.transform(rows)[:, :2]})
+
+
+def test_bad_input(rows, tmp_path, monkeypatch):
+    path = tmp_path / "file.onnx"
+    with pytest.raises(TypeError, match="ends in one, but got PCA"):
+        export_onnx(make_pipeline(StandardScaler(), PCA()), path)
+    detector = AutoencoderOutlierDetector(
+        2, outlier_score=lambda X, X_hat, Z: (Z**2).sum(axis=1), **SHORT
+    ).fit(rows[:100])
+    with pytest.raises(ValueError, match="is a function, which cannot be exported"):
+        export_onnx(detector, path)
+    with pytest.raises(ValueError, match=r"predict, but got \['codes'\]"):
+        export_onnx(detector, path, outputs="codes")
+    export_onnx(detector, path, outputs=["encode"])
+    with pytest.raises(FileNotFoundError):
+        export_onnx(detector, tmp_path / "none" / "file.onnx", outputs=["encode"])
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"pip install skae\[onnx\]"):
+        export_onnx(detector, path)
+
+
+def test_converters(rows):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    register_converters()
+    y = rows[:, 0] > 0
+    scalers = make_column_transformer(
+        (StandardScaler(), list(range(6))), (MinMaxScaler(), list(range(6, 12)))
+    )
+    classifier = make_pipeline(
+        scalers, AutoencoderTransformer(2, **SHORT), LogisticRegression()
+    ).fit(rows, y)
+    model = skl2onnx.to_onnx(classifier, rows, options={"zipmap": False})
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    _, probabilities = session.run(None, {"X": rows})
+    expected = classifier.predict_proba(rows)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    detector = make_pipeline(scalers, AutoencoderOutlierDetector(2, **SHORT)).fit(rows)
+    for dtype in (np.float32, np.float64):
+        X = rows.astype(dtype)
+        model = skl2onnx.to_onnx(detector, X)
+        session = onnxruntime.InferenceSession(model.SerializeToString())
+        label, scores = session.run(["label", "scores"], {"X": X})
+        expected = detector.decision_function(X)
+        np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
+        sure = np.abs(expected) > 1e-3
+        np.testing.assert_array_equal(label[sure], detector.predict(X)[sure])
+    with pytest.raises(ValueError, match="needs target_opset=18 or higher, but got 15"):
+        skl2onnx.to_onnx(detector, rows, target_opset=15)
