@@ -80,6 +80,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     order the codes and compute what follows from trained networks.
     """
 
+    # Smallest and largest number of epochs that "auto" chooses.
+    _auto_epochs = (20, 150)
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
 
@@ -451,7 +453,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             batch_size = _default_batch_size(len(train))
         n_batches = len(train) / batch_size
         if epochs == "auto":
-            epochs = int(np.clip(8000 / n_batches, 20, 150))
+            epochs = int(np.clip(8000 / n_batches, *self._auto_epochs))
         if patience == "auto":
             patience = max(10, epochs // 2)
         own_rate = self.learning_rate is not None or optimizer is not None

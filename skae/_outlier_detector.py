@@ -88,10 +88,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         gradient descent with warm restarts", ICLR 2017), unless callbacks set it. The
         peak is 0.003 for `DenseArchitecture`, and 0.001 for other architectures. It is
         constant for `KerasArchitecture`, as in Keras.
-    epochs : int or "auto", default=15
-        Maximum number of epochs, that is passes over the training samples. Dense
-        networks start from PCA and need few; others may need more. "auto" is the number
-        of epochs in 8,000 batches, clipped to [20, 150].
+    epochs : int or "auto", default="auto"
+        Maximum number of epochs, that is passes over the training samples. "auto" is
+        the number of epochs in 8,000 batches, clipped to [1, 15].
     batch_size : int or "auto", default="auto"
         Number of samples of a batch. "auto" is the largest power of two that is at most
         a hundredth of the number of training samples, clipped to [32, 256].
@@ -278,6 +277,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     __module__ = "skae"  # where it is public: files name it
 
+    # Dense networks start from PCA and need few.
+    _auto_epochs = (1, 15)
+
     _from_dicts = _BaseAutoencoder._from_dicts | {"_anomaly_score": score_from_dict}
 
     _parameter_constraints: dict = {
@@ -308,7 +310,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         loss=None,
         optimizer=None,
         learning_rate=None,
-        epochs=15,
+        epochs="auto",
         batch_size="auto",
         validation_fraction=None,
         patience="auto",
