@@ -16,7 +16,6 @@ TRUSTED_TYPES = (
 )
 
 __all__ = [
-    "TRUSTED_TYPES",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "hide_tensorflow_logs",

@@ -1,6 +1,7 @@
 """The code of the documentation's pages runs, and the pages hang together."""
 
 import ast
+import importlib.util
 import re
 import textwrap
 from pathlib import Path
@@ -88,6 +89,8 @@ def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
     namespace = {"__name__": "__main__"}
     try:
         for line, code in python_blocks(read(page)):
+            if "import mlflow" in code and importlib.util.find_spec("mlflow") is None:
+                continue
             padded = "\n" * line + code  # so that an error tells the page's line
             exec(compile(padded, str(DOCS / f"{page}.rst"), "exec"), namespace)
     finally:

@@ -20,6 +20,7 @@ MODULES = [
     "skae.inspection",
     "skae.metrics",
     "skae.model_selection",
+    "skae.onnx",
 ]
 
 # Classes and functions have relatives and examples, see below; methods need none.

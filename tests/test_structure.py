@@ -20,12 +20,13 @@ FLOORS = [
     ["_base"],
     ["_outlier_detector", "_transformer"],
     ["model_selection"],
-    ["inspection"],
+    ["inspection", "onnx"],
     ["__init__"],
 ]
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
 PUBLIC = {"architectures", "datasets", "inspection", "metrics", "model_selection"}
+PUBLIC |= {"onnx"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
