@@ -6,6 +6,7 @@ _FIRST = [
     "plot_quick_start.py",
     "plot_pca.py",
     "plot_curved_data.py",
+    "plot_error_against_time.py",
     "plot_four_data_sets.py",
     "plot_grid_search.py",
     "plot_fashion_outliers.py",
