@@ -3,9 +3,9 @@ Error against time
 ==================
 
 Reconstruction error of held-out digits against the duration of a fit: an autoencoder of
-skae, the same network trained by Keras, and scikit-learn's MLPRegressor. Each point is a
-fit of its own; the numbers are its epochs. All networks have 64 - 256 - 128 - 8 - 128 -
-256 - 64 units, and are trained by Adam with batches of 32 samples.
+skae, the same network trained by Keras, and scikit-learn's MLPRegressor. Each point is
+a fit of its own; the numbers are its epochs. All networks have 64 - 256 - 128 - 8 -
+128 - 256 - 64 units, and are trained by Adam with batches of 32 samples.
 
 A first fit of each, which imports and compiles, is not counted; Keras compiles every
 new model. skae starts from PCA or from random weights, whichever is better after some

@@ -59,7 +59,9 @@ def view_value(variable):
     """Return a read-only view of the value of a Keras variable as an ndarray."""
     value = variable.value
     # A tensor of TensorFlow shares its memory; `numpy` would copy it.
-    return np.asarray(value.value()) if hasattr(value, "value") else variable.numpy()
+    if not hasattr(value, "value") or not value.shape.rank:
+        return np.asarray(variable.numpy())
+    return np.asarray(value.value())
 
 
 def read_values(variables):

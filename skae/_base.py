@@ -241,7 +241,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             end = self._judge(data.val)
             if reference is not None and not self._gained(reference, end, loss, result):
                 if len(starts) > 1 and len(reference.errors) >= MIN_JUDGED_SAMPLES:
-                    self._warn_of_no_gain(starts)
+                    self._warn_of_no_gain(starts, result)
                 result = self._return_to(starts[0], data, result)
                 end = reference
             if not warm:
@@ -509,14 +509,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             return better
         return gain_is_significant(reference.errors, end.errors, reference.variance)
 
-    def _warn_of_no_gain(self, starts):
+    def _warn_of_no_gain(self, starts, result):
         first, *others = (start.name for start in starts)
+        longer = "more epochs" if self.max_time is None else "a larger max_time"
         warnings.warn(
-            f"Training from {first} and from {' and from '.join(others)} initial "
-            "weights did not reconstruct the validation samples better than "
-            f"{first} does without training, which is kept. Try more epochs, larger "
-            "hidden layers or another n_components; if that changes nothing, the "
-            f"structure of X is linear, and {first} is sufficient.",
+            f"{result.n_iter} epochs of training, from {first} or from "
+            f"{' or from '.join(others)} initial weights, did not reconstruct the "
+            f"validation samples better than {first} does without training, which is "
+            f"kept. Try {longer}, larger hidden layers or another n_components; if "
+            f"that changes nothing, {first} is sufficient for X.",
             ConvergenceWarning,
             stacklevel=3,
         )
@@ -637,7 +638,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _write_onnx(self, writer, X, outputs):
         """Add nodes of some outputs to an ONNX graph; return their names by method."""
-        X = writer.reshape(X, [self.n_features_in_])
+        if len(self._sample_shape) > 1:
+            X = writer.reshape(X, [self.n_features_in_])
         Z = self._fitted.write_onnx(
             writer, "encoder", writer.reshape(X, self._sample_shape)
         )

@@ -42,6 +42,7 @@ class FittedNetworks:
         self._graphs = {
             half: trace(getattr(self._networks, half), variables) for half in HALVES
         }
+        self._shapes = [tuple(variable.shape) for variable in variables]
         self.code_shape = self._networks.code_shape
         self.n_components = self._networks.n_components
         self.description = describe(self._networks)
@@ -79,6 +80,7 @@ class FittedNetworks:
         self._networks = None
         # Of a memory map, the view that has no overhead.
         self._values = [np.asarray(value) for value in state.pop("values")]
+        self._shapes = [value.shape for value in self._values]
         self._graphs = {
             half: None if graph is None else Graph(**graph)
             for half, graph in state.pop("graphs").items()
@@ -127,13 +129,13 @@ class FittedNetworks:
     def freeze(self):
         """Copy the weights, by which NumPy computes, unless the user has the models."""
         if not self._are_shared:
-            self._values = read_values(self._networks.autoencoder.variables)
+            self._values = read_values(self._live_variables())
 
     def values(self):
         """Return the values of the variables of the autoencoder, not to be changed."""
         if self._values is not None:
             return self._values
-        return read_values(self._networks.autoencoder.variables)
+        return read_values(self._live_variables())
 
     def set_values(self, values):
         """Give the variables the values that `values` returned."""
@@ -208,8 +210,19 @@ class FittedNetworks:
         values = self._values
         if values is not None:
             return values
-        variables = self._networks.autoencoder.variables
+        variables = self._live_variables()
         return {i: view_value(variables[i]) for i in indices}
+
+    def _live_variables(self):
+        """Return the variables of the Keras models, if they are those of the start."""
+        variables = self._networks.autoencoder.variables
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != self._shapes:
+            raise ValueError(
+                "The layers of autoencoder_ were changed: its variables have other "
+                "shapes than those that were fitted. Change the weights only."
+            )
+        return variables
 
 
 class Predictor:

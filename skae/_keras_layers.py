@@ -26,7 +26,7 @@ def is_row_wise(layer):
     bool
         False too where that is not known.
     """
-    own = vars(type(layer)).get("row_wise")
+    own = _own(layer, "row_wise")
     row_wise = _traits(layer).row_wise if own is None else own
     return (
         row_wise
@@ -114,8 +114,14 @@ def trace(network, variables):
     return Graph(nodes, 0, target, *shapes)
 
 
+def _own(layer, name):
+    """Return what a layer of skae says of itself; None for any other class."""
+    kind = type(layer)
+    return vars(kind).get(name) if kind.__module__.startswith("skae.") else None
+
+
 def describe_operation(layer):
-    own = vars(type(layer)).get("operation")
+    own = _own(layer, "operation")
     describe = _traits(layer).operation if own is None else own
     return describe and describe(layer)
 
@@ -158,7 +164,8 @@ def _activation_name(layer):
 
 
 def _describe_activation(layer):
-    name = _activation_name(layer)
+    is_half = layer.compute_dtype not in ("float32", "float64")
+    name = None if is_half else _activation_name(layer)
     return name and {"op": "activation", "activation": name}
 
 
@@ -169,6 +176,8 @@ def _describe_dense(layer):
 
 
 def _describe_reshape(layer):
+    if getattr(layer, "data_format", None) == "channels_first":
+        return None  # Flatten transposes then
     return {"op": "reshape", "shape": tuple(map(int, layer.output.shape[1:]))}
 
 

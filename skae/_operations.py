@@ -212,7 +212,7 @@ class Graph:
             The output, of float32 or of the dtype of `x`; it may be a view of `x`.
         """
         values = {self.source: x}
-        with np.errstate(over="ignore", invalid="ignore"):  # outliers may overflow
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for node in self.nodes:
                 inputs = (values[i] for i in node["inputs"])
                 values[node["output"]] = OPERATIONS[node["op"]](node, weights, *inputs)

@@ -138,7 +138,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           training samples: errors count by how unusual they are.
         - "code" is the squared Mahalanobis distance of the code.
         - "neighbors" is the distance to the fifth neighbour [3]_ among the whitened
-          codes of at most 10,000 training samples.
+          codes of at most 10,000 training samples; with more than 5 components, to the
+          third among at most 2,000.
         - "fused" is the sum of the latter three, each divided by its mean over the
           75 % of the training samples with the lowest values of that term. If the
           architecture can order codes, the network is trained by nested dropout [2]_,
@@ -202,11 +203,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         is PCA itself. None where the architecture computes none from the data.
     start_validation_score_ : float or None
         R² of the same samples before training, where the architecture computes initial
-        weights from the data: with `DenseArchitecture`, the score of PCA. It is kept,
-        whichever start was trained from, unless the squared
-        errors of the validation samples decrease by more than their standard error and,
-        summed over the samples, by more than the variance of one; it is then
-        fitted again to all samples. None where training did not start from the data.
+        weights from the data: with `DenseArchitecture`, the score of PCA. These weights
+        are restored after training unless the squared errors of the validation samples
+        have decreased by more than their standard error and, summed over the samples,
+        by more than the variance of one. They are then computed again from all samples.
+        None where training did not start from the data.
     offset_ : float
         Decision threshold on `score_samples`: samples below it are predicted as
         outliers. It is chosen by the scores of the training or calibration samples; of
@@ -349,7 +350,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if self.calibration is None:
             return samples, None
         if not self._holds_out_share():
-            check_calibration_size(len(samples), self.contamination)
+            n_judged = min(len(samples), MAX_THRESHOLD_SAMPLES)
+            check_calibration_size(n_judged, self.contamination)
             # Wrong folds are known before anything is trained.
             self._folds(samples, copy.deepcopy(self._rng))
             return samples, samples
@@ -358,7 +360,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             test_size=self.calibration,
             random_state=draw_seed(self._rng),
         )
-        check_calibration_size(len(calibration), self.contamination)
+        n_judged = min(len(calibration), MAX_THRESHOLD_SAMPLES)
+        check_calibration_size(n_judged, self.contamination)
         return samples.subset(learnable), samples.subset(calibration)
 
     def _default_n_components(self, train):
@@ -415,7 +418,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         drawn = draw_samples(len(samples), samples.X.shape[1], draw_seed(rng))
         X = samples.X[np.sort(samples.indices[drawn])]
         score = TruncationScore(self._score_kind(), self._truncation_sizes(X))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             return score.fit(*self._triple(X, score.sizes))
 
     def _truncation_sizes(self, X):
@@ -435,7 +438,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         def call(rows):
             part = X[rows if indices is None else indices[rows]]
-            with np.errstate(over="ignore", invalid="ignore"):  # of which scores know
+            with np.errstate(
+                over="ignore", invalid="ignore", under="ignore"
+            ):  # of which scores know
                 return function(*self._triple(part, score.sizes))
 
         in_threads = score.is_thread_safe and self._fitted.run_in_numpy
@@ -690,7 +695,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contributions : ndarray of shape (n_samples, n_features + n_components), or \
                 DataFrame
             Contribution of each feature, through its residual, and then of each latent
-            component. None is negative, and those of a sample sum to its
+            component. All are at least 0, and those of a sample sum to its
             ``-score_samples(X)``. With `outlier_score` "reconstruction" or "residual",
             components do not contribute and have no columns. If X is a DataFrame of
             pandas or Polars, so are the contributions, and the columns of components

@@ -1,6 +1,7 @@
 """Run a function on parts of the samples, in threads."""
 
 import functools
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,8 +13,9 @@ def map_chunks(function, n_samples, chunk_size):
     """Call a function for slices of the samples, on all cores.
 
     As many threads are used as NumPy's BLAS may use, which joblib's workers and
-    threadpoolctl limit. Each of them computes by itself, so that the results do not
-    depend on their number.
+    threadpoolctl limit; BLAS itself has one thread meanwhile. That belongs to the whole
+    process, so only its main thread does so: where a program has threads of its own,
+    each of them calls the function for one slice after another.
 
     Parameters
     ----------
@@ -27,10 +29,11 @@ def map_chunks(function, n_samples, chunk_size):
     object
         What `function` returns, in the order of the slices.
     """
-    if n_samples <= chunk_size:
+    is_main = threading.current_thread() is threading.main_thread()
+    if n_samples <= chunk_size or not is_main:
         yield from map_in_order(function, n_samples, chunk_size)
         return
-    blas = _blas()
+    blas = _controller().select(user_api="blas")
     n_threads = max((pool["num_threads"] for pool in blas.info()), default=1)
     with (
         blas.limit(limits=1),
@@ -69,10 +72,6 @@ def map_in_order(function, n_samples, chunk_size):
 @functools.cache
 def _controller():
     return ThreadpoolController()
-
-
-def _blas():
-    return _controller().select(user_api="blas")
 
 
 def _limit_openmp():

@@ -19,8 +19,6 @@ from ._version import __version__
 FORMAT = 1
 # Parameters that may be Keras objects, which nothing changes: clones share them.
 _SHARED = ("loss", "optimizer")
-# What a checksum is computed of.
-_CHECKED = ("_fitted", "_anomaly_score", "_reference_scores", "offset_")
 
 
 def _pickled_optimizer(optimizer):
@@ -101,17 +99,18 @@ class StateMixin:
             state["loss"] = PickledLoss.of(self.loss)
         if hasattr(self.optimizer, "get_config"):
             state["optimizer"] = _pickled_optimizer(self.optimizer)
-        state["_written_by"] = {
-            "format": FORMAT,
-            "skae": __version__,
-            **_versions(),
-        }
         if "_fitted" in state:
             state["_fitted"] = self._fitted.get_state()
             for name in self._from_dicts:
                 if state.get(name) is not None:
                     state[name] = state[name].to_dict()
-            state["_checksum"] = _checksum(_checked(state))
+            state["_rng"] = self._rng.get_state(legacy=False)
+            state["_checksum"] = _checksum(state)
+        state["_written_by"] = {
+            "format": FORMAT,
+            "skae": __version__,
+            **_versions(),
+        }
         return state
 
     def __setstate__(self, state):
@@ -130,11 +129,15 @@ class StateMixin:
         if "_fitted" not in state:
             super().__setstate__(state)
             return
-        if _checksum(_checked(state)) != state.pop("_checksum", None):
+        if state.pop("_checksum", None) != _checksum(state):
             raise UnpicklingError(
-                f"The numbers of this {type(self).__name__} are not those that were "
+                f"The contents of this {type(self).__name__} are not those that were "
                 "written: the file is damaged or was changed."
             )
+        # NumPy's own pickles of a generator cannot be read by older versions.
+        rng = np.random.RandomState()
+        rng.set_state(state["_rng"])
+        state["_rng"] = rng
         fitted = state.pop("_fitted")
         for name, make in self._from_dicts.items():
             if state.get(name) is not None:
@@ -164,19 +167,14 @@ def _needs_keras(estimator):
     return False
 
 
-def _checked(state):
-    """Return what predictions are computed from."""
-    return [state.get(name) for name in _CHECKED]
-
-
 def _checksum(values):
-    """Compute a checksum of what nested dicts and lists hold."""
+    """Compute a checksum of numbers and texts in nested dicts and lists."""
     total = 0
 
     def add(value):
         nonlocal total
         if isinstance(value, dict):
-            for name in sorted(value):
+            for name in sorted(value, key=str):
                 add(value[name])
         elif isinstance(value, (list, tuple)):
             for part in value:

@@ -144,11 +144,11 @@ class AutoencoderTransformer(
         is PCA itself. None where the architecture computes none from the data.
     start_validation_score_ : float or None
         R² of the same samples before training, where the architecture computes initial
-        weights from the data: with `DenseArchitecture`, the score of PCA. It is kept,
-        whichever start was trained from, unless the squared
-        errors of the validation samples decrease by more than their standard error and,
-        summed over the samples, by more than the variance of one; it is then
-        fitted again to all samples. None where training did not start from the data, or
+        weights from the data: with `DenseArchitecture`, the score of PCA. These weights
+        are restored after training unless the squared errors of the validation samples
+        have decreased by more than their standard error and, summed over the samples,
+        by more than the variance of one. They are then computed again from all samples.
+        None where training did not start from the data, or
         where fewer components were kept than it started with.
     explained_variance_ratio_ : ndarray of shape (n_components,) or None
         The share of the variance of X that each further component adds, computed from

@@ -1,9 +1,17 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from skae import AutoencoderTransformer
-from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+from skae.architectures import (
+    BaseArchitecture,
+    DenseArchitecture,
+    KerasArchitecture,
+    Networks,
+)
 
 ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "elu", "selu", "softplus", "silu"]
 
@@ -116,3 +124,77 @@ def test_weights_that_the_user_sets_are_used(X, small):
     encoder = autoencoder.encoder_
     encoder.set_weights([np.zeros_like(w) for w in encoder.get_weights()])
     np.testing.assert_array_equal(autoencoder.transform(X), 0)
+
+
+def test_threads_leave_the_threads_of_blas_as_they_were(transformer, X):
+    blas = ThreadpoolController().select(user_api="blas")
+    with blas.limit(limits=2):
+        many = np.tile(X, (30, 1))
+        expected = transformer.transform(many)
+        with ThreadPoolExecutor(4) as executor:
+            found = list(executor.map(transformer.transform, [many] * 12))
+        assert {pool["num_threads"] for pool in blas.info()} == {2}
+    for codes in found:
+        np.testing.assert_allclose(codes, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("where", ["layer", "configuration"])
+def test_channels_first(where):
+    """Keras transposes what it flattens then."""
+    X = np.random.RandomState(0).uniform(size=(30, 4, 6, 2)).astype(np.float32)
+    before = keras.config.image_data_format()
+    try:
+        if where == "configuration":
+            keras.config.set_image_data_format("channels_first")
+            architecture = DenseArchitecture((8,))
+        else:
+            layers = keras.layers
+            encoder = [layers.Flatten("channels_first"), layers.Dense(2)]
+            decoder = [layers.Dense(48), layers.Reshape((4, 6, 2))]
+            architecture = KerasArchitecture(
+                keras.Sequential([keras.Input((4, 6, 2)), *encoder, *decoder]),
+                code_layer=encoder[-1].name,
+            )
+        autoencoder = AutoencoderTransformer(2, architecture=architecture, epochs=1)
+        autoencoder.fit(X)
+        by_keras = np.asarray(autoencoder.encoder_(X, training=False))
+    finally:
+        keras.config.set_image_data_format(before)
+    np.testing.assert_allclose(autoencoder.transform(X), by_keras, atol=1e-5)
+
+
+def test_layers_of_users_may_have_any_attribute(X):
+    @keras.saving.register_keras_serializable("test")
+    class Doubled(keras.layers.Layer):
+        operation = "double"
+        row_wise = "yes"
+
+        def call(self, x):
+            return 2 * x
+
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(2, name="code"),
+            Doubled(),
+            keras.layers.Dense(64),
+        ]
+    )
+    autoencoder = AutoencoderTransformer(
+        architecture=KerasArchitecture(model, "code"), epochs=1
+    ).fit(X)
+    by_keras = autoencoder.autoencoder_.predict(X, verbose=0)
+    np.testing.assert_allclose(autoencoder.reconstruct(X), by_keras, atol=1e-5)
+
+
+def test_changed_layers_are_refused(X, small):
+    autoencoder = AutoencoderTransformer(**small).fit(X)
+    autoencoder.encoder_.get_layer("code").enable_lora(1)
+    with pytest.raises(ValueError, match="layers of autoencoder_ were changed"):
+        autoencoder.transform(X)
+
+
+def test_floating_point_errors_of_the_user(transformer, X):
+    with np.errstate(all="raise"):
+        transformer.transform(X * 1e3)
+        transformer.transform(X * 1e-200)

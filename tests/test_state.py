@@ -340,10 +340,16 @@ def damaged(state, place):
         state["_anomaly_score"]["scores"][0]["weights_"][0] *= 2
     elif place == "threshold":
         state["offset_"] -= 1
+    elif place == "parameter":
+        state["contamination"] = 0.2
+    elif place == "optimizer":
+        state["_optimizer_state"]["values"][-1].flat[0] += 1
     return state
 
 
-@pytest.mark.parametrize("place", ["weights", "layers", "score", "threshold"])
+@pytest.mark.parametrize(
+    "place", ["weights", "layers", "score", "threshold", "parameter", "optimizer"]
+)
 def test_damaged_files_are_refused(detector, place):
     state = pickle.loads(pickle.dumps(detector.__getstate__()))
     loaded = object.__new__(AutoencoderOutlierDetector)

@@ -60,7 +60,7 @@ class TruncationScore(WeightedSum):
         return all(score.is_thread_safe for score in self.scores)
 
     def fit(self, X, X_hat, Z):
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             finite = np.isfinite(Z).all(axis=1)
             for part in X_hat:
                 finite &= np.isfinite(X - part).all(axis=1)
@@ -75,12 +75,12 @@ class TruncationScore(WeightedSum):
 
     def anomaly(self, X, X_hat, Z):
         largest = float(np.finfo(X.dtype).max)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             anomaly = super().anomaly(X, X_hat, Z)
         return np.nan_to_num(anomaly, copy=False, nan=largest, posinf=largest)
 
     def contributions(self, X, X_hat, Z):
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             parts = super().contributions(X, X_hat, Z)
             values = np.hstack(parts)
             overflow = ~np.isfinite(values.sum(axis=1))

@@ -303,6 +303,8 @@ class NeighborsScore(_Term):
         rank = np.minimum(self._rank - 1 + one_further, neighbors.shape[1] - 1)
         differences = codes - self._codes[neighbors[np.arange(len(codes)), rank]]
         lengths = np.linalg.norm(differences, axis=1, keepdims=True)
+        # Copies of one sample differ by rounding, which must not count.
+        differences[lengths[:, 0] < SAME_SAMPLE] = 0
         # So that the squares sum to the length.
         deviations = differences / np.sqrt(lengths, where=lengths > 0, out=lengths + 1)
         deviations[is_far] = np.inf
@@ -330,6 +332,7 @@ class NeighborsScore(_Term):
             )
             is_same = add("Less", nearest, SAME_SAMPLE)
             chosen = add("Where", is_same, next_one, nth)
+        chosen = add("Where", add("Less", chosen, SAME_SAMPLE), 0.0, chosen)
         return add("Squeeze", chosen, np.array([1]))
 
 

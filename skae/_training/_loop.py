@@ -286,8 +286,9 @@ class _Run:
     def _warn_of_time(self):
         warnings.warn(
             f"max_time={self.options.max_time:g} was over after epoch {self.epoch} of "
-            f"{self.options.epochs} that were planned. The first fit of a network "
-            "takes seconds to compile. Set a larger max_time.",
+            f"{self.options.epochs} that were planned. Batches took longer than those "
+            "that were measured; the first fit of a network also compiles it, which "
+            "takes seconds. Set a larger max_time.",
             ConvergenceWarning,
             stacklevel=2,
         )

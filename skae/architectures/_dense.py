@@ -234,7 +234,7 @@ class DenseArchitecture(BaseArchitecture):
         encoder, kernels = self._half(
             "encoder",
             sample_shape,
-            [] if flat else [layers.Flatten(name="flatten")],
+            [] if flat else [layers.Flatten("channels_last", name="flatten")],
             sizes,
             ("code", n_components, self.latent_activation),
             with_map=with_map,

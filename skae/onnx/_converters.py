@@ -112,8 +112,8 @@ def _convert(scope, operator, container, outputs):
             f"higher, but got {container.target_opset}."
         )
     writer = GraphWriter(scope.get_unique_variable_name)
-    x = operator.inputs[0].full_name
-    x = writer.add("Cast", x, to=1)  # float32
+    parts = [writer.add("Cast", part.full_name, to=1) for part in operator.inputs]
+    x = parts[0] if len(parts) == 1 else writer.add("Concat", *parts, axis=1)
     written = operator.raw_operator._write_onnx(writer, x, outputs)
     for name, variable in zip(outputs, operator.outputs, strict=True):
         writer.add_identity(written[name], variable.full_name)

@@ -2,9 +2,11 @@
 
 import json
 import os
-import tempfile
+import shutil
+import uuid
 from pathlib import Path
 
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,8 +22,10 @@ def export_onnx(estimator, path, *, outputs=None):
 
     ONNX Runtime and other programs compute its outputs without Python, scikit-learn or
     Keras [1]_. Dense networks need the package ``onnx`` only; other architectures also
-    need ``tf2onnx``, and steps other than StandardScaler, MinMaxScaler, RobustScaler
-    and MaxAbsScaler need ``skl2onnx``: ``pip install skae[onnx]`` installs them all.
+    need ``tf2onnx``. Steps before the estimator may be StandardScaler, MinMaxScaler,
+    RobustScaler, MaxAbsScaler, or FunctionTransformer with functions of NumPy such as
+    `numpy.arcsinh`; others need ``skl2onnx``. The extra ``onnx`` of skae installs
+    these packages.
 
     Parameters
     ----------
@@ -53,8 +57,10 @@ def export_onnx(estimator, path, *, outputs=None):
     Notes
     -----
     The input is called "X", of float32, of shape (n_samples, n_features) or of that of
-    the images that the estimator was fitted on. All is computed in float32, so that
-    outputs agree with those of the estimator to about 1e-5 relative to their scale. The
+    the images that the estimator was fitted on: of a DataFrame with the columns of
+    `fit`, ``frame.to_numpy("float32")``. Everything is computed in float32, so that
+    outputs agree with those of the estimator to about 1e-6 relative to their scale, and
+    less closely where X is far from unit scale and no scaler is in front. The
     distances to all reference samples of the anomaly score are computed at once, so
     that scores of more than some thousand samples are better computed in parts.
 
@@ -84,23 +90,30 @@ def export_onnx(estimator, path, *, outputs=None):
     >>> session.run(["predict"], {"X": X.astype("float32")})  # doctest: +SKIP
     """
     onnx = import_package("onnx", "to export an estimator")
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    path = Path(path).resolve()  # of a link, the file that it leads to
+    _check_path(path)
+    if isinstance(estimator, BaseSearchCV):
+        check_is_fitted(estimator)
+        estimator = estimator.best_estimator_
     steps, last = [], estimator
     if isinstance(estimator, Pipeline):
-        steps = [s for _, s in estimator.steps[:-1] if s not in (None, "passthrough")]
+        steps = [step for _, step in estimator.steps[:-1]]
         last = estimator.steps[-1][1]
     if not isinstance(last, _BaseAutoencoder):
         raise TypeError(
             "export_onnx takes an AutoencoderTransformer, an "
             "AutoencoderOutlierDetector or a Pipeline that ends in one, but got "
-            f"{type(last).__name__}."
+            f"{type(last).__name__}. For an estimator of skae in other places, call "
+            "register_converters and use skl2onnx.to_onnx."
         )
     check_is_fitted(last)
+    positions = [i for i, s in enumerate(steps) if s not in (None, "passthrough")]
+    steps = [steps[i] for i in positions]
     outputs = _choose_outputs(last, steps, outputs)
     writer = GraphWriter()
     x = "X"
-    for step in steps:
-        x = write_step(writer, step, x, step.n_features_in_)
+    for step, position in zip(steps, positions, strict=True):
+        x = write_step(writer, step, x, position)
     written = last._write_onnx(writer, x, outputs)
     for step in reversed(steps):
         if "reconstruct" in written:
@@ -116,8 +129,13 @@ def export_onnx(estimator, path, *, outputs=None):
     if hasattr(last, "offset_"):
         metadata["offset"] = repr(float(last.offset_))
     onnx.helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    _replace_file(Path(path), model.SerializeToString())
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(
+            f"{type(last).__name__} cannot be exported: {str(error).splitlines()[0]}"
+        ) from error
+    _replace_file(path, model.SerializeToString())
 
 
 def _choose_outputs(estimator, steps, outputs):
@@ -128,10 +146,10 @@ def _choose_outputs(estimator, steps, outputs):
         return [name for name in known if name != "reconstruct"]
     outputs = [outputs] if isinstance(outputs, str) else list(outputs)
     unknown = [name for name in outputs if name not in known]
-    if unknown or not outputs:
+    if unknown or not outputs or len(set(outputs)) < len(outputs):
         raise ValueError(
-            f"outputs of {type(estimator).__name__} are {', '.join(known)}, but got "
-            f"{outputs!r}."
+            f"outputs of {type(estimator).__name__} are {', '.join(known)}, each at "
+            f"most once, but got {outputs!r}."
         )
     return outputs
 
@@ -169,13 +187,23 @@ def _make_model(onnx, writer, shapes, outputs, written):
     )
 
 
+def _check_path(path):
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Give the path of a file.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file, so it cannot be replaced.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to write into.")
+
+
 def _replace_file(path, content):
     """Write a file at once: nobody sees half of it, whatever happens."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        temporary.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise

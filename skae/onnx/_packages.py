@@ -28,5 +28,5 @@ def import_package(name, purpose):
     except ImportError as error:
         raise ImportError(
             f"The package {name} is needed {purpose}. Install it with "
-            "pip install skae[onnx]."
+            f"pip install {name}."
         ) from error

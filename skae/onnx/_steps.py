@@ -1,13 +1,28 @@
 """Write the steps of a Pipeline that come before the autoencoder."""
 
+from contextlib import suppress
+
 import numpy as np
 from sklearn import preprocessing
+from sklearn.utils.validation import check_is_fitted
 
+from .._transformer import AutoencoderTransformer
 from ._packages import import_package
 from ._writer import OPSET
 
+# ONNX's operators of functions of one array.
+_FUNCTIONS = {
+    np.abs: "Abs",
+    np.arcsinh: "Asinh",
+    np.exp: "Exp",
+    np.log: "Log",
+    np.sinh: "Sinh",
+    np.sqrt: "Sqrt",
+    np.tanh: "Tanh",
+}
 
-def write_step(writer, step, x, n_features):
+
+def write_step(writer, step, x, position):
     """Add what a step computes.
 
     Parameters
@@ -18,8 +33,8 @@ def write_step(writer, step, x, n_features):
         Fitted, with `transform`.
     x : str
         Name of its input.
-    n_features : int
-        Number of features of its input.
+    position : int
+        Its place in the Pipeline.
 
     Returns
     -------
@@ -31,13 +46,20 @@ def write_step(writer, step, x, n_features):
     ValueError
         If the step cannot be exported.
     """
+    check_is_fitted(step)
+    if isinstance(step, AutoencoderTransformer):
+        return step._write_onnx(writer, x, ["transform"])["transform"]
+    if type(step) is preprocessing.FunctionTransformer and _is_known(step.func):
+        return _write_function(writer, step.func, x)
     affine = _affine(step)
     if affine is None:
-        return writer.write_model(_convert(step, n_features), x)
+        model = _convert(step, position)
+        return writer.write_model(model, x, _find_output(model, step))
     shift, factor = affine
     x = writer.add("Div", writer.add("Sub", x, shift), factor)
-    if isinstance(step, preprocessing.MinMaxScaler) and step.clip:
-        x = writer.add("Clip", x, *(float(limit) for limit in step.feature_range))
+    if getattr(step, "clip", False):
+        low, high = getattr(step, "feature_range", (-1, 1))  # or of MaxAbsScaler
+        x = writer.add("Clip", x, float(low), float(high))
     return x
 
 
@@ -59,19 +81,32 @@ def write_inverse(writer, step, x):
     ValueError
         If the step is no scaler whose inverse is known.
     """
-    affine = _affine(step)
-    if affine is None:
+    if not is_invertible(step):
         raise ValueError(
             f"The reconstruction cannot be exported: the inverse of "
             f"{type(step).__name__} is not known. Leave 'reconstruct' out of outputs."
         )
-    shift, factor = affine
+    if type(step) is preprocessing.FunctionTransformer:
+        return _write_function(writer, step.inverse_func, x)
+    shift, factor = _affine(step)
     return writer.add("Add", writer.add("Mul", x, factor), shift)
 
 
 def is_invertible(step):
     """Check whether `write_inverse` knows a step."""
+    if type(step) is preprocessing.FunctionTransformer:
+        has_inverse = step.inverse_func is not None or step.func is None
+        return has_inverse and _is_known(step.inverse_func)
     return _affine(step) is not None
+
+
+def _is_known(function):
+    is_ufunc = isinstance(function, np.ufunc)
+    return function is None or (is_ufunc and function in _FUNCTIONS)
+
+
+def _write_function(writer, function, x):
+    return x if function is None else writer.add(_FUNCTIONS[function], x)
 
 
 def _affine(step):
@@ -92,8 +127,13 @@ def _affine(step):
     return np.asarray(shift, float), np.asarray(factor, float)
 
 
-def _convert(step, n_features):
+def _convert(step, position):
     """Convert a step by skl2onnx."""
+    if not hasattr(step, "n_features_in_"):
+        raise ValueError(
+            f"The step {type(step).__name__} cannot be exported: it has no attribute "
+            "n_features_in_."
+        )
     import_package("skl2onnx", f"to export the step {type(step).__name__}")
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
@@ -101,12 +141,37 @@ def _convert(step, n_features):
     try:
         return convert_sklearn(
             step,
-            initial_types=[("X", FloatTensorType([None, n_features]))],
+            initial_types=[("X", FloatTensorType([None, step.n_features_in_]))],
             target_opset=OPSET,
         )
     except Exception as error:  # of many kinds, with long texts
+        reason = (str(error).splitlines() or [""])[0]
         raise ValueError(
             f"The step {type(step).__name__} cannot be exported: skl2onnx raises "
-            f"{type(error).__name__}. Export the steps after it alone, and apply it "
-            "before."
+            f"{type(error).__name__}: {reason} Export pipeline[{position + 1}:] alone, "
+            "and transform samples by the steps before."
         ) from error
+
+
+def _find_output(model, step):
+    """Return which output of a converted step is what `transform` returns."""
+    from onnx.reference import ReferenceEvaluator
+
+    X = np.random.RandomState(0).normal(size=(8, step.n_features_in_))
+    X = X.astype(np.float32)
+    with np.errstate(all="ignore"):
+        expected = np.asarray(step.transform(X))
+        outputs = []
+        if not model.functions:
+            with suppress(Exception):  # what it cannot compute is not exported
+                outputs = ReferenceEvaluator(model).run(None, {"X": X})
+    scale = np.nanmax(np.abs(expected), initial=1e-30)
+    for i, output in enumerate(outputs):
+        if np.shape(output) == expected.shape and np.asarray(output).dtype.kind == "f":
+            same = np.isclose(output, expected, 1e-3, 1e-3 * scale, equal_nan=True)
+            if same.all():
+                return i
+    raise ValueError(
+        f"The step {type(step).__name__} cannot be exported: what skl2onnx makes of it "
+        "does not compute what its transform does."
+    )

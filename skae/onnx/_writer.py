@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._backend import import_keras
+from .._backend import import_keras, leaf_layers
 from .._operations import WEIGHTS
 from ._packages import import_package
 
@@ -11,6 +11,7 @@ from ._packages import import_package
 OPSET = 18
 # Number of float32 among ONNX's types.
 _FLOAT = 1
+_HALF = {"float16", "bfloat16"}
 
 # Activations whose operator has another name or attributes, by Keras's names.
 _ACTIVATIONS = {
@@ -116,7 +117,7 @@ class GraphWriter:
 
     def reshape(self, x, shape):
         """Give each sample another shape."""
-        return self.add("Reshape", x, np.array([-1, *shape]))
+        return self.add("Reshape", x, np.array([0, *shape]))  # 0: as many samples
 
     def first_columns(self, x, n_columns):
         """Keep the first columns of a matrix."""
@@ -167,6 +168,11 @@ class GraphWriter:
                 f"{network.name!r} has layers that only TensorFlow can export, but the "
                 f"backend of Keras is {keras.backend.backend()}."
             )
+        half = {layer.compute_dtype for layer in leaf_layers(network)} & _HALF
+        if half:
+            raise ValueError(
+                f"{network.name!r} computes in {half.pop()}, which cannot be exported."
+            )
         tf2onnx = import_package("tf2onnx", f"to export the layers of {network.name!r}")
         import tensorflow as tf
 
@@ -183,15 +189,17 @@ class GraphWriter:
         )
         return self.add("Cast", self.write_model(model, x), to=_FLOAT)
 
-    def write_model(self, model, x):
-        """Add an ONNX model with one input and one output.
+    def write_model(self, model, x, position=0):
+        """Add an ONNX model with one input.
 
         Parameters
         ----------
         model : onnx.ModelProto
-            The model; its first output counts.
+            The model.
         x : str
             Name of the input.
+        position : int, default=0
+            Which of its outputs counts.
 
         Returns
         -------
@@ -205,7 +213,7 @@ class GraphWriter:
         self.add_identity(x, graph.input[0].name)
         self.nodes.extend(graph.node)
         self.constants.extend(graph.initializer)
-        return graph.output[0].name
+        return graph.output[position].name
 
     # One method for each operation of `skae._operations`.
 
