@@ -691,12 +691,13 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _repr_html_(self):
         """Add the network to scikit-learn's HTML representation, once there is one."""
         diagram = super()._repr_html_  # an AttributeError where diagrams are off
-        text = getattr(getattr(self, "_fitted", None), "description", None)
-        if text is None:
+        fitted = vars(self).get("_fitted")
+        if fitted is None or fitted.description is None:
             return diagram
         network = (
-            f"<details><summary>Network with {self.n_components_:,} components"
-            f"</summary><pre>{escape(text)}</pre></details>"
+            f"<details><summary>Network: {fitted.n_parameters:,} parameters, "
+            f"{fitted.n_components:,} components</summary>"
+            f"<pre>{escape(fitted.description)}</pre></details>"
         )
         return lambda: diagram() + network
 

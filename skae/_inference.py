@@ -45,6 +45,7 @@ class FittedNetworks:
         self._shapes = [tuple(variable.shape) for variable in variables]
         self.code_shape = self._networks.code_shape
         self.n_components = self._networks.n_components
+        self.n_parameters = self._networks.autoencoder.count_params()
         self.description = describe(self._networks)
         self._begin()
 
@@ -102,6 +103,7 @@ class FittedNetworks:
             },
             "code_shape": self.code_shape,
             "n_components": self.n_components,
+            "n_parameters": self.n_parameters,
             "description": self.description,
         }
 
@@ -170,7 +172,8 @@ class FittedNetworks:
             },
             "code_shape": (size,),
             "n_components": size,
-            "description": None,  # of the larger ones
+            "n_parameters": None,  # known once Keras models are built
+            "description": None,
         }
         return self.from_state(build, self.get_state() | changes)
 
@@ -197,6 +200,7 @@ class FittedNetworks:
     def describe(self):
         """Return a table of layers and a line on the code, as text."""
         if self.description is None:
+            self.n_parameters = self.networks.autoencoder.count_params()
             self.description = describe(self.networks)
         return self.description
 
