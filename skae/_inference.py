@@ -141,9 +141,9 @@ class FittedNetworks:
 
     def set_values(self, values):
         """Give the variables the values that `values` returned."""
-        if self._values is None:
+        if self._networks is not None:
             write_network(self._networks.autoencoder, values)
-        else:
+        if self._values is not None:
             self._values = values
 
     def truncate(self, build, size):

@@ -232,6 +232,7 @@ class TestWarmStartAndPartialFit:
             2, outlier_score=score, epochs=2, random_state=0, warm_start=True
         ).fit(X)
         before, scores = dict(vars(detector)), detector.score_samples(X)
+        codes = detector.encode(X)
         score.allowed = Fails.calls
         for method in ("fit", "partial_fit"):
             with pytest.raises(RuntimeError, match="no score"):
@@ -240,6 +241,8 @@ class TestWarmStartAndPartialFit:
         np.testing.assert_array_equal(detector.score_samples(X), scores)
         assert vars(detector).keys() == before.keys()
         assert detector.history_ == before["history_"]
+        by_keras = detector.encoder_.predict(X, verbose=0)
+        np.testing.assert_allclose(by_keras, codes, rtol=1e-4, atol=1e-5)
         assert detector.offset_ == before["offset_"]
         # The next batches are in the order that they would have been in.
         state = detector._rng.get_state()[1]
