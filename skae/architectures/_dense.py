@@ -215,7 +215,6 @@ class DenseArchitecture(BaseArchitecture):
         """
         if self.output_activation != "auto":
             output_activation = self.output_activation
-        with_map = self._has_linear_map(output_activation)
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
             sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
@@ -227,8 +226,10 @@ class DenseArchitecture(BaseArchitecture):
                 positive_ints("decoder_hidden_layer_sizes", given, least=0)
             )
         self._check_combination(sizes, decoder_sizes)
-        # Other networks start from PCA whenever they have a linear map.
-        gated = self.start == "auto" and not ordered
+        # Without "auto", or ordered, they start from PCA whenever they have such a map.
+        linear_map = None
+        if self._has_linear_map(output_activation):
+            linear_map = "gated" if self.start == "auto" and not ordered else "open"
         layers = import_keras().layers
         flat = len(sample_shape) == 1
         encoder, kernels = self._half(
@@ -237,8 +238,7 @@ class DenseArchitecture(BaseArchitecture):
             [] if flat else [layers.Flatten("channels_last", name="flatten")],
             sizes,
             ("code", n_components, self.latent_activation),
-            with_map=with_map,
-            gated=gated,
+            linear_map=linear_map,
         )
         decoder, _ = self._half(
             "decoder",
@@ -247,8 +247,7 @@ class DenseArchitecture(BaseArchitecture):
             decoder_sizes,
             ("reconstruction", math.prod(sample_shape), output_activation),
             last=[] if flat else [layers.Reshape(sample_shape, name="reshape")],
-            with_map=with_map,
-            gated=gated,
+            linear_map=linear_map,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
         return self._autoencoder(encoder, decoder, ordered)
@@ -329,18 +328,20 @@ class DenseArchitecture(BaseArchitecture):
         end,
         *,
         last=(),
-        with_map=False,
-        gated=False,
+        linear_map=None,
         tied_to=None,
     ):
-        """Build encoder or decoder; return it and its dense layers."""
+        """Build encoder or decoder; return it and its dense layers.
+
+        `linear_map` beside the hidden layers is None, "open" or "gated".
+        """
         keras = import_keras()
         end_name, end_units, end_activation = end
         inputs = outputs = keras.Input(shape, name=f"{name}_input")
         for layer in first:
             outputs = layer(outputs)
         linear = None
-        if with_map:
+        if linear_map:
             linear = keras.layers.Dense(
                 end_units,
                 # Only the map is trained where there are no hidden layers.
@@ -360,14 +361,14 @@ class DenseArchitecture(BaseArchitecture):
             outputs = dense(outputs)
             for layer in self._after_hidden(i):
                 outputs = layer(outputs)
-        if not with_map:
+        if not linear_map:
             dense = self._dense(
                 end_units, end_activation, end_name, tied_to, len(sizes) + 1
             )
             dense_layers.append(dense)
             outputs = dense(outputs)
         elif sizes:
-            if gated:
+            if linear_map == "gated":
                 from ._layers import Gate
 
                 # Beside a linear map in training, random weights would first learn what
