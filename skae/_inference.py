@@ -135,9 +135,8 @@ class FittedNetworks:
 
     def values(self):
         """Return the values of the variables of the autoencoder, not to be changed."""
-        if self._values is not None:
-            return self._values
-        return read_values(self._live_variables())
+        values = self._values  # once: another thread may ask for the Keras models
+        return read_values(self._live_variables()) if values is None else values
 
     def set_values(self, values):
         """Give the variables the values that `values` returned."""

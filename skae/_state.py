@@ -179,6 +179,8 @@ def _checksum(values):
         elif isinstance(value, (list, tuple)):
             for part in value:
                 add(part)
+        elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+            add(value.tolist())  # names of features
         elif isinstance(value, np.ndarray):
             total = zlib.crc32(np.ascontiguousarray(value).view(np.uint8).data, total)
         elif isinstance(value, (int, float)):

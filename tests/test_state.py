@@ -309,6 +309,18 @@ def test_skops(X, small, name):
     np.testing.assert_array_equal(*(d.score_samples(X) for d in further))
 
 
+def test_names_of_features_are_kept(X, small):
+    import pandas as pd
+
+    frame = pd.DataFrame(X[:, :4], columns=["a", "ü", "c d", "0"])
+    loaded = pickle.loads(pickle.dumps(AutoencoderTransformer(**small).fit(frame)))
+    assert list(loaded.feature_names_in_) == list(frame.columns)
+    state = loaded.__getstate__()
+    state["feature_names_in_"] = state["feature_names_in_"][::-1]
+    with pytest.raises(pickle.UnpicklingError, match="damaged or was changed"):
+        loaded.__setstate__(state)
+
+
 def test_trusted_types_are_public():
     assert len(skae.TRUSTED_TYPES) <= 6
     for path in skae.TRUSTED_TYPES:
