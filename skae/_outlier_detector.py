@@ -438,9 +438,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         def call(rows):
             part = X[rows if indices is None else indices[rows]]
-            with np.errstate(
-                over="ignore", invalid="ignore", under="ignore"
-            ):  # of which scores know
+            # Overflow means outliers, of which scores know.
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 return function(*self._triple(part, score.sizes))
 
         in_threads = score.is_thread_safe and self._fitted.run_in_numpy
