@@ -230,7 +230,7 @@ class TestTheChoice:
 
     def test_data_without_curvature_stay_there(self):
         X = np.random.RandomState(0).normal(size=(300, 2)) @ rng.normal(size=(2, 6))
-        with pytest.warns(ConvergenceWarning, match="from pca and from random"):
+        with pytest.warns(ConvergenceWarning, match="from pca or from random"):
             autoencoder = AutoencoderTransformer(
                 2, architecture=DenseArchitecture((8,)), epochs=5, random_state=0
             ).fit(X)
