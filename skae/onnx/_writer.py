@@ -6,14 +6,13 @@ from .._backend import import_keras, leaf_layers
 from .._operations import WEIGHTS
 from ._packages import import_package
 
-# The version of ONNX's operators: LayerNormalization needs 17, and reductions take
-# their axes as inputs from 18 on.
+# The version of ONNX's operators: from 18 on, reductions take their axes as inputs.
 OPSET = 18
 # Number of float32 among ONNX's types.
 _FLOAT = 1
 _HALF = {"float16", "bfloat16"}
 
-# Activations whose operator has another name or attributes, by Keras's names.
+# Activations that are one operator, with its attributes, by Keras's names.
 _ACTIVATIONS = {
     "elu": ("Elu", {"alpha": 1.0}),
     "exponential": ("Exp", {}),
