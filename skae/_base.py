@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
 from ._inference import FittedNetworks
+from ._missing import has_missing, observed_means, observed_variances
 from ._random import draw_seed
 from ._state import StateMixin
 from ._training import (
@@ -42,6 +43,7 @@ from ._training import (
 from ._validation import check_floatx, check_reachable, check_scale
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._clipping import clipping_lifted
+from .architectures._filling import fit_filling
 from .metrics import _r2_score, _squared_errors
 
 # Fitted attributes: Keras models that share their weights.
@@ -52,6 +54,10 @@ INITIAL_BYTES = 2**28
 MAX_JUDGED_SAMPLES = 10_000
 # From so many on, it is worth a warning that training gained nothing.
 MIN_JUDGED_SAMPLES = 20
+# Samples that the means of features are computed from, with which missing cells are
+# filled where no training sample had any; rounds in which reconstructions improve them.
+MAX_CENTRE_SAMPLES = 10_000
+N_FILLING_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
+    # Means of features; None for estimators of skae 0.2 and older.
+    _centre = None
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
 
@@ -199,7 +207,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         X : array-like of shape (n_samples, n_features) or (n_samples, height, width) \
                 or (n_samples, height, width, channels)
             Training samples, of float32 or float64; other numbers become float64. The
-            network itself computes in Keras's floatx, float32 by default.
+            network itself computes in Keras's floatx, float32 by default. NaN is a
+            missing cell, for architectures that take those.
         y : None
             Ignored.
         X_val : array-like of the shape of X but for n_samples, default=None
@@ -216,15 +225,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If X has NaN or infinite values, if the architecture does not fit its
-            shape, or if the output layer cannot reach its values. What was fitted
-            before stays as it was.
+            If X has infinite values, or NaN with an architecture that does not take
+            missing cells, if the architecture does not fit its shape, or if the output
+            layer cannot reach its values. What was fitted before stays as it was.
         """
         warm = self.warm_start and hasattr(self, "_fitted")
         with self._restored_on_error():
             self._rng = self._new_rng()
             data = self._prepare(X, X_val, reset=not warm)
-            loss = self._begin(data.train, warm)
+            loss = self._begin(data, warm)
             options = self._training_options(data, loss)
             # scikit-learn's own callbacks; None before version 1.9.
             context = self._init_callback_context(max_subtasks=options.epochs)
@@ -287,10 +296,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()
-            X = self._validate(X, reset=first)
+            X = self._validate(X, reset=first, in_fit=True)
             samples = self._row_source(X, "X")
+            if self._handles_missing(not first, samples):
+                samples = samples.hiding_cells(draw_seed(self._rng))
             data = FitData(samples, None, None, samples)
-            loss = self._begin(samples, warm=not first)
+            loss = self._begin(data, warm=not first)
             if first:
                 self.start_ = self._initialize(samples)
             options = replace(
@@ -320,13 +331,24 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _prepare(self, X, X_val, *, reset):
         """Validate X and X_val, and split them into what learns and what judges."""
-        samples = self._row_source(self._validate(X, reset=reset), "X")
-        learnable, calibration = self._hold_out(samples)
-        training, validation = learnable, None
+        samples = self._row_source(self._validate(X, reset=reset, in_fit=True), "X")
+        validation = None
         if X_val is not None:
-            X_val = self._validate(X_val, reset=False)
+            X_val = self._validate(X_val, in_fit=True)
             validation = self._row_source(X_val, "X_val")
-        elif self.validation_fraction is not None and len(learnable) > 1:
+        given = [source for source in (samples, validation) if source is not None]
+        if self._handles_missing(not reset, *given):
+            seed = draw_seed(self._rng)
+            samples = samples.hiding_cells(seed)
+            if validation is not None:
+                validation = validation.hiding_cells(seed)
+        learnable, calibration = self._hold_out(samples)
+        training = learnable
+        if (
+            X_val is None
+            and self.validation_fraction is not None
+            and len(learnable) > 1
+        ):
             training, validation = map(
                 learnable.subset,
                 train_test_split(
@@ -345,18 +367,56 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         check_scale(X, floatx, name)
         return source
 
-    def _begin(self, train, warm):
+    def _handles_missing(self, warm, *sources):
+        """Return whether networks are told of missing cells, built or to be built."""
+        for source, name in zip(sources, ("X", "X_val"), strict=False):
+            if not source.n_observed.any():
+                raise ValueError(f"{name} has no observed cell: all values are NaN.")
+        incomplete = [source for source in sources if source.has_missing]
+        if warm:
+            if incomplete and not self._network_takes_missing:
+                raise ValueError(
+                    "X has missing cells (NaN), but the network was built for complete "
+                    "samples, and warm_start=True and partial_fit continue with it. "
+                    "Begin with architecture=DenseArchitecture(handle_missing=True)."
+                )
+            return self._network_takes_missing
+        if incomplete:
+            self._warn_of_empty_features(sources[0])
+        always = getattr(self.architecture, "handle_missing", False) is True
+        return bool(incomplete) or always
+
+    def _warn_of_empty_features(self, samples):
+        empty = np.flatnonzero(samples.n_observed == 0)
+        if not len(empty):
+            return
+        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        shown = ", ".join(str(name) for name in names[empty[:5]])
+        warnings.warn(
+            f"{len(empty)} of {len(names)} features of X have no observed cell: {shown}"
+            f"{', ...' if len(empty) > 5 else ''}. They count as 0.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    @property
+    def _network_takes_missing(self):
+        return self._build_arguments.get("missing", False)
+
+    def _begin(self, data, warm):
         """Build networks, or check those there are; return the loss to train with."""
-        loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss)
+        skips = {"skips_missing": data.handles_missing}
+        loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss, **skips)
         if warm:
             self._check_same_network(loss)
         else:
-            self._build(train, loss)
+            self._build(data, loss)
         brought = self._fitted.networks.loss
-        return loss if brought is None else TrainingLoss(brought)
+        return loss if brought is None else TrainingLoss(brought, **skips)
 
-    def _build(self, train, loss):
+    def _build(self, data, loss):
         """Make new networks, and set the attributes that describe them."""
+        train = data.train
         self.architecture_ = architecture = self._new_architecture()
         self._built_for = {
             name: getattr(self, name) for name in self._shaping_parameters
@@ -366,10 +426,16 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             "n_components": self._choose_n_components(architecture, train),
             "output_activation": "sigmoid" if loss.is_cross_entropy() else "linear",
             "ordered": self._orders_codes(architecture),
+            "missing": data.handles_missing,
             "random_state": draw_seed(self._rng),
         }
         self._fitted = FittedNetworks(self._network_builder())
         self.n_components_ = self._fitted.n_components
+        some = train.X[:: -(-len(train.X) // MAX_CENTRE_SAMPLES)]
+        self._centre = observed_means(some)
+        if data.handles_missing:
+            X = train.take(train.draw(INITIAL_BYTES, self._rng))
+            fit_filling(self._fitted.networks, X.reshape(len(X), -1))
         for name in ("loss", "optimizer"):
             own, brought = getattr(self, name), getattr(self._fitted.networks, name)
             if own is not None and brought is not None:
@@ -494,11 +560,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Compare validation samples with their reconstructions; None without any."""
         if val is None:
             return None
-        X = val.X[val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]]
-        X_hat = self._reconstruct(X)
+        indices = val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]
+        X = val.X[indices]
+        X_hat = self._reconstruct(val.hide(X, indices))
+        variances = X.var(axis=0, dtype=np.float64)
+        if val.hidden is not None:
+            variances = observed_variances(X)
         return _Judgement(
             _squared_errors(X, X_hat),
-            float(X.var(axis=0, dtype=np.float64).sum()),
+            float(variances.sum()),
             _r2_score(X, X_hat) if len(X) > 1 else math.nan,
         )
 
@@ -587,15 +657,25 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # One X in, validated; these are what the public methods and `fit` share.
 
-    def _validate(self, X, *, reset):
-        """Validate X as scikit-learn does, once; images become flat."""
+    def _validate(self, X, *, reset=False, in_fit=False):
+        """Validate X as scikit-learn does, once; images become flat.
+
+        `in_fit` says that an architecture that is not yet fitted has to take X.
+        """
         if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
             X = np.asarray(X)
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) > 2:
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
+        architecture = self.architecture if in_fit else self.architecture_
         with np.errstate(invalid="ignore"):  # sums of large values
-            X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan" if _takes_missing(architecture) else True,
+            )
         if reset:
             self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]
         elif len(shape) > 2 and shape[1:] != self._sample_shape:
@@ -611,6 +691,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         return self._build_arguments["ordered"]
 
     def _encode(self, X):
+        if not self._network_takes_missing and has_missing(X):
+            X = self._fill(X)
         codes = self._fitted.encode(X.reshape(len(X), *self._sample_shape))
         return codes.reshape(len(X), self.n_components_)
 
@@ -632,6 +714,29 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _reconstruct(self, X):
         return self._decode(self._encode(X))
+
+    def _fill(self, X):
+        """Fill missing cells by reconstructions, beginning with the means.
+
+        That is for networks that are not told which cells are missing. The number of
+        rounds is fixed, so that the result for a sample does not depend on others.
+        """
+        if self._centre is None:
+            raise ValueError(
+                f"X contains NaN, but this {type(self).__name__} was fitted by a "
+                "version of skae that did not take missing cells. Fit it again."
+            )
+        missing = np.isnan(X)
+        X = np.where(missing, self._centre.astype(X.dtype), X)
+        rows = np.flatnonzero(missing.any(axis=1))
+        for _ in range(N_FILLING_ROUNDS):
+            X[rows] = np.where(missing[rows], self._reconstruct(X[rows]), X[rows])
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = _takes_missing(self.architecture)
+        return tags
 
     # Methods whose results can be exported to ONNX.
     _onnx_outputs = ("encode", "reconstruct")
@@ -673,7 +778,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             The reconstructions, in the dtype of X.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        X = self._validate(X)
         return self._reconstruct(X).reshape(len(X), *self._sample_shape)
 
     def summary(self, *, print_fn=print):
@@ -700,6 +805,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             f"<pre>{escape(fitted.description)}</pre></details>"
         )
         return lambda: diagram() + network
+
+
+def _takes_missing(architecture):
+    """Return whether an architecture takes missing cells; None is the default one."""
+    given = DenseArchitecture() if architecture is None else architecture
+    return getattr(given, "takes_missing", False)
 
 
 def _default_batch_size(n_samples):

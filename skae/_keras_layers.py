@@ -181,6 +181,11 @@ def _describe_reshape(layer):
     return {"op": "reshape", "shape": tuple(map(int, layer.output.shape[1:]))}
 
 
+def _describe_concatenation(layer):
+    axis = layer.axis % len(layer.output.shape)
+    return {"op": "concatenate", "axis": axis} if axis > 0 else None
+
+
 def _is_normalized_last(layer):
     axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) else layer.axis
     is_last = axis in (-1, len(layer.input.shape) - 1)
@@ -267,6 +272,7 @@ _KERAS_LAYERS = {
     ),
     "AlphaDropout": _Traits(passes_values=True, finishing=True),
     "BatchNormalization": _Traits(operation=_describe_batch_normalization),
+    "Concatenate": _Traits(row_wise=True, operation=_describe_concatenation),
     "Cropping1D": _Traits(passes_values=True),
     "Cropping2D": _Traits(passes_values=True),
     "Cropping3D": _Traits(passes_values=True),

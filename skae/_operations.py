@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy import special
 
+from ._missing import fill
+
 
 def _sigmoid(x):
     # By exp, which is NumPy's fastest: scipy.special.expit takes three times as long.
@@ -81,6 +83,20 @@ def _add(node, weights, *terms):
     return sum(terms[1:], start=terms[0])
 
 
+def _concatenate(node, weights, *parts):
+    # Hidden layers follow, which are computed in float32.
+    return np.concatenate(parts, axis=node["axis"], dtype=parts[0].dtype)
+
+
+def _fill(node, weights, x):
+    names = ("mean", "deviation", "precision")
+    return fill(x, *(weights[node[n]] for n in names if node[n] is not None))
+
+
+def _is_missing(node, weights, x):
+    return np.isnan(x).astype(x.dtype)
+
+
 def _clip(node, weights, x):
     low, high = (weights[node[name]] for name in ("low", "high"))
     return np.clip(x, low.astype(x.dtype, copy=False), high.astype(x.dtype, copy=False))
@@ -140,7 +156,10 @@ OPERATIONS = {
     "activation": _activation,
     "add": _add,
     "clip": _clip,
+    "concatenate": _concatenate,
     "dense": _dense,
+    "fill": _fill,
+    "is_missing": _is_missing,
     "normalize_features": _normalize_features,
     "normalize_samples": _normalize_samples,
     "reshape": _reshape,
@@ -150,6 +169,7 @@ OPERATIONS = {
 WEIGHTS = (
     *("kernel", "bias", "low", "high", "factor"),
     *("gamma", "beta", "mean", "variance"),
+    *("deviation", "precision"),
 )
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
+from ._frames import frame_like
 from ._outliers._ensemble import TruncationScore, truncate
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
@@ -471,7 +472,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         for size in score.sizes:
             kept = (np.arange(self.n_components_) < size).astype(np.float32)
             X_hat.append(self._write_decoder(writer, add("Mul", Z, kept)))
-        scores = add("Neg", score.write_onnx(writer, X, X_hat, Z))
+        missing = add("IsNaN", X) if self._network_takes_missing else None
+        scores = add("Neg", score.write_onnx(writer, X, X_hat, Z, missing))
         decision = add("Sub", scores, float(self.offset_))
         label = add("Where", add("Less", decision, 0.0), np.array(-1), np.array(1))
         return written | {
@@ -581,7 +583,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             X.
         """
         check_is_fitted(self)
-        return self._score(self._anomaly_score, self._validate(X, reset=False))
+        return self._score(self._anomaly_score, self._validate(X))
 
     def decision_function(self, X):
         """Compute the anomaly score of each sample relative to the threshold.
@@ -656,7 +658,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             Their codes, in the dtype of X.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X, reset=False))
+        return self._encode(self._validate(X))
 
     def decode(self, codes):
         """Decode codes into samples.
@@ -710,7 +712,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             If `outlier_score` is a callable, whose contributions are not known.
         """
         check_is_fitted(self)
-        samples = self._validate(X, reset=False)
+        samples = self._validate(X)
         score = self._anomaly_score
         parts = self._map_triples(score.contributions, score, samples)
         features, codes = map(np.concatenate, zip(*parts, strict=True))
@@ -719,11 +721,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if score.uses_codes:
             contributions = np.hstack([features, codes])
             names += [f"code{i}" for i in range(self.n_components_)]
-        contributions = _frame_like(X, contributions, names)
+        contributions = frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
         reconstruction = self._reconstruct(samples).reshape(np.shape(X))
-        return contributions, _frame_like(X, reconstruction, getattr(X, "columns", ()))
+        return contributions, frame_like(X, reconstruction, getattr(X, "columns", ()))
 
 
 def _draw_judged(indices, rng):
@@ -731,31 +733,3 @@ def _draw_judged(indices, rng):
     if len(indices) <= MAX_THRESHOLD_SAMPLES:
         return indices
     return np.sort(rng.choice(indices, MAX_THRESHOLD_SAMPLES, replace=False))
-
-
-def _frame_like(X, values, columns):
-    """Make a DataFrame of values if X is one.
-
-    Parameters
-    ----------
-    X : array-like
-        The samples that a user passed.
-    values : ndarray of shape (n_samples, n_columns)
-        What was computed from them.
-    columns : list of str
-        Names of the columns.
-
-    Returns
-    -------
-    ndarray, pandas.DataFrame or polars.DataFrame
-        The values: in pandas with the index of X.
-    """
-    if hasattr(X, "iloc"):
-        import pandas as pd
-
-        return pd.DataFrame(values, columns=columns, index=X.index)
-    if type(X).__module__.startswith("polars."):
-        import polars as pl
-
-        return pl.DataFrame(values, schema=list(columns), orient="row")
-    return values

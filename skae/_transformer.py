@@ -13,6 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
+from ._frames import replace_columns
+from ._imputation import MAX_SAMPLES as MAX_IMPUTATION_SAMPLES
+from ._imputation import Imputation
+from ._missing import has_missing
 from ._ordered_codes import MAX_SAMPLES, variance_kept
 from ._pca import count_components
 from .architectures import DenseArchitecture
@@ -275,7 +279,23 @@ class AutoencoderTransformer(
         asks = isinstance(self.n_components, Real) and self.n_components < 1
         return float(self.n_components) if asks else None
 
+    # What `impute` does; None for networks that are not told which cells are missing.
+    _imputation = None
+    _from_dicts = _BaseAutoencoder._from_dicts | {
+        "_imputation": lambda state: Imputation(**state)
+    }
+
     def _finish_fit(self, data, warm, interrupted=False):
+        self._fit_explained_variance(data, warm)
+        self._imputation = None
+        if data.handles_missing:
+            X, _ = _some(data.learnable)
+            judges = data.learnable if data.val is None else data.val
+            judged, indices = _some(judges)
+            shown = judges.hide(judged, indices)
+            self._imputation = Imputation.fit(X, judged, shown, self._reconstruct)
+
+    def _fit_explained_variance(self, data, warm):
         self.explained_variance_ratio_ = None
         if not self._codes_are_ordered:
             return
@@ -326,6 +346,7 @@ class AutoencoderTransformer(
         self._fitted = self._fitted.truncate(self._network_builder(), n_components)
         self.n_components_ = n_components
         self._optimizer_state = None  # that of the larger network
+        self._imputation = None
 
     @property
     def _n_features_out(self):
@@ -345,7 +366,7 @@ class AutoencoderTransformer(
             Their codes, in the dtype of X.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X, reset=False))
+        return self._encode(self._validate(X))
 
     def inverse_transform(self, X):
         """Decode codes into samples.
@@ -367,6 +388,67 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         return self._decode_checked(X)
+
+    def impute(self, X):
+        """Replace the missing cells of X, and leave the observed ones as they are.
+
+        What replaces a missing cell is its reconstruction, plus the residual that is
+        expected for it given the residuals of the observed cells of the sample, under a
+        normal distribution of residuals. With few components, the second part holds
+        what the latent representation has no place for. A weighted mean of this sum
+        and of a linear regression on the observed cells is taken; the weight is the
+        best for cells that are hidden from both, in the validation samples if there are
+        any. So values are about as good as those of linear regression at least.
+
+        If the transformer was fitted on samples without missing cells, the means of
+        features are put in the place of missing cells first, and then ten times the
+        reconstructions of the result. Fit on samples with missing cells, or with
+        ``DenseArchitecture(handle_missing=True)``, for better values.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples, in which NaN is a missing cell.
+
+        Returns
+        -------
+        ndarray of the shape of X, or DataFrame
+            The samples without missing cells, in the dtype of X. If X is a DataFrame of
+            pandas or Polars, so is the result: columns without missing cells are those
+            of X, the others are of float64, or float32 if all of X is. A feature
+            without any observed cell in training is imputed as 0, a sample without any
+            by what is expected of a sample.
+
+        See Also
+        --------
+        sklearn.impute.IterativeImputer : Imputation by one regression per feature.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderTransformer
+        >>> rng = np.random.RandomState(0)
+        >>> x = rng.normal(size=(200, 1))
+        >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(200, 3))
+        >>> X[rng.uniform(size=X.shape) < 0.2] = np.nan
+        >>> transformer = AutoencoderTransformer(1, epochs=5, random_state=0).fit(X)
+        >>> transformer.impute([[1.0, np.nan, 2.0]]).round(1)
+        array([[ 1., -1.,  2.]])
+        """
+        check_is_fitted(self)
+        samples = self._validate(X)
+        missing = np.isnan(samples)
+        values = self._impute(samples).reshape(np.shape(X))
+        return replace_columns(X, values, missing.any(axis=0))
+
+    def _impute(self, X):
+        if not has_missing(X):
+            return X.copy()
+        if self._imputation is not None:
+            return self._imputation(X, self._reconstruct)
+        if self._network_takes_missing:  # but was truncated
+            return np.where(np.isnan(X), self._reconstruct(X), X)
+        return self._fill(X)
 
     @available_if(_has_prior)
     def sample(self, n_samples=1, random_state=None):
@@ -452,7 +534,7 @@ class AutoencoderTransformer(
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Samples to reconstruct.
+            Samples to reconstruct. Missing cells, which are NaN, are left out.
         y : None
             Ignored.
 
@@ -463,10 +545,17 @@ class AutoencoderTransformer(
             perfect.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        X = self._validate(X)
         return reconstruction_r2_score(X, self._reconstruct(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _some(samples):
+    """Return the samples that imputation is fitted to, and their indices."""
+    indices = np.sort(samples.indices)
+    indices = indices[:: -(-len(indices) // MAX_IMPUTATION_SAMPLES)]
+    return samples.X[indices], indices

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._backend import import_keras
 from ._keras_layers import passes_values
+from ._missing import observed_means, observed_variances
 
 # Values that an output layer can give, by the name of its activation.
 _OUTPUT_RANGES = {
@@ -37,10 +38,10 @@ def check_scale(X, floatx, name):
     if floatx == "float64":
         return
     X = X[:: -(-len(X) // _CHECKED_SAMPLES)].astype(np.float64)
-    deviation = X.std(axis=0)
+    means, deviation = observed_means(X), np.sqrt(observed_variances(X))
     # A constant feature has a deviation of rounding only.
-    rounding = 1e-12 * np.abs(X).max(axis=0)
-    far = (np.abs(X.mean(axis=0)) > _LARGEST_RATIO * deviation) & (deviation > rounding)
+    rounding = 1e-12 * np.fmax.reduce(np.abs(X), axis=0)
+    far = (np.abs(means) > _LARGEST_RATIO * deviation) & (deviation > rounding)
     if far.any():
         warnings.warn(
             f"{far.sum()} of {X.shape[1]} features of {name} have a mean of more than "

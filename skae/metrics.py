@@ -7,6 +7,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, column_or_1d
 
+from ._missing import has_missing, observed_means
+
 __all__ = [
     "outlier_roc_auc_scorer",
     "reconstruction_error",
@@ -22,7 +24,7 @@ def reconstruction_error(X_true, X_pred):
     Parameters
     ----------
     X_true : array-like of shape (n_samples, ...)
-        The originals, flat or as images.
+        The originals, flat or as images. Missing cells, which are NaN, are left out.
     X_pred : array-like of the shape of X_true
         Their reconstructions.
 
@@ -35,7 +37,7 @@ def reconstruction_error(X_true, X_pred):
     Raises
     ------
     ValueError
-        If the shapes differ, or a value is NaN or infinite.
+        If the shapes differ, or a value is infinite, or NaN in `X_pred`.
 
     See Also
     --------
@@ -54,13 +56,14 @@ def reconstruction_r2_score(X_true, X_pred):
     """Compute the fraction of the variance that a reconstruction explains (R²).
 
     One minus the squared error over the squared distance from the feature means of
-    `X_true`, both summed over all samples and features. On the samples that a PCA was
+    `X_true`, both summed over all samples and features, or over the observed cells
+    where `X_true` has missing ones. On the samples that a PCA was
     fitted on, this is the sum of its ``explained_variance_ratio_``.
 
     Parameters
     ----------
     X_true : array-like of shape (n_samples, ...)
-        The originals, flat or as images.
+        The originals, flat or as images. Missing cells are NaN.
     X_pred : array-like of the shape of X_true
         Their reconstructions.
 
@@ -74,7 +77,7 @@ def reconstruction_r2_score(X_true, X_pred):
     Raises
     ------
     ValueError
-        If the shapes differ, or a value is NaN or infinite.
+        If the shapes differ, or a value is infinite, or NaN in `X_pred`.
 
     See Also
     --------
@@ -288,6 +291,7 @@ def _check_pair(X_true, X_pred):
             X,
             dtype=[np.float64, np.float32],
             allow_nd=True,
+            ensure_all_finite="allow-nan" if name == "X_true" else True,
             input_name=name,
         )
         for X, name in ((X_true, "X_true"), (X_pred, "X_pred"))
@@ -304,16 +308,22 @@ def _check_pair(X_true, X_pred):
 
 def _r2_score(X_true, X_pred):
     """Compute R² of two or more samples."""
-    center = X_true.mean(axis=0, dtype=np.float64).astype(X_true.dtype)
+    complete = not has_missing(X_true)
+    center = (
+        X_true.mean(axis=0, dtype=np.float64) if complete else observed_means(X_true)
+    )
+    center = center.astype(X_true.dtype)
     error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
     total = _squared_errors(X_true, center).sum(dtype=np.float64)
     # The mean of a constant feature is rounded.
-    if total == 0 or (X_true == X_true[0]).all():
+    if total == 0 or (complete and (X_true == X_true[0]).all()):
         return float(error == 0)
     return float(1 - error / total)
 
 
 def _squared_errors(X_true, X_pred):
-    """Compute the squared error of each sample."""
+    """Compute the squared error of each sample, over its observed cells."""
     difference = X_true - X_pred
+    if has_missing(X_true):
+        difference[np.isnan(X_true)] = 0
     return np.einsum("ij,ij->i", difference, difference)

@@ -16,10 +16,13 @@ from skae.architectures import custom_objects
 from skae.architectures._layers import (
     Clip,
     ContractivePenalty,
+    FillCells,
     Gate,
     GaussianNoise,
     GaussianSampling,
+    HiddenCells,
     MaskingNoise,
+    MissingIndicator,
     NestedDropout,
     SparsityPenalty,
     TransposedDense,
@@ -52,11 +55,15 @@ OWN = {
     "NestedDropout": (NestedDropout, 1, 4),
     "SparsityPenalty": (lambda: SparsityPenalty(0.1), 1, 4),
     "ContractivePenalty": (lambda: ContractivePenalty(0.1, 0.1), 2, 4),
+    "FillCells": (FillCells, 1, 4),
+    "MissingIndicator": (MissingIndicator, 1, 4),
+    "HiddenCells": (lambda: HiddenCells(0.5), 1, 4),
     "GaussianSampling": (lambda: GaussianSampling(4, 0.1, 0), 2, 4),
 }
 KERAS = {
     "Activation": lambda: layers.Activation("tanh"),
     "Add": layers.Add,
+    "Concatenate": layers.Concatenate,
     "Dense": lambda: layers.Dense(3, "relu"),
     "Dropout": lambda: layers.Dropout(0.5),
     "Flatten": layers.Flatten,
@@ -91,7 +98,7 @@ def test_every_own_layer_describes_itself():
 
 def network_of(layer, n_inputs, size):
     inputs = [keras.Input((size,)) for _ in range(n_inputs)]
-    if isinstance(layer, (layers.Add, GaussianSampling)):
+    if isinstance(layer, (layers.Add, layers.Concatenate, GaussianSampling)):
         return keras.Model(inputs, layer(inputs))
     return keras.Model(inputs, layer(*inputs))
 
@@ -113,7 +120,7 @@ def test_own_layers_in_numpy(name):
 @pytest.mark.parametrize("name", KERAS)
 def test_keras_layers_in_numpy(name):
     layer = KERAS[name]()
-    n_inputs = 2 if name == "Add" else 1
+    n_inputs = 2 if name in ("Add", "Concatenate") else 1
     network = network_of(layer, n_inputs, 4)
     before = X.copy()
     expected = np.asarray(network([X, X] if n_inputs > 1 else X))

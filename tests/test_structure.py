@@ -9,7 +9,17 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_operations", "_parallel", "_pca", "_random", "_version", "metrics"],
+    ["_missing"],
+    [
+        "_frames",
+        "_imputation",
+        "_operations",
+        "_parallel",
+        "_pca",
+        "_random",
+        "_version",
+        "metrics",
+    ],
     ["_tensorflow_logs"],
     ["_backend"],
     ["_keras_layers"],

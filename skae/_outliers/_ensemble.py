@@ -63,7 +63,7 @@ class TruncationScore(WeightedSum):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             finite = np.isfinite(Z).all(axis=1)
             for part in X_hat:
-                finite &= np.isfinite(X - part).all(axis=1)
+                finite &= (np.isfinite(X - part) | np.isnan(X)).all(axis=1)
             if not finite.any():
                 raise ValueError(
                     "Codes or residuals of all training samples overflow in "
@@ -93,8 +93,8 @@ class TruncationScore(WeightedSum):
         values[overflow] = shares * (largest * _BELOW_LARGEST)
         return Contributions(*np.split(values, [X.shape[1]], axis=1))
 
-    def write_onnx(self, writer, X, X_hat, Z):
-        anomaly = super().write_onnx(writer, X, X_hat, Z)
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
+        anomaly = super().write_onnx(writer, X, X_hat, Z, missing)
         largest = float(np.finfo(np.float32).max)
         limited = writer.add("Min", anomaly, largest)
         return writer.add("Where", writer.add("IsNaN", anomaly), largest, limited)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._missing import observed_means, observed_variances
 from ._neighbors import NeighborSearch, sample_points
 from ._whitening import Whitening
 
@@ -71,6 +72,8 @@ class Score(ABC):
 
     Each method takes samples `X` and their reconstructions `X_hat`, both of shape
     (n_samples, n_features), and their codes `Z` of shape (n_samples, n_components).
+    Missing cells of `X` are NaN. They contribute what their features do on average, so
+    that samples are comparable.
     """
 
     # Whether components contribute, and not features alone.
@@ -111,7 +114,7 @@ class Score(ABC):
         """
 
     @abstractmethod
-    def write_onnx(self, writer, X, X_hat, Z):
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
         """Add the nodes of `anomaly` to an ONNX graph.
 
         Parameters
@@ -120,6 +123,8 @@ class Score(ABC):
             Adds nodes.
         X, X_hat, Z : str
             Names of the three arrays.
+        missing : str, default=None
+            Name of the indicator of missing cells of X; None if there are none.
 
         Returns
         -------
@@ -191,8 +196,8 @@ class _Term(Score):
         deviations = self._deviations(X, X_hat, Z)
         return np.einsum("ij,ij->i", deviations, deviations).astype(X.dtype, copy=False)
 
-    def write_onnx(self, writer, X, X_hat, Z):
-        deviations = self._write_deviations(writer, X, X_hat, Z)
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
+        deviations = self._write_deviations(writer, X, X_hat, Z, missing)
         return writer.add("ReduceSumSquare", deviations, [1], keepdims=0)
 
     def contributions(self, X, X_hat, Z):
@@ -202,32 +207,60 @@ class _Term(Score):
         return Contributions(squares, np.zeros_like(Z, X.dtype))
 
 
+def _residuals(X, X_hat):
+    """Return residuals: NaN for missing cells, infinity where networks overflow."""
+    residuals = X - X_hat
+    undefined = np.isnan(residuals)
+    if undefined.any():
+        residuals[undefined & ~np.isnan(X)] = np.inf
+    return residuals
+
+
+def _codes(Z):
+    """Return codes in float64; infinity where networks overflow, nothing is missing."""
+    Z = Z.astype(np.float64, copy=False)
+    undefined = np.isnan(Z)
+    return np.where(undefined, np.inf, Z) if undefined.any() else Z
+
+
 class ReconstructionScore(_Term):
     """Squared reconstruction error."""
 
+    # Mean squared errors of features, of the training samples with the lowest errors.
+    expected_ = 0.0
+
     def fit(self, X, X_hat, Z):
+        squares = np.square(_residuals(X, X_hat))
+        order = np.argsort(np.nanmean(squares, axis=1))
+        self.expected_ = observed_means(squares[order[: -(-3 * len(X) // 4)]])
         return self
 
     def _deviations(self, X, X_hat, Z):
-        return X - X_hat
+        residuals = _residuals(X, X_hat)
+        expected = np.sqrt(np.asarray(self.expected_, X.dtype))
+        return np.where(np.isnan(residuals), expected, residuals)
 
-    def _write_deviations(self, writer, X, X_hat, Z):
-        return writer.add("Sub", X, X_hat)
+    def _write_deviations(self, writer, X, X_hat, Z, missing):
+        residuals = writer.add("Sub", X, X_hat)
+        if missing is None:
+            return residuals
+        return writer.add("Where", missing, np.sqrt(self.expected_), residuals)
 
 
 class ResidualScore(_Term):
     """Squared Mahalanobis distance of the residual from those of training samples."""
 
     def fit(self, X, X_hat, Z):
-        scale = X.var(axis=0, dtype=np.float64).mean()
-        self._whitening = Whitening(scale).fit(X - X_hat)
+        scale = observed_variances(X).mean()
+        self._whitening = Whitening(scale).fit(_residuals(X, X_hat))
         return self
 
     def _deviations(self, X, X_hat, Z):
-        return self._whitening.transform(X - X_hat)
+        return self._whitening.transform(_residuals(X, X_hat))
 
-    def _write_deviations(self, writer, X, X_hat, Z):
-        return self._whitening.write_onnx(writer, writer.add("Sub", X, X_hat))
+    def _write_deviations(self, writer, X, X_hat, Z, missing):
+        residuals = writer.add("Sub", X, X_hat)
+        return self._whitening.write_onnx(writer, residuals, missing)
 
 
 class CodeScore(_Term):
@@ -240,9 +273,9 @@ class CodeScore(_Term):
         return self
 
     def _deviations(self, X, X_hat, Z):
-        return self._whitening.transform(Z.astype(np.float64, copy=False))
+        return self._whitening.transform(_codes(Z))
 
-    def _write_deviations(self, writer, X, X_hat, Z):
+    def _write_deviations(self, writer, X, X_hat, Z, missing):
         return self._whitening.write_onnx(writer, Z)
 
 
@@ -282,7 +315,7 @@ class NeighborsScore(_Term):
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
-        codes = self._whitening.transform(Z.astype(np.float64, copy=False))
+        codes = self._whitening.transform(_codes(Z))
         self._codes = sample_points(codes)
         is_sample = len(self._codes) < len(codes)
         self._rank = self.n_neighbors_of_sample if is_sample else self.n_neighbors
@@ -295,7 +328,7 @@ class NeighborsScore(_Term):
         return self._made_search
 
     def _deviations(self, X, X_hat, Z):
-        codes = self._whitening.transform(Z.astype(np.float64, copy=False))
+        codes = self._whitening.transform(_codes(Z))
         is_far = ~(np.abs(codes) <= LARGEST_CODE).all(axis=1)  # or NaN
         codes[is_far] = 0
         distances, neighbors = self._search.query(codes)
@@ -310,7 +343,7 @@ class NeighborsScore(_Term):
         deviations[is_far] = np.inf
         return deviations
 
-    def write_onnx(self, writer, X, X_hat, Z):
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
         add, points = writer.add, self._codes
         codes = self._whitening.write_onnx(writer, Z)
         # Squared distances, but for a term that is the same for all points.
@@ -355,10 +388,11 @@ class WeightedSum(Score):
             anomaly += score.anomaly(*arrays).astype(np.float64, copy=False) * weight
         return anomaly.astype(X.dtype, copy=False)
 
-    def write_onnx(self, writer, X, X_hat, Z):
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
         total = None
         for score, weight, arrays in self._terms(X, X_hat, Z, writer.first_columns):
-            term = writer.add("Mul", score.write_onnx(writer, *arrays), float(weight))
+            term = score.write_onnx(writer, *arrays, missing)
+            term = writer.add("Mul", term, float(weight))
             total = term if total is None else writer.add("Add", total, term)
         return total
 
@@ -448,7 +482,7 @@ class CallableScore(Score):
             )
         return np.where(overflow, np.inf, anomaly).astype(X.dtype, copy=False)
 
-    def write_onnx(self, writer, X, X_hat, Z):
+    def write_onnx(self, writer, X, X_hat, Z, missing=None):
         raise ValueError(
             f"The outlier_score {self.name} is a function, which cannot be exported. "
             f"Choose one of {', '.join(map(repr, _KINDS))}, or export the outputs "

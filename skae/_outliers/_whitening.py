@@ -3,6 +3,14 @@
 import numpy as np
 from sklearn.covariance import ledoit_wolf
 
+from .._missing import (
+    NormalDistribution,
+    fill,
+    has_missing,
+    observed_means,
+    scaled_precision,
+)
+
 # Features above which only the variances are used and covariances are not: the matrix
 # would take more than 32 MB, and its eigenvectors more than half a minute.
 MAX_FEATURES = 2048
@@ -52,6 +60,12 @@ class Whitening:
     outlying samples, so that they hardly change it [2]_: those for which the cube root
     of the squared distance is more than 2.5 standard deviations above its median.
 
+    Missing cells, which are NaN, are filled by their expectation given the others,
+    under the normal distribution of this covariance: the squared distance is then that
+    of the observed cells alone. To it, each missing cell adds what its feature
+    contributes to the distance of training samples on average, so that samples with
+    many missing cells are comparable to others.
+
     Of all whitening maps, this is the one whose outputs correlate most with the inputs
     (ZCA-cor in [3]_, corr-max in [4]_). So the squared outputs, which sum to the
     squared Mahalanobis distance, are the contributions of the features to it; none is
@@ -74,6 +88,9 @@ class Whitening:
        variables to a quadratic form", Australian & New Zealand Journal of Statistics 58
        (2016), 99-119.
     """
+
+    # Mean squared outputs for training samples that are no outliers.
+    expected_ = 1.0
 
     def __init__(self, scale=0.0):
         self.scale = scale
@@ -101,19 +118,31 @@ class Whitening:
             median, deviation = median_and_deviation(distances)
             samples = X[distances <= median + REWEIGHTING_CUTOFF * deviation]
         self._fit(samples, only_variances=X.shape[1] > MAX_FEATURES)
+        whitened = self._whiten(samples)[0]
+        whitened[np.isnan(samples)] = np.nan
+        self.expected_ = observed_means(np.square(whitened))
         return self
 
     def _fit(self, X, only_variances):
-        self.mean_ = X.mean(axis=0)
+        incomplete = has_missing(X)
+        self.mean_ = observed_means(X) if incomplete else X.mean(axis=0)
         X = X - self.mean_
-        variances = np.einsum("ij,ij->j", X, X) / len(X)
+        if incomplete:
+            variances = observed_means(np.square(X))
+        else:
+            variances = np.einsum("ij,ij->j", X, X) / len(X)
         floor = max(FLOOR * variances.mean(), 1e-12 * self.scale)
         if floor < np.finfo(np.float64).tiny:
             floor = 1.0  # nothing varies: distances are in the unit of the data
         if only_variances or len(X) == 1:
             self.matrix_ = 1 / np.sqrt(np.maximum(variances, floor))
             return
-        covariance, _ = ledoit_wolf(X, assume_centered=True)
+        if incomplete:
+            normal = NormalDistribution.fit(X)
+            self.mean_ = self.mean_ + normal.mean
+            covariance = normal.covariance
+        else:
+            covariance, _ = ledoit_wolf(X, assume_centered=True)
         deviations = np.sqrt(np.maximum(np.diag(covariance), floor))
         correlation = covariance / deviations / deviations[:, None]
         values, vectors = np.linalg.eigh(correlation)
@@ -135,15 +164,41 @@ class Whitening:
         Returns
         -------
         ndarray of shape (n_samples, n_features), of the dtype of X
-            Their squares sum to the squared Mahalanobis distance of a sample.
+            Their squares sum to the squared Mahalanobis distance of a sample, and what
+            its missing cells add.
         """
+        whitened, missing = self._whiten(X)
+        if missing.any():
+            added = np.where(missing, np.asarray(self.expected_, X.dtype), 0)
+            whitened = np.sqrt(np.square(whitened) + added)
+        return whitened
+
+    def _whiten(self, X):
+        """Whiten samples, missing cells filled; also return which cells those are."""
         matrix = self.matrix_.astype(X.dtype, copy=False)
         X = X - self.mean_.astype(X.dtype, copy=False)
-        return X * matrix if matrix.ndim == 1 else X @ matrix.T
+        missing = np.isnan(X)
+        if missing.any():
+            X = fill(X, *self._distribution())
+        return X * matrix if matrix.ndim == 1 else X @ matrix.T, missing
 
-    def write_onnx(self, writer, X):
+    def _distribution(self):
+        """Return the distribution of centred samples, as `fill` takes it."""
+        mean = np.zeros(len(self.mean_))
+        if self.matrix_.ndim == 1:
+            return [mean]
+        return mean, *scaled_precision(self.matrix_.T @ self.matrix_)
+
+    def write_onnx(self, writer, X, missing=None):
         """Add the nodes of `transform` to an ONNX graph; return the output's name."""
         X = writer.add("Sub", X, self.mean_)
+        if missing is not None:
+            X = writer.fill(X, *self._distribution())
         if self.matrix_.ndim == 1:
-            return writer.add("Mul", X, self.matrix_)
-        return writer.add("MatMul", X, self.matrix_.T)
+            X = writer.add("Mul", X, self.matrix_)
+        else:
+            X = writer.add("MatMul", X, self.matrix_.T)
+        if missing is None:
+            return X
+        added = writer.add("Where", missing, self.expected_, 0.0)
+        return writer.add("Sqrt", writer.add("Add", writer.add("Mul", X, X), added))

@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._missing import LARGEST_HIDDEN_SHARE
+
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
 # and caches. It depends on the shape of X alone, so that a memory-mapped array gives
 # the same model as one in memory.
@@ -16,6 +18,8 @@ RUN_LENGTH = 64
 MIXED_RUNS = 256
 # Bytes of X that are looked at together.
 CHUNK_BYTES = 2**24
+# Patterns of the cells that are hidden where incomplete samples are evaluated.
+HIDDEN_PATTERNS = 1009
 
 
 class RowSource:
@@ -33,12 +37,16 @@ class RowSource:
         The network's dtype.
     indices : ndarray of int, default=None
         Which rows of X; None for all of them.
+    hidden : ndarray of bool of shape (n_patterns, n_features), default=None
+        Cells that a network is not shown where it is evaluated, by patterns that the
+        rows of X have in turn. None hides nothing.
     """
 
-    def __init__(self, X, sample_shape, dtype, indices=None):
+    def __init__(self, X, sample_shape, dtype, indices=None, hidden=None):
         self.X = X
         self.sample_shape = sample_shape
         self.dtype = dtype
+        self.hidden = hidden
         self.indices = np.arange(len(X)) if indices is None else indices
 
     def __len__(self):
@@ -57,7 +65,48 @@ class RowSource:
         RowSource
             The source.
         """
-        return RowSource(self.X, self.sample_shape, self.dtype, indices)
+        return RowSource(self.X, self.sample_shape, self.dtype, indices, self.hidden)
+
+    def hiding_cells(self, random_state):
+        """Return the source of the same samples, some of whose cells are hidden.
+
+        Parameters
+        ----------
+        random_state : int
+            Determines which ones.
+
+        Returns
+        -------
+        RowSource
+            The source. What it hides in a row is the same each time.
+        """
+        rng = np.random.RandomState(random_state)
+        shares = rng.uniform(0, LARGEST_HIDDEN_SHARE, (HIDDEN_PATTERNS, 1))
+        hidden = rng.uniform(size=(HIDDEN_PATTERNS, self.X.shape[1])) < shares
+        return RowSource(self.X, self.sample_shape, self.dtype, self.indices, hidden)
+
+    def hide(self, samples, indices):
+        """Return samples without the cells that a network is not to be shown.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples, ...)
+            The rows of X at some indices, and any further samples.
+        indices : ndarray of int
+            Which rows of X.
+
+        Returns
+        -------
+        ndarray of the shape of `samples`
+            With NaN for hidden cells; `samples` itself if nothing is hidden.
+        """
+        if self.hidden is None:
+            return samples
+        shown = samples.copy()
+        hidden = self.hidden[indices % len(self.hidden)]
+        hidden = hidden.reshape(len(indices), *samples.shape[1:])
+        shown[: len(indices)][hidden] = np.nan
+        return shown
 
     @property
     def row_bytes(self):
@@ -66,14 +115,26 @@ class RowSource:
 
     @cached_property
     def value_range(self):
-        """Smallest and largest value of X, of all its rows."""
+        """Smallest and largest observed value of X, of all its rows."""
         size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
-        ranges = [
-            (self.X[rows].min(), self.X[rows].max())
-            for rows in gen_batches(len(self.X), size)
-        ]
-        lows, highs = zip(*ranges, strict=True)
-        return float(min(lows)), float(max(highs))
+        low = high = np.nan
+        for rows in gen_batches(len(self.X), size):
+            part = self.X[rows]
+            low = np.fmin(low, np.fmin.reduce(part, axis=None))
+            high = np.fmax(high, np.fmax.reduce(part, axis=None))
+        return float(np.nan_to_num(low)), float(np.nan_to_num(high))
+
+    @cached_property
+    def n_observed(self):
+        """Number of observed cells of each feature of X, an ndarray of int."""
+        size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
+        parts = (self.X[rows] for rows in gen_batches(len(self.X), size))
+        return sum((~np.isnan(part)).sum(axis=0) for part in parts)
+
+    @property
+    def has_missing(self):
+        """Whether X has missing cells."""
+        return bool((self.n_observed < len(self.X)).any())
 
     def draw(self, max_bytes, rng):
         """Draw samples at random, if all of them take too many bytes.
@@ -187,3 +248,8 @@ class FitData:
     def val_is_given(self):
         """Whether the validation samples are the user's own, and not a share of X."""
         return self.val is not None and self.learnable is self.train
+
+    @property
+    def handles_missing(self):
+        """Whether the network is to learn from samples with missing cells."""
+        return self.train.hidden is not None

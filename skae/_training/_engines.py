@@ -138,7 +138,11 @@ class CompiledEngine:
         size = self.block_rows if self.program.block_batches else None
         self.program.reset_metrics()
         sums = 0.0
-        for block, n_rows in self._blocks(samples, order, size):
+
+        def read(part):
+            return self.program.put(samples.take(part, size), len(part))
+
+        for block, n_rows in self._blocks(read, order):
             block_sums, self._values = self.program.train_block(block, n_rows)
             sums = sums + block_sums
         return self.program.mean_losses(sums, len(order))
@@ -147,9 +151,18 @@ class CompiledEngine:
         """Return mean losses by name, without learning; no callback hears of it."""
         size = self.block_rows if self.program.pads_evaluation else None
         self.program.reset_metrics()
+
+        def read(part):
+            targets = samples.take(part, size)
+            shown = samples.hide(targets, part)
+            put, n_rows = self.program.put(targets, len(part))
+            if shown is targets:
+                return put, put, n_rows
+            return self.program.put(shown, len(part))[0], put, n_rows
+
         sums = sum(
             self.program.evaluate_block(*block)
-            for block in self._blocks(samples, samples.indices, size)
+            for block in self._blocks(read, samples.indices)
         )
         return self.program.mean_losses(sums, len(samples))
 
@@ -161,12 +174,8 @@ class CompiledEngine:
         if self.key is not None:
             POOL.put_back(self.key, self.program)
 
-    def _blocks(self, samples, indices, size=None):
-        """Yield one block of samples after the other, and read the next meanwhile."""
-
-        def read(part):
-            return self.program.put(samples.take(part, size), len(part))
-
+    def _blocks(self, read, indices):
+        """Yield what is read of each block of indices, reading the next meanwhile."""
         parts = [indices[p] for p in gen_batches(len(indices), self.block_rows)]
         if len(parts) == 1:
             yield read(parts[0])
@@ -224,7 +233,7 @@ class KerasEngine:
         for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
             x = samples.take(order[batch])
             hooks.on_train_batch_begin(i)
-            logs = self._on_batch("train", x)
+            logs = self._on_batch("train", x, x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             n_seen += len(x)
             hooks.on_train_batch_end(i, logs)
@@ -238,9 +247,10 @@ class KerasEngine:
         sums = Counter()
         hooks.on_test_begin()
         for i, batch in enumerate(gen_batches(len(samples), self.batch_size)):
-            x = samples.take(samples.indices[batch])
+            indices = samples.indices[batch]
+            x = samples.take(indices)
             hooks.on_test_batch_begin(i)
-            logs = self._on_batch("test", x)
+            logs = self._on_batch("test", samples.hide(x, indices), x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             hooks.on_test_batch_end(i, logs)
         losses = self._means(sums, len(samples))
@@ -250,7 +260,7 @@ class KerasEngine:
     def close(self):
         """Do nothing: the network is that of the estimator."""
 
-    def _on_batch(self, phase, x):
+    def _on_batch(self, phase, x, targets):
         """Train or test on a batch; return logs by name."""
         model = self.autoencoder
         if self._has_penalties is None:
@@ -261,10 +271,10 @@ class KerasEngine:
             for variable in model.trainable_variables:
                 variable.value.grad = None
         if import_keras().backend.backend() != "tensorflow" or not has_own_step(model):
-            return getattr(model, f"{phase}_on_batch")(x, x, return_dict=True)
+            return getattr(model, f"{phase}_on_batch")(x, targets, return_dict=True)
         # Keras's own would add a third value, which `x, y = data` has no place for.
         getattr(model, f"make_{phase}_function")()
-        logs = getattr(model, f"{phase}_function")(iter([(x, x)]))
+        logs = getattr(model, f"{phase}_function")(iter([(x, targets)]))
         return {name: float(value) for name, value in logs.items()}
 
     def _means(self, sums, n_rows):

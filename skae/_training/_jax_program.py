@@ -41,7 +41,7 @@ class JaxProgram(Program):
 
         def losses(weights, others, of_optimizer, x, n):
             reconstruction, loss, others = self._losses(
-                weights, others, x, jnp.arange(size) < n, n, training=True
+                weights, others, x, x, jnp.arange(size) < n, n, training=True
             )
             # The factor of mixed precision is a variable of the optimizer.
             values = list(zip(optimizer.variables, of_optimizer, strict=True))
@@ -75,22 +75,22 @@ class JaxProgram(Program):
         from jax import numpy as jnp
 
         @jax.jit
-        def evaluate_block(weights, others, block, n_rows):
+        def evaluate_block(weights, others, block, targets, n_rows):
             in_use = jnp.arange(len(block)) < n_rows
             reconstruction, loss, _ = self._losses(
-                weights, others, block, in_use, n_rows, training=False
+                weights, others, block, targets, in_use, n_rows, training=False
             )
             return jnp.stack([loss, reconstruction])
 
         return evaluate_block
 
-    def _losses(self, weights, others, x, in_use, n_rows, *, training):
+    def _losses(self, weights, others, x, targets, in_use, n_rows, *, training):
         """Return the loss without penalties, with them, and the other variables."""
         output, others, penalties = self.autoencoder.stateless_call(
             weights, others, x, training=training, return_losses=True
         )
         self._has_penalties |= bool(penalties)
-        reconstruction = self._padded_loss(x, output, in_use, n_rows)
+        reconstruction = self._padded_loss(targets, output, in_use, n_rows)
         return reconstruction, sum(penalties, reconstruction), others
 
     def train_block(self, block, n_rows):
@@ -102,8 +102,8 @@ class JaxProgram(Program):
         values = [variable.value for variable in self.autoencoder.variables]
         return np.asarray(sums, np.float64).sum(axis=0), values
 
-    def evaluate_block(self, block, n_rows):
+    def evaluate_block(self, block, targets, n_rows):
         """Return the sums of the losses of the first samples of a block."""
         weights, others, _ = ([v.value for v in part] for part in self._state)
-        means = self._evaluate_block(weights, others, block, n_rows)
+        means = self._evaluate_block(weights, others, block, targets, n_rows)
         return n_rows * np.asarray(means, np.float64)

@@ -35,6 +35,9 @@ class TrainingLoss:
         The estimator's parameter. A callable takes targets and outputs, and returns a
         loss per sample or one for the batch. A dict or list with a single entry, as
         `keras.Model.compile` takes them, stands for that entry.
+    skips_missing : bool, default=False
+        Whether targets may be NaN. Target and output are 0 for the loss there, which
+        then is what observed cells contribute.
 
     Attributes
     ----------
@@ -52,9 +55,10 @@ class TrainingLoss:
         is not reduced to one number per batch.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss, *, skips_missing=False):
         losses = import_keras().losses
         found = look_up("loss", _single(loss))
+        self._skips_missing = skips_missing
         self._is_instance = isinstance(found, losses.Loss)
         self._function = found
         self.config, name = None, None
@@ -72,11 +76,14 @@ class TrainingLoss:
         # Name and class of a loss by Keras, or of a user's own.
         self.__name__ = name or getattr(found, "__name__", type(found).__name__)
         self.for_keras = self.config if isinstance(self.config, str) else found
+        if skips_missing:
+            self.for_keras = self
         mean = getattr(found, "reduction", "mean") in _MEANS
         per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
         self.per_sample = self._per_sample if per_sample else None
 
     def __call__(self, y_true, y_pred):
+        y_true, y_pred = self._observed(y_true, y_pred)
         if self._is_instance:
             return self._function(y_true, y_pred)
         keras = import_keras()
@@ -84,7 +91,19 @@ class TrainingLoss:
         y_pred = keras.ops.cast(y_pred, keras.config.floatx())
         return keras.ops.mean(self._function(y_true, y_pred))
 
+    def _observed(self, y_true, y_pred):
+        """Return targets and outputs that are 0 where targets are missing."""
+        if not self._skips_missing:
+            return y_true, y_pred
+        ops = import_keras().ops
+        missing = ops.isnan(y_true)
+        return tuple(
+            ops.where(missing, ops.zeros((), values.dtype), values)
+            for values in (y_true, y_pred)
+        )
+
     def _per_sample(self, y_true, y_pred):
+        y_true, y_pred = self._observed(y_true, y_pred)
         call = self._function.call if self._is_instance else self._function
         values = call(y_true, y_pred)
         return import_keras().ops.mean(values, axis=tuple(range(1, len(values.shape))))

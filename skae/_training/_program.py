@@ -85,7 +85,7 @@ class Program:
         """Train on the first samples of a block; return sums of losses, and weights."""
         raise NotImplementedError
 
-    def evaluate_block(self, block, n_rows):
+    def evaluate_block(self, block, targets, n_rows):
         """Return the sums of the losses of the first samples of a block."""
         raise NotImplementedError
 

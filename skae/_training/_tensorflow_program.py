@@ -61,11 +61,12 @@ class TensorFlowProgram(Program):
         # A loss that is no mean over samples depends on the size of its batch.
         size = self.batch_size if self.loss.per_sample is None else EVALUATED_ROWS
 
-        @tf.function(input_signature=[self._rows(None)], autograph=False)
-        def evaluate_block(block):
+        @tf.function(input_signature=[self._rows(None)] * 2, autograph=False)
+        def evaluate_block(block, targets):
             def step(start, sums):
                 x = block[start : start + size]
-                reconstruction = self.loss(x, self.autoencoder(x, training=False))
+                output = self.autoencoder(x, training=False)
+                reconstruction = self.loss(targets[start : start + size], output)
                 loss = self._with_penalties(reconstruction)
                 sums += self._sums(loss, reconstruction, tf.shape(x)[0])
                 return start + size, sums
@@ -138,6 +139,6 @@ class TensorFlowProgram(Program):
         sums, values = self._train_block(block, n_rows)
         return sums.numpy(), values
 
-    def evaluate_block(self, block, n_rows):
+    def evaluate_block(self, block, targets, n_rows):
         """Return the sums of the losses of the samples of a block, all in use."""
-        return self._evaluate_block(block).numpy()
+        return self._evaluate_block(block, targets).numpy()

@@ -1,5 +1,6 @@
 """The interface of an architecture."""
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -109,6 +110,9 @@ class BaseArchitecture(BaseEstimator, ABC):
         Whether `build_networks` has a parameter `ordered`. If that is True, training
         drops the last components of codes at random, so that the first ones learn to
         reconstruct without them. False by default.
+    takes_missing : bool
+        Whether `build_networks` has a parameter `missing`. If that is True, encoder and
+        autoencoder take NaN for a missing cell. False by default.
     peak_learning_rate : float or None
         The learning rate to which training rises, and from which it falls to zero,
         where neither an optimizer nor a learning rate is given. None leaves the
@@ -142,6 +146,7 @@ class BaseArchitecture(BaseEstimator, ABC):
 
     brings_n_components = False
     orders_codes = False
+    takes_missing = False
     peak_learning_rate = 0.001
     tries_random_start = False
 
@@ -154,6 +159,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         *,
         output_activation="linear",
         ordered=False,
+        missing=False,
         random_state=None,
     ):
         """Build the networks for samples of a given shape.
@@ -169,6 +175,8 @@ class BaseArchitecture(BaseEstimator, ABC):
             it.
         ordered : bool, default=False
             Whether training orders the components, most important first.
+        missing : bool, default=False
+            Whether samples may have missing cells, which are NaN.
         random_state : int, RandomState instance or None, default=None
             Determines the initial weights. Pass an int for reproducible results.
 
@@ -192,6 +200,12 @@ class BaseArchitecture(BaseEstimator, ABC):
             raise ValueError(
                 f"{self!r} cannot order components; DenseArchitecture can."
             )
+        if missing and not self.takes_missing:
+            raise ValueError(
+                f"{self!r} cannot take missing cells; DenseArchitecture can."
+            )
+        options = {"ordered": ordered, "missing": missing}
+        options = {name: True for name, asked in options.items() if asked}
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
@@ -202,10 +216,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         try:
             with seeded_globals(seed):
                 networks = self.build_networks(
-                    sample_shape,
-                    n_components,
-                    output_activation,
-                    **({"ordered": True} if ordered else {}),
+                    sample_shape, n_components, output_activation, **options
                 )
         except ValueError as error:
             raise ValueError(f"{task}: {error}") from error
@@ -222,7 +233,7 @@ class BaseArchitecture(BaseEstimator, ABC):
             sample_shape,
             n_components,
             output_activation=output_activation,
-            ordered=ordered,
+            **options,
             random_state=seed,
         )
         return replace(networks, rebuild=rebuild)
@@ -263,7 +274,7 @@ class BaseArchitecture(BaseEstimator, ABC):
             What `build` returned, to be changed in place.
         X : ndarray of shape (n_samples, *sample_shape)
             Training samples, none of them held out for validation; 256 MB of them,
-            chosen at random, if there are more.
+            chosen at random, if there are more. Missing cells are NaN.
 
         Returns
         -------
@@ -289,6 +300,12 @@ class BaseArchitecture(BaseEstimator, ABC):
         widen : bool, default=False
             Whether earlier samples count too, as in `partial_fit`.
         """
+
+    def __setstate__(self, state):
+        # A parameter that is newer than a file has its default.
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        super().__setstate__(defaults | state)
 
     def builds_like(self, other):
         """Return whether another architecture has the same parameters.

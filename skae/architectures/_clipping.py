@@ -74,7 +74,10 @@ def _limits(clips):
 
 
 def _range(values):
-    return [values.min(axis=0), values.max(axis=0)]
+    """Return the range of the observed values of each feature; 0 without any."""
+    return [
+        np.nan_to_num(extreme.reduce(values, axis=0)) for extreme in (np.fmin, np.fmax)
+    ]
 
 
 def _union(ranges, others):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
+from .._missing import LARGEST_HIDDEN_SHARE
 from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
 from ._building import positive_ints
@@ -89,6 +90,14 @@ class DenseArchitecture(BaseArchitecture):
         from one random direction for each sample, by steps of 0.01, so X should be of
         about unit scale. It is part of the training loss only, not of the validation
         loss.
+    handle_missing : bool or "auto", default="auto"
+        Whether the network learns from and for samples with missing cells. Their
+        expectation given the observed cells, under a normal distribution, is put in
+        their place (the mean, with more than 256 features), and hidden layers are told
+        which cells are missing. In training, a random share of the observed cells of
+        each sample, up to a half, is hidden from the network, which learns to
+        reconstruct them too. "auto" does so if training samples have missing cells.
+        Set True if only later samples have them. With False, NaN is an error.
 
     See Also
     --------
@@ -140,10 +149,16 @@ class DenseArchitecture(BaseArchitecture):
         "noise": _WEIGHT,
         "masking": _SHARE,
         "contractive": _WEIGHT,
+        "handle_missing": ["boolean", StrOptions({"auto"})],
     }
 
     orders_codes = True
     peak_learning_rate = 0.003
+
+    @property
+    def takes_missing(self):
+        """Whether samples may have missing cells: unless `handle_missing` is False."""
+        return self.handle_missing is not False
 
     @property
     def tries_random_start(self):
@@ -169,6 +184,7 @@ class DenseArchitecture(BaseArchitecture):
         noise=0.0,
         masking=0.0,
         contractive=0.0,
+        handle_missing="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -185,9 +201,15 @@ class DenseArchitecture(BaseArchitecture):
         self.noise = noise
         self.masking = masking
         self.contractive = contractive
+        self.handle_missing = handle_missing
 
     def build_networks(
-        self, sample_shape, n_components, output_activation, ordered=False
+        self,
+        sample_shape,
+        n_components,
+        output_activation,
+        ordered=False,
+        missing=False,
     ):
         """Build the networks.
 
@@ -201,6 +223,8 @@ class DenseArchitecture(BaseArchitecture):
             Activation of the last layer where the parameter of that name is "auto".
         ordered : bool, default=False
             Whether to order the components by nested dropout on the code.
+        missing : bool, default=False
+            Whether samples may have missing cells.
 
         Returns
         -------
@@ -239,6 +263,7 @@ class DenseArchitecture(BaseArchitecture):
             sizes,
             ("code", n_components, self.latent_activation),
             linear_map=linear_map,
+            missing=missing,
         )
         decoder, _ = self._half(
             "decoder",
@@ -250,7 +275,7 @@ class DenseArchitecture(BaseArchitecture):
             linear_map=linear_map,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
-        return self._autoencoder(encoder, decoder, ordered)
+        return self._autoencoder(encoder, decoder, ordered, missing)
 
     def initialize(self, networks, X):
         """Start from a PCA, if the networks have a linear map.
@@ -330,6 +355,7 @@ class DenseArchitecture(BaseArchitecture):
         last=(),
         linear_map=None,
         tied_to=None,
+        missing=False,
     ):
         """Build encoder or decoder; return it and its dense layers.
 
@@ -340,6 +366,11 @@ class DenseArchitecture(BaseArchitecture):
         inputs = outputs = keras.Input(shape, name=f"{name}_input")
         for layer in first:
             outputs = layer(outputs)
+        if missing:
+            from ._layers import FillCells, MissingIndicator
+
+            is_missing = MissingIndicator(name="missing")(outputs)
+            outputs = FillCells(name="fill")(outputs)
         linear = None
         if linear_map:
             linear = keras.layers.Dense(
@@ -353,6 +384,10 @@ class DenseArchitecture(BaseArchitecture):
 
                 # Nonlinear layers extrapolate poorly, so only they see clipped inputs.
                 outputs = Clip(name="clip")(outputs)
+        # Tied kernels have no place for an indicator.
+        if missing and sizes and not self.tied_weights:
+            told = [outputs, is_missing]
+            outputs = keras.layers.Concatenate(name="told")(told)
         dense_layers = []
         for i, size in enumerate(sizes, start=1):
             activation = None if self.normalization else self.activation
@@ -410,10 +445,14 @@ class DenseArchitecture(BaseArchitecture):
         if self.dropout:
             yield layers.Dropout(self.dropout, name=f"dropout_{i}")
 
-    def _autoencoder(self, encoder, decoder, ordered):
+    def _autoencoder(self, encoder, decoder, ordered, missing):
         """Chain the halves, with the layers that act in training only."""
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
+        if missing:
+            from ._layers import HiddenCells
+
+            sample = HiddenCells(LARGEST_HIDDEN_SHARE, name="hidden_cells")(sample)
         if self.noise:
             from ._layers import GaussianNoise
 

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from .._keras_layers import dense_operation
+from .._missing import MAX_FEATURES, N_STEPS
 
 # Above this log-variance the variance grows linearly instead of exponentially. No
 # useful posterior comes near: the prior's log-variance is 0.
@@ -230,6 +231,150 @@ class MaskingNoise(keras.layers.Layer):
     def get_config(self):
         """Return the arguments of `__init__`."""
         return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("skae")
+class FillCells(keras.layers.Layer):
+    """Put expectations in the place of NaN, see `skae._missing.fill`.
+
+    Parameters
+    ----------
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    row_wise = True
+
+    def build(self, input_shape):
+        """Add mean and precision of a normal distribution, of no correlation yet."""
+        n_features = input_shape[-1]
+        is_wide = n_features > MAX_FEATURES
+        shapes = {
+            "mean": ((n_features,), "zeros"),
+            "deviation": None if is_wide else ((n_features,), "ones"),
+            "precision": None if is_wide else ((n_features, n_features), "zeros"),
+        }
+        for name, shape in shapes.items():
+            weight = None
+            if shape is not None:
+                weight = self.add_weight(
+                    shape=shape[0], initializer=shape[1], trainable=False, name=name
+                )
+            setattr(self, name, weight)
+
+    def set_distribution(self, mean, scale, matrix):
+        """Set what `NormalDistribution.weights` returns."""
+        self.mean.assign(mean)
+        if self.precision is not None:
+            self.deviation.assign(scale)
+            self.precision.assign(matrix)
+
+    def call(self, inputs):
+        """Apply the layer."""
+        missing, mean = ops.isnan(inputs), ops.convert_to_tensor(self.mean)
+        if self.precision is None:
+            return ops.where(missing, mean, inputs)
+        tiny = 1e-30
+        scale, matrix = map(ops.convert_to_tensor, (self.deviation, self.precision))
+        active = ops.cast(missing, inputs.dtype)
+        centred = (ops.where(missing, mean, inputs) - mean) * scale
+        residual = direction = -ops.matmul(centred, matrix) * active
+        solution = ops.zeros_like(residual)
+        size = ops.sum(ops.square(residual), axis=-1, keepdims=True)
+        for _ in range(N_STEPS):
+            image = ops.matmul(direction, matrix) * active
+            curvature = ops.sum(direction * image, axis=-1, keepdims=True)
+            step = size / ops.maximum(curvature, tiny)
+            solution += step * direction
+            residual -= step * image
+            previous = ops.maximum(size, tiny)
+            size = ops.sum(ops.square(residual), axis=-1, keepdims=True)
+            direction = residual + size / previous * direction
+        return ops.where(missing, solution / scale + mean, inputs)
+
+    def operation(self):
+        """Describe what `call` does."""
+        return {
+            "op": "fill",
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "precision": self.precision,
+        }
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of what `call` returns."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("skae")
+class MissingIndicator(keras.layers.Layer):
+    """Return 1 for NaN and 0 for numbers.
+
+    Parameters
+    ----------
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    row_wise = True
+
+    def call(self, inputs):
+        """Apply the layer."""
+        return ops.cast(ops.isnan(inputs), inputs.dtype)
+
+    def operation(self):
+        """Describe what `call` does."""
+        return {"op": "is_missing"}
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of what `call` returns."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("skae")
+class HiddenCells(keras.layers.Layer):
+    """Set a random share of the cells of each sample to NaN in training.
+
+    The share differs between samples, and is uniform between 0 and `largest_share`.
+
+    Parameters
+    ----------
+    largest_share : float
+        The largest share.
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    row_wise = True
+
+    def __init__(self, largest_share, **kwargs):
+        super().__init__(**kwargs)
+        self.largest_share = largest_share
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        """Apply the layer."""
+        if not training:
+            return inputs
+        shape, dtype, seed = ops.shape(inputs), inputs.dtype, self.seed_generator
+        share_shape = (shape[0], *[1] * (len(shape) - 1))
+        shares = keras.random.uniform(
+            share_shape, 0, self.largest_share, dtype=dtype, seed=seed
+        )
+        drawn = keras.random.uniform(shape, dtype=dtype, seed=seed)
+        return ops.where(drawn < shares, ops.cast(float("nan"), dtype), inputs)
+
+    def operation(self):
+        """Describe what `call` does outside training: nothing."""
+        return {"op": "pass"}
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of what `call` returns."""
+        return input_shape
+
+    def get_config(self):
+        """Return the arguments of `__init__`."""
+        return super().get_config() | {"largest_share": self.largest_share}
 
 
 @keras.saving.register_keras_serializable("skae")

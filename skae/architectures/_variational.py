@@ -4,9 +4,10 @@ import math
 from numbers import Integral, Real
 
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
+from .._missing import LARGEST_HIDDEN_SHARE
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
 
@@ -44,6 +45,9 @@ class VariationalArchitecture(BaseArchitecture):
         Number of training batches over which the weight increases linearly from 0 to
         `beta`, which prevents components from becoming unused early [3]_, [4]_. It
         stays `beta` afterwards, in warm starts and `partial_fit` too.
+    handle_missing : bool or "auto", default="auto"
+        Whether the network learns from and for samples with missing cells, as for
+        :class:`DenseArchitecture`.
 
     See Also
     --------
@@ -112,7 +116,13 @@ class VariationalArchitecture(BaseArchitecture):
         "output_activation": [str],
         "beta": [Interval(Real, 0, None, closed="left")],
         "warmup_steps": [Interval(Integral, 0, None, closed="left")],
+        "handle_missing": ["boolean", StrOptions({"auto"})],
     }
+
+    @property
+    def takes_missing(self):
+        """Whether samples may have missing cells: unless `handle_missing` is False."""
+        return self.handle_missing is not False
 
     def __init__(
         self,
@@ -121,14 +131,18 @@ class VariationalArchitecture(BaseArchitecture):
         output_activation="auto",
         beta=1.0,
         warmup_steps=0,
+        handle_missing="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.output_activation = output_activation
         self.beta = beta
         self.warmup_steps = warmup_steps
+        self.handle_missing = handle_missing
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(
+        self, sample_shape, n_components, output_activation, missing=False
+    ):
         """Build the networks.
 
         Parameters
@@ -139,6 +153,8 @@ class VariationalArchitecture(BaseArchitecture):
             Number of components.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
+        missing : bool, default=False
+            Whether samples may have missing cells.
 
         Returns
         -------
@@ -153,14 +169,14 @@ class VariationalArchitecture(BaseArchitecture):
             to Keras.
         """
         keras = import_keras()
-        from ._layers import GaussianSampling
+        from ._layers import GaussianSampling, HiddenCells
 
         dense = DenseArchitecture(
             self.hidden_layer_sizes,
             self.activation,
             output_activation=self.output_activation,
             start="random",
-        ).build_networks(sample_shape, n_components, output_activation)
+        ).build_networks(sample_shape, n_components, output_activation, missing=missing)
         mean = dense.encoder.output
         log_variance = keras.layers.Dense(n_components, name="log_variance")(
             dense.encoder.get_layer("code").input
@@ -172,8 +188,14 @@ class VariationalArchitecture(BaseArchitecture):
             name="sampling",
             dtype=keras.config.floatx(),  # half precision would overflow
         )
-        outputs = dense.decoder(sampling([mean, log_variance]))
-        autoencoder = keras.Model(dense.encoder.input, outputs, name="autoencoder")
+        inputs, moments = dense.encoder.input, [mean, log_variance]
+        if missing:
+            encoder = keras.Model(inputs, moments, name="moments")
+            inputs = keras.Input(sample_shape, name="sample")
+            hidden = HiddenCells(LARGEST_HIDDEN_SHARE, name="hidden_cells")(inputs)
+            moments = encoder(hidden)
+        outputs = dense.decoder(sampling(moments))
+        autoencoder = keras.Model(inputs, outputs, name="autoencoder")
         return Networks(dense.encoder, dense.decoder, autoencoder)
 
     def sample_codes(self, n_samples, n_components, random_state=None):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._backend import import_keras, leaf_layers
+from .._missing import N_STEPS
 from .._operations import WEIGHTS
 from ._packages import import_package
 
@@ -122,6 +123,38 @@ class GraphWriter:
         """Keep the first columns of a matrix."""
         return self.add("Slice", x, [0], [n_columns], [1])
 
+    def fill(self, x, mean, scale=None, matrix=None):
+        """Put expectations in the place of NaN, see `skae._missing.fill`."""
+        add, missing = self.add, self.add("IsNaN", x)
+        if matrix is None:
+            return add("Where", missing, mean, x)
+        last, tiny = np.array([1]), 1e-30
+
+        def product(a, b):
+            return add("ReduceSum", add("Mul", a, b), last, keepdims=1)
+
+        def ratio(a, b):
+            return add("Div", a, add("Max", b, tiny))
+
+        mean, scale, matrix = map(self.constant, (mean, scale, matrix))
+        active = add("Cast", missing, to=_FLOAT)
+        centred = add("Sub", add("Where", missing, mean, x), mean)
+        centred = add("Mul", centred, scale)
+        direct = add("Mul", add("MatMul", centred, matrix), active)
+        residual = direction = add("Neg", direct)
+        solution, size = None, product(residual, residual)
+        for _ in range(N_STEPS):
+            image = add("Mul", add("MatMul", direction, matrix), active)
+            step = ratio(size, product(direction, image))
+            moved = add("Mul", step, direction)
+            solution = moved if solution is None else add("Add", solution, moved)
+            residual = add("Sub", residual, add("Mul", step, image))
+            previous, size = size, product(residual, residual)
+            turned = add("Mul", ratio(size, previous), direction)
+            direction = add("Add", residual, turned)
+        expected = add("Add", add("Div", solution, scale), mean)
+        return add("Where", missing, expected, x)
+
     def write_graph(self, graph, weights, x):
         """Add a network of known layers.
 
@@ -238,6 +271,15 @@ class GraphWriter:
         for term in terms[1:]:
             total = self.add("Add", total, term)
         return total
+
+    def _write_concatenate(self, node, *parts):
+        return self.add("Concat", *parts, axis=node["axis"])
+
+    def _write_fill(self, node, x):
+        return self.fill(x, node["mean"], node["deviation"], node["precision"])
+
+    def _write_is_missing(self, node, x):
+        return self.add("Cast", self.add("IsNaN", x), to=_FLOAT)
 
     def _write_clip(self, node, x):
         return self.add("Min", self.add("Max", x, node["low"]), node["high"])

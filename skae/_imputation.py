@@ -1,0 +1,104 @@
+"""What replaces missing cells: reconstructions, residuals and linear regression."""
+
+import numpy as np
+
+from ._missing import (
+    MAX_FEATURES,
+    NormalDistribution,
+    fill,
+    observed_means,
+    observed_variances,
+)
+
+# Samples that all of it is fitted to.
+MAX_SAMPLES = 10_000
+
+
+class Imputation:
+    """A weighted mean of two expectations of missing cells.
+
+    One is that of a normal distribution, given the observed cells. The other is the
+    reconstruction by a network, plus the residual that is expected given the residuals
+    of the observed cells, under a normal distribution of residuals. The weight has the
+    least squares of errors of cells that were hidden from both, so that the mean is as
+    good as linear regression where a network has learned nothing else, or too much.
+
+    Parameters
+    ----------
+    normal, residual : sequence of ndarray
+        The distributions of samples and of residuals, as `fill` takes them.
+    weight : float
+        That of the network, within 0 and 1.
+    """
+
+    def __init__(self, normal, residual, weight):
+        self.normal = normal
+        self.residual = residual
+        self.weight = weight
+
+    @classmethod
+    def fit(cls, X, judged, shown, reconstruct):
+        """Estimate distributions and weight.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Training samples.
+        judged, shown : ndarray of shape (n_judged, n_features)
+            Samples by which the weight is chosen, and the same with some of the
+            observed cells hidden.
+        reconstruct : callable
+            From samples to reconstructions.
+
+        Returns
+        -------
+        Imputation
+            Fitted.
+        """
+        fitted = cls(_weights(X), _weights(X - reconstruct(X)), 1.0)
+        linear, nonlinear = fitted._expectations(shown, reconstruct)
+        hidden = np.isnan(shown) & ~np.isnan(judged)
+        variances = observed_variances(X)
+        # Features count alike, but those that are constant.
+        unit = 1 / np.sqrt(np.where(variances > 0, variances, np.inf))
+        gain = np.where(hidden, (nonlinear - linear) * unit, 0)
+        error = np.where(hidden, (judged - linear) * unit, 0)
+        size = float(np.square(gain).sum())
+        if size > 0:
+            fitted.weight = float(np.clip((gain * error).sum() / size, 0, 1))
+        return fitted
+
+    def to_dict(self):
+        """Return the arguments of `__init__`."""
+        return dict(vars(self))
+
+    def __call__(self, X, reconstruct):
+        """Replace missing cells.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), of float32 or float64
+            Samples.
+        reconstruct : callable
+            From samples to reconstructions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), of the dtype of X
+            The samples without missing cells.
+        """
+        linear, nonlinear = self._expectations(X, reconstruct)
+        expected = linear + X.dtype.type(self.weight) * (nonlinear - linear)
+        return np.where(np.isnan(X), expected, X)
+
+    def _expectations(self, X, reconstruct):
+        """Return both expectations of all cells; they are X for observed cells."""
+        reconstruction = reconstruct(X)
+        residual = fill(X - reconstruction, *self.residual)
+        return fill(X, *self.normal), reconstruction + residual
+
+
+def _weights(X):
+    if X.shape[1] > MAX_FEATURES:
+        return [observed_means(X)]
+    return list(NormalDistribution.fit(X).weights())

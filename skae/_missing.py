@@ -1,0 +1,265 @@
+"""Missing cells: NaN in samples, and what is expected in its place.
+
+Under a normal distribution, the expectation of the missing cells of a sample given the
+observed ones solves a linear system with the part of the precision matrix (the inverse
+of the covariance) that belongs to the missing cells. A few steps of the method of
+conjugate gradients solve it for many samples at once, by matrix products alone, so that
+a layer of a network can do the same.
+"""
+
+import numpy as np
+
+# Up to this share of the observed cells of a sample is hidden from networks where they
+# are trained, and where they are evaluated by how they reconstruct hidden cells.
+LARGEST_HIDDEN_SHARE = 0.5
+# Steps of conjugate gradients; six are enough for correlations of .99.
+N_STEPS = 8
+# Features up to which expectations depend on observed cells. With more, they are means.
+MAX_FEATURES = 256
+# Features up to which covariances are estimated by expectation maximization.
+MAX_EM_FEATURES = 128
+# Samples that it takes, fewer for many features, since each costs as much as the
+# inverse of a matrix.
+MIN_SAMPLES, MAX_SAMPLES = 500, 2_000
+EM_OPERATIONS = 3e8
+MAX_ROUNDS = 20
+# Change of the means, in standard deviations, from which on it goes on.
+TOLERANCE = 0.01
+# Imaginary uncorrelated samples per feature, of the variances observed, that are
+# counted beside the real ones, and the floor under eigenvalues of the correlations.
+PRIOR_SAMPLES = 0.3
+FLOOR = 1e-3
+
+
+def has_missing(X):
+    """Check whether there are missing cells.
+
+    Parameters
+    ----------
+    X : ndarray
+        Samples.
+
+    Returns
+    -------
+    bool
+        Whether any value is NaN.
+    """
+    return bool(np.isnan(X).any())
+
+
+def observed_means(X):
+    """Compute the mean of the observed cells of each feature.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Samples.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), of float64
+        The means; 0 for a feature without observed cells.
+    """
+    n_observed = (~np.isnan(X)).sum(axis=0)
+    return np.nansum(X, axis=0, dtype=np.float64) / np.maximum(n_observed, 1)
+
+
+def observed_variances(X):
+    """Compute the variance of the observed cells of each feature.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Samples.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), of float64
+        The variances; 0 for a feature without observed cells.
+    """
+    return observed_means(np.square(X - observed_means(X)))
+
+
+class NormalDistribution:
+    """A multivariate normal distribution, estimated from incomplete samples.
+
+    The covariance is that of the cells observed together. Up to 128 features it is
+    improved by expectation maximization [1]_, from at most 2,000 samples. It is shrunk
+    towards uncorrelated features, the more the fewer samples there are.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,)
+        Mean.
+    covariance : ndarray of shape (n_features, n_features)
+        Covariance, of full rank.
+
+    References
+    ----------
+    .. [1] A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from
+       incomplete data via the EM algorithm", Journal of the Royal Statistical Society
+       B 39 (1977), 1-38.
+    """
+
+    def __init__(self, mean, covariance):
+        self.mean = mean
+        self.covariance = covariance
+
+    @classmethod
+    def fit(cls, X):
+        """Estimate mean and covariance.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Samples, with missing cells or without.
+
+        Returns
+        -------
+        NormalDistribution
+            The estimate.
+        """
+        n_features = X.shape[1]
+        X = X.astype(np.float64)
+        mean = observed_means(X)
+        observed = ~np.isnan(X)
+        centred = np.where(observed, X - mean, 0)
+        together = observed.astype(np.float64)
+        together = together.T @ together
+        covariance = centred.T @ centred / np.maximum(together, 1)
+        fitted = cls(mean, _regularize(covariance, together))
+        if n_features <= MAX_EM_FEATURES and not observed.all():
+            limit = np.clip(EM_OPERATIONS / n_features**3, MIN_SAMPLES, MAX_SAMPLES)
+            some = X[:: -(-len(X) // int(limit))]
+            for _ in range(MAX_ROUNDS):
+                before, fitted = fitted, fitted._improve(some)
+                change = np.square(fitted.mean - before.mean)
+                if (change <= TOLERANCE**2 * np.diag(fitted.covariance)).all():
+                    break
+        return fitted
+
+    def _improve(self, X):
+        """Compute expectations of missing cells, and moments from those (EM)."""
+        observed = ~np.isnan(X)
+        patterns, which = np.unique(observed, axis=0, return_inverse=True)
+        which = which.ravel()
+        missing = ~patterns
+        precision = np.linalg.inv(self.covariance)
+        # Rows and columns of observed cells are those of the unit matrix.
+        systems = precision * missing[:, :, None] * missing[:, None, :]
+        diagonal = np.arange(X.shape[1])
+        systems[:, diagonal, diagonal] += patterns
+        conditional = np.linalg.inv(systems)
+        conditional *= missing[:, :, None] * missing[:, None, :]
+        centred = np.where(observed, X - self.mean, 0)
+        expected = -np.einsum("nij,nj->ni", conditional[which], centred @ precision)
+        complete = np.where(observed, centred, expected)
+        shift = complete.mean(axis=0)
+        complete -= shift
+        covariance = complete.T @ complete
+        covariance += np.einsum("n,nij->ij", np.bincount(which), conditional)
+        return NormalDistribution(
+            self.mean + shift, _regularize(covariance / len(X), len(X))
+        )
+
+    def weights(self):
+        """Return what `fill` takes.
+
+        Returns
+        -------
+        mean, scale : ndarray of shape (n_features,)
+            Mean, and square roots of the diagonal of the precision matrix.
+        matrix : ndarray of shape (n_features, n_features)
+            The precision matrix, divided by `scale` from both sides.
+        """
+        return self.mean, *scaled_precision(np.linalg.inv(self.covariance))
+
+
+def scaled_precision(precision):
+    """Divide a precision matrix by the square roots of its diagonal, from both sides.
+
+    Parameters
+    ----------
+    precision : ndarray of shape (n_features, n_features)
+        Of full rank.
+
+    Returns
+    -------
+    scale : ndarray of shape (n_features,)
+        Square roots of the diagonal.
+    matrix : ndarray of shape (n_features, n_features)
+        The quotients, of unit diagonal.
+    """
+    scale = np.sqrt(np.diag(precision))
+    return scale, precision / scale / scale[:, None]
+
+
+def fill(X, mean, scale=None, matrix=None):
+    """Put expectations in the place of missing cells.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), of float32 or float64
+        Samples.
+    mean, scale, matrix : ndarray
+        As `NormalDistribution.weights` returns them. Without the latter two,
+        expectations are means.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), of the dtype of X
+        X itself if nothing is missing. Values of a sample do not depend on others.
+    """
+    missing = np.isnan(X)
+    rows = np.flatnonzero(missing.any(axis=1))
+    if not len(rows):
+        return X
+    dtype = X.dtype
+    missing, mean = missing[rows], mean.astype(dtype, copy=False)
+    if matrix is None:
+        expected = np.broadcast_to(mean, missing.shape)
+    else:
+        scale, matrix = scale.astype(dtype, copy=False), matrix.astype(dtype)
+        expected = _solve(X[rows], missing, mean, scale, matrix)
+    filled = X.copy()
+    filled[rows] = np.where(missing, expected, X[rows])
+    return filled
+
+
+def _solve(X, missing, mean, scale, matrix):
+    """Compute expectations by conjugate gradients."""
+    tiny = np.finfo(X.dtype).tiny
+    active = missing.astype(X.dtype)
+    centred = np.where(missing, 0, (X - mean) * scale)
+    solution = np.zeros_like(centred)
+    residual = -(centred @ matrix) * active
+    direction = residual
+    size = np.square(residual).sum(axis=1, keepdims=True)
+    for _ in range(N_STEPS):
+        image = (direction @ matrix) * active
+        curvature = (direction * image).sum(axis=1, keepdims=True)
+        step = size / np.maximum(curvature, tiny)
+        solution += step * direction
+        residual = residual - step * image
+        previous, size = size, np.square(residual).sum(axis=1, keepdims=True)
+        direction = residual + size / np.maximum(previous, tiny) * direction
+    return solution / scale + mean
+
+
+def _regularize(covariance, n_samples):
+    """Shrink a covariance towards uncorrelated features, and bound its eigenvalues.
+
+    `n_samples` is a number, or a matrix of numbers by pairs of features.
+    """
+    n_features = len(covariance)
+    variances = np.diag(covariance).copy()
+    positive = variances[variances > 0]
+    unit = positive.mean() if len(positive) else 1.0
+    deviations = np.sqrt(np.maximum(variances, 1e-12 * unit))
+    correlation = covariance / deviations / deviations[:, None]
+    prior = PRIOR_SAMPLES * n_features
+    correlation *= n_samples / (n_samples + prior)
+    np.fill_diagonal(correlation, 1.0)
+    values, vectors = np.linalg.eigh(correlation)
+    correlation = (vectors * np.maximum(values, FLOOR)) @ vectors.T
+    return correlation * deviations * deviations[:, None]
