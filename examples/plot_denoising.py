@@ -19,7 +19,7 @@ from skae.datasets import fetch_mnist
 hide_tensorflow_logs()
 
 NOISE = 0.3  # standard deviation; pixels are in [0, 1]
-N_SEEDS = 3
+N_SEEDS = 2
 
 X_train = fetch_mnist(subset="train").data[:5_000].astype("float32")
 X_test = fetch_mnist(subset="test").data[:1_000].astype("float32")
@@ -49,7 +49,7 @@ for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)
                 architecture=DenseArchitecture((256,), noise=noise),
                 loss="binary_crossentropy",
                 batch_size=128,
-                epochs=20,
+                epochs=12,
                 random_state=seed,
             ).fit(X_train)
         )

@@ -45,7 +45,7 @@ detector = AutoencoderOutlierDetector(
     outlier_score="reconstruction",
     contamination=0.01,
     calibration=0.1,
-    epochs=30,
+    epochs=15,
     random_state=0,
 ).fit(digits)
 

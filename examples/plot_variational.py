@@ -43,7 +43,7 @@ def tiled(images, n_columns):
 # -------
 # With 16 latent components.
 
-autoencoder = fit(16, epochs=30)
+autoencoder = fit(16, epochs=20)
 history = autoencoder.history_
 best = autoencoder.best_epoch_ - 1
 for name in ("val_reconstruction_loss", "val_kl_loss", "val_loss"):
@@ -61,7 +61,7 @@ ax.set_title("Samples")
 # The codes of training images, and the reconstructions from a grid of quantiles of the
 # normal distribution.
 
-planar = fit(2, epochs=20)
+planar = fit(2, epochs=15)
 quantiles = norm.ppf(np.linspace(0.03, 0.97, 15))
 grid = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)
 

@@ -10,8 +10,10 @@ from ._missing import (
     observed_variances,
 )
 
-# Samples that all of it is fitted to.
-MAX_SAMPLES = 10_000
+# Samples that distributions are fitted to, and by which the weight is chosen, each with
+# so many patterns of hidden cells.
+MAX_SAMPLES, MAX_JUDGED_SAMPLES = 10_000, 2_000
+N_PATTERNS = 8
 
 
 class Imputation:
@@ -44,9 +46,10 @@ class Imputation:
         ----------
         X : ndarray of shape (n_samples, n_features)
             Training samples.
-        judged, shown : ndarray of shape (n_judged, n_features)
-            Samples by which the weight is chosen, and the same with some of the
-            observed cells hidden.
+        judged : ndarray of shape (n_judged, n_features)
+            Samples by which the weight is chosen.
+        shown : iterable of ndarray of shape (n_judged, n_features)
+            The same, each time with other observed cells hidden.
         reconstruct : callable
             From samples to reconstructions.
 
@@ -56,16 +59,18 @@ class Imputation:
             Fitted.
         """
         fitted = cls(_weights(X), _weights(X - reconstruct(X)), 1.0)
-        linear, nonlinear = fitted._expectations(shown, reconstruct)
-        hidden = np.isnan(shown) & ~np.isnan(judged)
         variances = observed_variances(X)
         # Features count alike, but those that are constant.
         unit = 1 / np.sqrt(np.where(variances > 0, variances, np.inf))
-        gain = np.where(hidden, (nonlinear - linear) * unit, 0)
-        error = np.where(hidden, (judged - linear) * unit, 0)
-        size = float(np.square(gain).sum())
-        if size > 0:
-            fitted.weight = float(np.clip((gain * error).sum() / size, 0, 1))
+        moments = np.zeros((3, len(judged)))
+        for seen in shown:
+            linear, nonlinear = fitted._expectations(seen, reconstruct)
+            hidden = np.isnan(seen) & ~np.isnan(judged)
+            x = np.where(hidden, (nonlinear - linear) * unit, 0)
+            y = np.where(hidden, (judged - linear) * unit, 0)
+            pairs = (x, x), (x, y), (y, y)
+            moments += [np.einsum("ij,ij->i", *pair) for pair in pairs]
+        fitted.weight = _cautious_slope(*moments)
         return fitted
 
     def to_dict(self):
@@ -96,6 +101,21 @@ class Imputation:
         reconstruction = reconstruct(X)
         residual = fill(X - reconstruction, *self.residual)
         return fill(X, *self.normal), reconstruction + residual
+
+
+def _cautious_slope(xx, xy, yy):
+    """Return the slope of a regression of y on x, less its standard error, in [0, 1].
+
+    Products are summed within samples. Samples that are far from linear count for less,
+    so that a few of them do not decide.
+    """
+    share = 1 / np.maximum(yy + np.median(yy), np.finfo(float).tiny)
+    size = (share * xx).sum()
+    if size == 0:
+        return 1.0
+    slope = (share * xy).sum() / size
+    standard_error = np.linalg.norm(share * (xy - slope * xx)) / size
+    return float(np.clip(slope - standard_error, 0, 1))
 
 
 def _weights(X):

@@ -14,10 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
 from ._frames import replace_columns
-from ._imputation import MAX_SAMPLES as MAX_IMPUTATION_SAMPLES
-from ._imputation import Imputation
+from ._imputation import (
+    MAX_JUDGED_SAMPLES,
+    MAX_SAMPLES,
+    N_PATTERNS,
+    Imputation,
+)
 from ._missing import has_missing
-from ._ordered_codes import MAX_SAMPLES, variance_kept
+from ._ordered_codes import MAX_SAMPLES as MAX_DECODED_SAMPLES
+from ._ordered_codes import variance_kept
 from ._pca import count_components
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
@@ -289,10 +294,12 @@ class AutoencoderTransformer(
         self._fit_explained_variance(data, warm)
         self._imputation = None
         if data.handles_missing:
-            X, _ = _some(data.learnable)
+            X = data.learnable.X[data.learnable.spread(MAX_SAMPLES)]
             judges = data.learnable if data.val is None else data.val
-            judged, indices = _some(judges)
-            shown = judges.hide(judged, indices)
+            indices = judges.spread(MAX_JUDGED_SAMPLES)
+            judged = judges.X[indices]
+            # Each sample has the patterns of others in turn.
+            shown = (judges.hide(judged, indices + i) for i in range(N_PATTERNS))
             self._imputation = Imputation.fit(X, judged, shown, self._reconstruct)
 
     def _fit_explained_variance(self, data, warm):
@@ -334,8 +341,8 @@ class AutoencoderTransformer(
 
     def _variance_kept(self, samples):
         indices = np.sort(samples.indices)
-        if len(indices) > MAX_SAMPLES:
-            drawn = self._rng.choice(indices, MAX_SAMPLES, replace=False)
+        if len(indices) > MAX_DECODED_SAMPLES:
+            drawn = self._rng.choice(indices, MAX_DECODED_SAMPLES, replace=False)
             indices = np.sort(drawn)
         X = samples.X[indices]
         return variance_kept(X, self._encode(X), self._decode)
@@ -552,10 +559,3 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _some(samples):
-    """Return the samples that imputation is fitted to, and their indices."""
-    indices = np.sort(samples.indices)
-    indices = indices[:: -(-len(indices) // MAX_IMPUTATION_SAMPLES)]
-    return samples.X[indices], indices

@@ -1,6 +1,7 @@
 """What several test modules need."""
 
 import keras
+import numpy as np
 
 
 class EachBatch(keras.callbacks.Callback):
@@ -13,6 +14,11 @@ class EachBatch(keras.callbacks.Callback):
 def weights(estimator):
     """Copy the values of an estimator's variables."""
     return [variable.numpy() for variable in estimator.autoencoder_.variables]
+
+
+def output_of(model, X):
+    """Return what a Keras model computes of X; unlike `predict`, without a graph."""
+    return np.asarray(model(X.astype("float32"), training=False)).astype(float)
 
 
 def outputs(estimator, X):

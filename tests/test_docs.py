@@ -75,6 +75,7 @@ def small_data(tmp_path_factory):
 
 
 # So few epochs may miss a share of the variance that is asked for.
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if list(python_blocks(read(page)))]

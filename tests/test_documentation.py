@@ -116,6 +116,7 @@ def test_version_is_in_one_place():
 
 
 # So few epochs may miss the share of the variance that is asked for.
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_readme_code_runs(short_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

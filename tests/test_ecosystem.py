@@ -61,7 +61,7 @@ def test_column_transformer_and_feature_union(X, small):
 )
 def test_grid_search(X, architecture, grid, expected):
     autoencoder = AutoencoderTransformer(
-        4, architecture=architecture, epochs=40, random_state=0
+        4, architecture=architecture, epochs=20, random_state=0
     )
     search = GridSearchCV(autoencoder, grid, cv=2).fit(X)
     assert search.best_params_ == expected

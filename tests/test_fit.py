@@ -128,7 +128,11 @@ class TestValidationScore:
             (0.5, False, X),
         ):
             autoencoder = AutoencoderTransformer(
-                n_components, ordered=ordered, epochs=20, random_state=0
+                n_components,
+                ordered=ordered,
+                architecture=DenseArchitecture((16,)),
+                epochs=20,
+                random_state=0,
             ).fit(X, X_val=X_val)
             score = autoencoder.score(X_val)
             assert autoencoder.validation_score_ == pytest.approx(score)

@@ -85,7 +85,10 @@ ARCHITECTURES = {
     "contractive": lambda: DenseArchitecture((8,), contractive=0.1, noise=0.1),
     "variational": lambda: VariationalArchitecture((8,)),
     "keras": lambda: KerasArchitecture(keras_model()),
-    **{name: lambda name=name: DenseArchitecture((4,), name) for name in ACTIVATIONS},
+    **{
+        name: lambda name=name: DenseArchitecture((4,), name, start="random")
+        for name in ACTIVATIONS
+    },
 }
 
 

@@ -12,7 +12,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
-from _helpers import outputs
+from _helpers import output_of, outputs
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -73,8 +73,8 @@ def test_weights_stay_shared(fitted, Estimator, X, round_trip):
     halves = estimator.encoder_.variables + estimator.decoder_.variables
     assert shared == {id(v) for v in halves}
     np.testing.assert_allclose(
-        estimator.autoencoder_.predict(X, verbose=0),
-        estimator.decoder_.predict(estimator.encoder_.predict(X, verbose=0), verbose=0),
+        output_of(estimator.autoencoder_, X),
+        output_of(estimator.decoder_, output_of(estimator.encoder_, X)),
         atol=1e-6,
     )
 

@@ -24,7 +24,7 @@ FLOORS = [
     ["_backend"],
     ["_keras_layers"],
     ["_validation"],
-    ["_outliers", "_training", "architectures", "datasets"],
+    ["_outliers", "_training", "architectures", "datasets", "preprocessing"],
     ["_inference", "_ordered_codes"],
     ["_state"],
     ["_base"],
@@ -36,7 +36,7 @@ FLOORS = [
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
 PUBLIC = {"architectures", "datasets", "inspection", "metrics", "model_selection"}
-PUBLIC |= {"onnx"}
+PUBLIC |= {"onnx", "preprocessing"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,5 +1,6 @@
 """What goes wrong says why, and loses nothing."""
 
+import copy
 import warnings
 
 import keras
@@ -11,6 +12,14 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+
+
+@pytest.fixture
+def estimator(Estimator, transformer, detector):
+    """A fitted one of either kind."""
+    return copy.deepcopy(
+        transformer if Estimator is AutoencoderTransformer else detector
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,8 +35,7 @@ from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
     ids=["inf", "strings", "columns", "empty", "1d", "sparse"],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "use"])
-def test_bad_X(X, Estimator, small, bad, error, message, method):
-    estimator = Estimator(**small).fit(X)
+def test_bad_X(X, estimator, bad, error, message, method):
     before = outputs(estimator, X)
     attributes = vars(estimator).copy()
     if method == "fit" and "63" in message:
@@ -39,8 +47,7 @@ def test_bad_X(X, Estimator, small, bad, error, message, method):
 
 
 @pytest.mark.parametrize("bad", [np.full((5, 64), np.inf), np.ones((5, 63))])
-def test_bad_X_val(X, Estimator, small, bad):
-    estimator = Estimator(**small).fit(X)
+def test_bad_X_val(X, estimator, bad):
     before = outputs(estimator, X)
     with pytest.raises(ValueError, match=r"contains infinity|63 features"):
         estimator.fit(X + 1, X_val=bad)
@@ -129,8 +136,8 @@ class WrongCode(BaseArchitecture):
         (DenseArchitecture(activation="rule"), "activation.*rule"),
     ],
 )
-def test_architecture_that_does_not_fit(X, small, architecture, message):
-    estimator = AutoencoderTransformer(**small).fit(X)
+def test_architecture_that_does_not_fit(X, transformer, architecture, message):
+    estimator = copy.deepcopy(transformer)
     before = outputs(estimator, X)
     estimator.set_params(architecture=architecture)
     with pytest.raises(ValueError, match=message):
@@ -149,14 +156,14 @@ def test_architecture_parameter_of_the_wrong_type(X):
         ({"loss": "binary_crossentropy"}, 0, 1, r"MinMaxScaler\(\)"),
         ({"loss": keras.losses.BinaryCrossentropy()}, 0, 1, r"MinMaxScaler\(\)"),
         (
-            {"architecture": DenseArchitecture(output_activation="sigmoid")},
+            {"architecture": DenseArchitecture((8,), output_activation="sigmoid")},
             0,
             1,
             r"'sigmoid' needs data in \[0, 1\].*MinMaxScaler\(\)",
         ),
         (
             {
-                "architecture": DenseArchitecture(output_activation="linear"),
+                "architecture": DenseArchitecture((8,), output_activation="linear"),
                 "loss": "binary_crossentropy",
             },
             0,
@@ -164,7 +171,7 @@ def test_architecture_parameter_of_the_wrong_type(X):
             r"cross-entropy loss needs data in \[0, 1\].*MinMaxScaler\(\)",
         ),
         (
-            {"architecture": DenseArchitecture(output_activation="tanh")},
+            {"architecture": DenseArchitecture((8,), output_activation="tanh")},
             -1,
             1,
             r"'tanh' needs data in \[-1, 1\].*feature_range=\(-1, 1\)",
@@ -172,6 +179,7 @@ def test_architecture_parameter_of_the_wrong_type(X):
     ],
 )
 def test_data_that_the_output_cannot_reach(X, Estimator, parameters, low, high, cure):
+    parameters = {"architecture": DenseArchitecture((8,))} | parameters
     estimator = Estimator(2, epochs=1, random_state=0, **parameters)
     reachable = low + (high - low) * X
     for unreachable in (reachable - 0.1, reachable + 0.1):

@@ -8,11 +8,15 @@ import sys
 import time
 
 
-def parse_arguments(description):
+def make_parser(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="little data, one repeat")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    return parser.parse_args()
+    return parser
+
+
+def parse_arguments(description):
+    return make_parser(description).parse_args()
 
 
 def alternate(works, repeats):

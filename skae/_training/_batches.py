@@ -156,6 +156,21 @@ class RowSource:
             return np.sort(self.indices)
         return np.sort(rng.choice(self.indices, n_rows, replace=False))
 
+    def spread(self, max_samples):
+        """Return the indices of some samples, evenly spread over them.
+
+        Parameters
+        ----------
+        max_samples : int
+            Maximum number of samples.
+
+        Returns
+        -------
+        ndarray of int
+            Which rows of X, in ascending order.
+        """
+        return np.sort(self.indices)[:: -(-len(self) // max_samples)]
+
     def shuffled(self, rng):
         """Return the indices in a new order.
 

@@ -8,6 +8,7 @@ from sklearn import preprocessing
 from sklearn.utils.validation import check_is_fitted
 
 from .._transformer import AutoencoderTransformer
+from ..preprocessing import TableScaler
 from ._packages import import_package
 from ._writer import OPSET
 
@@ -50,6 +51,10 @@ def write_step(writer, step, x, position):
     check_is_fitted(step)
     if isinstance(step, AutoencoderTransformer):
         return step._write_onnx(writer, x, ["transform"])["transform"]
+    if isinstance(step, TableScaler):
+        for part in _parts(step):
+            x = write_step(writer, part, x, position)
+        return x
     if type(step) is preprocessing.FunctionTransformer and _is_known(step.func):
         return _write_function(writer, step.func, x)
     affine = _affine(step)
@@ -87,6 +92,10 @@ def write_inverse(writer, step, x):
             f"The reconstruction cannot be exported: the inverse of "
             f"{type(step).__name__} is not known. Leave 'reconstruct' out of outputs."
         )
+    if isinstance(step, TableScaler):
+        for part in reversed(_parts(step)):
+            x = write_inverse(writer, part, x)
+        return x
     if type(step) is preprocessing.FunctionTransformer:
         return _write_function(writer, step.inverse_func, x)
     shift, factor = _affine(step)
@@ -95,10 +104,22 @@ def write_inverse(writer, step, x):
 
 def is_invertible(step):
     """Check whether `write_inverse` knows a step."""
+    if isinstance(step, TableScaler):
+        return all(map(is_invertible, _parts(step)))
     if type(step) is preprocessing.FunctionTransformer:
         has_inverse = step.inverse_func is not None or step.func is None
         return has_inverse and _is_known(step.inverse_func)
     return _affine(step) is not None
+
+
+def _parts(scaler):
+    """Return the scalers that a TableScaler consists of."""
+    if not scaler.numeric_features_.all():
+        raise ValueError(
+            "The step TableScaler cannot be exported: an ONNX graph takes numbers, but "
+            "not all columns of its table are numeric."
+        )
+    return [step for _, step in scaler.scaler_.steps]
 
 
 def _is_known(function):

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from _helpers import EachBatch
+from _helpers import EachBatch, output_of
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderTransformer
@@ -51,7 +51,7 @@ def kernels(autoencoder):
 
 def squared_error(autoencoder, X):
     """Mean squared error of reconstructions, as Keras gives them."""
-    return np.mean((X - autoencoder.autoencoder_.predict(X, verbose=0)) ** 2)
+    return np.mean((X - output_of(autoencoder.autoencoder_, X)) ** 2)
 
 
 def penalty(autoencoder, prefix=""):

@@ -256,6 +256,7 @@ def losses_by_keras(model, X):
     return fitted.history["loss"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", MODELS)
 def test_losses_are_those_of_keras(kind, recwarn):
     make, X = MODELS[kind]

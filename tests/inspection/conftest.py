@@ -61,7 +61,7 @@ def texts(figure):
 
 
 def assert_texts_apart(figure, *, inside=True):
-    """No text is drawn over another, nor beyond the edge of the figure."""
+    """Return the texts: none is drawn over another, nor beyond the figure's edge."""
     found = texts(figure)
     assert found
     boxes = [text.get_window_extent() for text in found]
@@ -78,6 +78,7 @@ def assert_texts_apart(figure, *, inside=True):
                 and min(box.y1, other_box.y1) - max(box.y0, other_box.y0) > 1
             )
             assert not overlap, (text, other)
+    return found
 
 
 @pytest.fixture(name="assert_texts_apart", scope="session")

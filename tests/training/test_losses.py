@@ -5,8 +5,9 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from _helpers import outputs
+from _helpers import output_of, outputs
 from keras import ops
+from sklearn.base import clone
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae._training import TrainingLoss
@@ -25,7 +26,7 @@ def weighted(y_true, y_pred):
 def parameters(engine):
     return engine | {
         "n_components": 4,
-        "architecture": DenseArchitecture((16,)),
+        "architecture": DenseArchitecture((16,), start="random"),
         "epochs": 2,
         "batch_size": 300,
         "random_state": 0,
@@ -37,7 +38,7 @@ def fit_at_rest(X, loss, parameters):
     at_rest = {"optimizer": "sgd", "learning_rate": 1e-30, "epochs": 1}
     autoencoder = AutoencoderTransformer(loss=loss, **parameters | at_rest)
     autoencoder.fit(X, X_val=X[:50])
-    return autoencoder, autoencoder.autoencoder_.predict(X, verbose=0).astype(float)
+    return autoencoder, output_of(autoencoder.autoencoder_, X)
 
 
 def cross_entropy(p, q):
@@ -71,7 +72,8 @@ def huber(y, z, delta=1):
 )
 def test_value(X, parameters, loss, by_hand):
     if loss in ("kl_divergence", "poisson"):  # these want positive outputs
-        architecture = DenseArchitecture((16,), output_activation="sigmoid")
+        architecture = parameters["architecture"]
+        architecture = clone(architecture).set_params(output_activation="sigmoid")
         parameters = parameters | {"architecture": architecture}
     autoencoder, outputs = fit_at_rest(X, loss, parameters)
     history = autoencoder.history_

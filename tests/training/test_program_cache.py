@@ -149,6 +149,7 @@ def few_batches_for_xla(monkeypatch):
     POOL.clear()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_changes_the_arithmetic(X, variant, each_batch):
     """Compiled twice, with another fit in between, and once through Keras."""
@@ -179,7 +180,8 @@ def test_the_history_of_the_process_does_not_matter(X, variant):
     check_that_history_does_not_matter(X, variant)
 
 
-@pytest.mark.parametrize("variant", RANDOM)
+# Noise is drawn as for dropout, by a generator of the layer.
+@pytest.mark.parametrize("variant", ["dropout", "detector's"])
 def test_nor_does_it_in_xla(X, variant, few_batches_for_xla):
     check_that_history_does_not_matter(X, variant)
 

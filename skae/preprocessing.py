@@ -1,0 +1,252 @@
+"""Scaling of tables."""
+
+import warnings
+
+import numpy as np
+from sklearn import preprocessing
+from sklearn.base import (
+    BaseEstimator,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from ._frames import (
+    cast_like,
+    column_dtypes,
+    is_frame,
+    numeric_columns,
+    replace_columns,
+    take_columns,
+)
+
+__all__ = ["TableScaler"]
+
+
+def _standard():
+    return [("standardize", preprocessing.StandardScaler())]
+
+
+def _squash(n_samples):
+    squash = preprocessing.FunctionTransformer(np.arcsinh, np.sinh, check_inverse=False)
+    again = ("standardize_again", preprocessing.StandardScaler())
+    return [*_standard(), ("squash", squash), again]
+
+
+def _quantile(n_samples):
+    n_quantiles = min(n_samples, 1000)
+    return [
+        (
+            "quantile",
+            preprocessing.QuantileTransformer(
+                n_quantiles=n_quantiles,
+                output_distribution="normal",
+                subsample=100_000,
+                random_state=0,
+            ),
+        )
+    ]
+
+
+_METHODS = {
+    "standard": lambda n_samples: _standard(),
+    "minmax": lambda n_samples: [("minmax", preprocessing.MinMaxScaler())],
+    "squash": _squash,
+    "quantile": _quantile,
+}
+
+
+class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scale the numeric columns of a table, and undo it.
+
+    Other columns, such as categories and texts, and missing cells (NaN) stay as they
+    are. In contrast to :class:`~sklearn.compose.ColumnTransformer`, there is an
+    `inverse_transform`, and columns keep their places.
+
+    Read more in the :ref:`User Guide <missing_cells>`.
+
+    Parameters
+    ----------
+    method : {"standard", "squash", "quantile", "minmax"}, default="standard"
+        How each numeric column is scaled.
+
+        - "standard": zero mean and unit variance, by
+          :class:`~sklearn.preprocessing.StandardScaler`.
+        - "squash": the same, then the inverse hyperbolic sine, which is linear near 0
+          and logarithmic for large values, then the same again. For columns with
+          extreme values.
+        - "quantile": a normal distribution, by
+          :class:`~sklearn.preprocessing.QuantileTransformer`. Values beyond those of
+          the training samples become the extreme ones.
+        - "minmax": the range from 0 to 1, by
+          :class:`~sklearn.preprocessing.MinMaxScaler`.
+
+    Attributes
+    ----------
+    scaler_ : sklearn.pipeline.Pipeline or None
+        What scales the numeric columns; None if there are none.
+    numeric_features_ : ndarray of bool of shape (`n_features_in_`,)
+        Which columns are numeric: of a DataFrame, those with a dtype of numbers, but
+        not of booleans; of anything else, all.
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of columns seen during `fit`. Defined only when X has column names that
+        are all strings.
+
+    See Also
+    --------
+    sklearn.preprocessing.StandardScaler : Standardization of an array.
+    AutoencoderTransformer : Takes scaled samples, with missing cells too.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skae.preprocessing import TableScaler
+    >>> table = pd.DataFrame({"size": [1.0, 2.0, None, 3.0], "kind": list("abba")})
+    >>> scaler = TableScaler().fit(table)
+    >>> scaled = scaler.transform(table)
+    >>> scaled["size"].round(2).tolist(), scaled["kind"].tolist()
+    ([-1.22, 0.0, nan, 1.22], ['a', 'b', 'b', 'a'])
+    >>> scaler.inverse_transform(scaled)["size"].tolist()
+    [1.0, 2.0, nan, 3.0]
+    """
+
+    __module__ = "skae.preprocessing"
+
+    _parameter_constraints: dict = {"method": [StrOptions(set(_METHODS))]}
+
+    def __init__(self, method="standard"):
+        self.method = method
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn how to scale each numeric column.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training samples. NaN, or null in Polars, is a missing cell.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TableScaler
+            The fitted scaler.
+
+        Raises
+        ------
+        ValueError
+            If a numeric value is infinite, or if X has no samples.
+        """
+        X = self._check(X, reset=True)
+        self._dtypes = column_dtypes(X)
+        self.numeric_features_ = numeric_columns(X)
+        self.scaler_ = None
+        if self.numeric_features_.any():
+            numbers = self._numbers(X)
+            steps = _METHODS[self.method](len(numbers))
+            with warnings.catch_warnings():
+                # A column without observed cells stays as it is.
+                warnings.filterwarnings("ignore", category=RuntimeWarning)
+                self.scaler_ = Pipeline(steps).fit(numbers)
+        return self
+
+    def transform(self, X):
+        """Scale the numeric columns.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Samples, with the columns that `fit` had.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            A DataFrame of the library of X, if X is one.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing, new or in another order, or if a column that had
+            numbers in `fit` has something else.
+        """
+        check_is_fitted(self)
+        return self._apply("transform", self._check(X, reset=False))
+
+    def inverse_transform(self, X):
+        """Undo the scaling.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Scaled samples.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            A DataFrame of the library of X, if X is one: its columns have the dtypes
+            that they had in `fit`, values of integer columns being rounded.
+        """
+        check_is_fitted(self)
+        X = self._apply("inverse_transform", self._check(X, reset=False))
+        return cast_like(X, self._dtypes, self.numeric_features_)
+
+    def _apply(self, method, X):
+        if self.scaler_ is None:
+            return X
+        scaled = getattr(self.scaler_, method)(self._numbers(X))
+        if not is_frame(X):
+            return scaled
+        values = np.empty((len(scaled), self.n_features_in_), scaled.dtype)
+        values[:, self.numeric_features_] = scaled
+        return replace_columns(X, values, self.numeric_features_)
+
+    def _check(self, X, *, reset):
+        """Check names and numbers of columns, and the values of anything but frames."""
+        if is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+        )
+
+    def _numbers(self, X):
+        """Return the numeric columns as an array."""
+        if not is_frame(X):
+            if not self.numeric_features_.all():
+                raise ValueError(
+                    f"X has to be a DataFrame, as in fit, where columns were not all "
+                    f"numeric, got {type(X).__name__}."
+                )
+            return X
+        changed = self.numeric_features_ & ~numeric_columns(X)
+        if changed.any():
+            names = np.array(list(X.columns), object)[changed]
+            dtypes = np.array(column_dtypes(X), object)[changed]
+            raise ValueError(
+                f"Column {names[0]!r} had numbers in fit, but has dtype {dtypes[0]} "
+                "now."
+            )
+        return check_array(
+            take_columns(X, self.numeric_features_),
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            estimator=self,
+            input_name="X",
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
