@@ -94,6 +94,9 @@ class Imputation:
         """
         linear, nonlinear = self._expectations(X, reconstruct)
         expected = linear + X.dtype.type(self.weight) * (nonlinear - linear)
+        if len(self.normal) > 1:
+            low, high = (limit.astype(X.dtype) for limit in self.normal[-2:])
+            expected = np.clip(expected, low, high)
         return np.where(np.isnan(X), expected, X)
 
     def _expectations(self, X, reconstruct):

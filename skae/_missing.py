@@ -93,6 +93,9 @@ class NormalDistribution:
         Mean.
     covariance : ndarray of shape (n_features, n_features)
         Covariance, of full rank.
+    low, high : ndarray of shape (n_features,)
+        Range of the samples, to which expectations are clipped: linear regression has
+        no limits where a feature that hardly varied has an extreme value.
 
     References
     ----------
@@ -101,9 +104,11 @@ class NormalDistribution:
        B 39 (1977), 1-38.
     """
 
-    def __init__(self, mean, covariance):
+    def __init__(self, mean, covariance, low, high):
         self.mean = mean
         self.covariance = covariance
+        self.low = low
+        self.high = high
 
     @classmethod
     def fit(cls, X):
@@ -127,7 +132,10 @@ class NormalDistribution:
         together = observed.astype(np.float64)
         together = together.T @ together
         covariance = centred.T @ centred / np.maximum(together, 1)
-        fitted = cls(mean, _regularize(covariance, together))
+        limits = (
+            np.nan_to_num(extreme.reduce(X, axis=0)) for extreme in (np.fmin, np.fmax)
+        )
+        fitted = cls(mean, _regularize(covariance, together), *limits)
         if n_features <= MAX_EM_FEATURES and not observed.all():
             limit = np.clip(EM_OPERATIONS / n_features**3, MIN_SAMPLES, MAX_SAMPLES)
             some = X[:: -(-len(X) // int(limit))]
@@ -158,9 +166,8 @@ class NormalDistribution:
         complete -= shift
         covariance = complete.T @ complete
         covariance += np.einsum("n,nij->ij", np.bincount(which), conditional)
-        return NormalDistribution(
-            self.mean + shift, _regularize(covariance / len(X), len(X))
-        )
+        covariance = _regularize(covariance / len(X), len(X))
+        return NormalDistribution(self.mean + shift, covariance, self.low, self.high)
 
     def weights(self):
         """Return what `fill` takes.
@@ -171,8 +178,11 @@ class NormalDistribution:
             Mean, and square roots of the diagonal of the precision matrix.
         matrix : ndarray of shape (n_features, n_features)
             The precision matrix, divided by `scale` from both sides.
+        low, high : ndarray of shape (n_features,)
+            Limits of expectations.
         """
-        return self.mean, *scaled_precision(np.linalg.inv(self.covariance))
+        precision = np.linalg.inv(self.covariance)
+        return self.mean, *scaled_precision(precision), self.low, self.high
 
 
 def scaled_precision(precision):
@@ -194,16 +204,16 @@ def scaled_precision(precision):
     return scale, precision / scale / scale[:, None]
 
 
-def fill(X, mean, scale=None, matrix=None):
+def fill(X, mean, scale=None, matrix=None, low=None, high=None):
     """Put expectations in the place of missing cells.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), of float32 or float64
         Samples.
-    mean, scale, matrix : ndarray
-        As `NormalDistribution.weights` returns them. Without the latter two,
-        expectations are means.
+    mean, scale, matrix, low, high : ndarray
+        As `NormalDistribution.weights` returns them. With a mean only, expectations are
+        means. Without limits, they are not clipped.
 
     Returns
     -------
@@ -221,6 +231,8 @@ def fill(X, mean, scale=None, matrix=None):
     else:
         scale, matrix = scale.astype(dtype, copy=False), matrix.astype(dtype)
         expected = _solve(X[rows], missing, mean, scale, matrix)
+        if low is not None:
+            expected = np.clip(expected, low.astype(dtype), high.astype(dtype))
     filled = X.copy()
     filled[rows] = np.where(missing, expected, X[rows])
     return filled

@@ -89,7 +89,7 @@ def _concatenate(node, weights, *parts):
 
 
 def _fill(node, weights, x):
-    names = ("mean", "deviation", "precision")
+    names = ("mean", "deviation", "precision", "low", "high")
     return fill(x, *(weights[node[n]] for n in names if node[n] is not None))
 
 

@@ -405,7 +405,8 @@ class AutoencoderTransformer(
         what the latent representation has no place for. A weighted mean of this sum
         and of a linear regression on the observed cells is taken; the weight is the
         best for cells that are hidden from both, in the validation samples if there are
-        any. So values are about as good as those of linear regression at least.
+        any. So values are about as good as those of linear regression at least. They
+        are clipped to the range of the training samples, up to 256 features.
 
         If the transformer was fitted on samples without missing cells, the means of
         features are put in the place of missing cells first, and then ten times the

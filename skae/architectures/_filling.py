@@ -20,7 +20,7 @@ def fit_filling(networks, X):
     if not layers:
         return
     if X.shape[1] > MAX_FEATURES:
-        weights = observed_means(X), None, None
+        weights = [observed_means(X)]
     else:
         weights = NormalDistribution.fit(X).weights()
     for layer in layers:

@@ -253,6 +253,8 @@ class FillCells(keras.layers.Layer):
             "mean": ((n_features,), "zeros"),
             "deviation": None if is_wide else ((n_features,), "ones"),
             "precision": None if is_wide else ((n_features, n_features), "zeros"),
+            "low": None if is_wide else ((n_features,), "zeros"),
+            "high": None if is_wide else ((n_features,), "zeros"),
         }
         for name, shape in shapes.items():
             weight = None
@@ -262,12 +264,12 @@ class FillCells(keras.layers.Layer):
                 )
             setattr(self, name, weight)
 
-    def set_distribution(self, mean, scale, matrix):
-        """Set what `NormalDistribution.weights` returns."""
+    def set_distribution(self, mean, *others):
+        """Set what `NormalDistribution.weights` returns, or the mean of many features."""
         self.mean.assign(mean)
-        if self.precision is not None:
-            self.deviation.assign(scale)
-            self.precision.assign(matrix)
+        weights = (self.deviation, self.precision, self.low, self.high)
+        for weight, value in zip(weights, others, strict=False):
+            weight.assign(value)
 
     def call(self, inputs):
         """Apply the layer."""
@@ -290,7 +292,9 @@ class FillCells(keras.layers.Layer):
             previous = ops.maximum(size, tiny)
             size = ops.sum(ops.square(residual), axis=-1, keepdims=True)
             direction = residual + size / previous * direction
-        return ops.where(missing, solution / scale + mean, inputs)
+        low, high = map(ops.convert_to_tensor, (self.low, self.high))
+        expected = ops.clip(solution / scale + mean, low, high)
+        return ops.where(missing, expected, inputs)
 
     def operation(self):
         """Describe what `call` does."""
@@ -299,6 +303,8 @@ class FillCells(keras.layers.Layer):
             "mean": self.mean,
             "deviation": self.deviation,
             "precision": self.precision,
+            "low": self.low,
+            "high": self.high,
         }
 
     def compute_output_shape(self, input_shape):

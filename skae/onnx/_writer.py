@@ -123,7 +123,7 @@ class GraphWriter:
         """Keep the first columns of a matrix."""
         return self.add("Slice", x, [0], [n_columns], [1])
 
-    def fill(self, x, mean, scale=None, matrix=None):
+    def fill(self, x, mean, scale=None, matrix=None, low=None, high=None):
         """Put expectations in the place of NaN, see `skae._missing.fill`."""
         add, missing = self.add, self.add("IsNaN", x)
         if matrix is None:
@@ -153,6 +153,8 @@ class GraphWriter:
             turned = add("Mul", ratio(size, previous), direction)
             direction = add("Add", residual, turned)
         expected = add("Add", add("Div", solution, scale), mean)
+        if low is not None:
+            expected = add("Min", add("Max", expected, low), high)
         return add("Where", missing, expected, x)
 
     def write_graph(self, graph, weights, x):
@@ -276,7 +278,8 @@ class GraphWriter:
         return self.add("Concat", *parts, axis=node["axis"])
 
     def _write_fill(self, node, x):
-        return self.fill(x, node["mean"], node["deviation"], node["precision"])
+        names = ("mean", "deviation", "precision", "low", "high")
+        return self.fill(x, *(node[name] for name in names))
 
     def _write_is_missing(self, node, x):
         return self.add("Cast", self.add("IsNaN", x), to=_FLOAT)
