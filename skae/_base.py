@@ -378,13 +378,14 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 raise ValueError(
                     "X has missing cells (NaN), but the network was built for complete "
                     "samples, and warm_start=True and partial_fit continue with it. "
-                    "Begin with architecture=DenseArchitecture(handle_missing=True)."
+                    f"Begin with {type(self.architecture_).__name__}"
+                    "(handle_missing=True)."
                 )
             return self._network_takes_missing
         if incomplete:
             self._warn_of_empty_features(sources[0])
-        always = getattr(self.architecture, "handle_missing", False) is True
-        return bool(incomplete) or always
+        asked = getattr(self.architecture, "handle_missing", "auto")
+        return bool(incomplete) or (not isinstance(asked, str) and bool(asked))
 
     def _warn_of_empty_features(self, samples):
         empty = np.flatnonzero(samples.n_observed == 0)
@@ -674,7 +675,14 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 X,
                 reset=reset,
                 dtype=[np.float64, np.float32],
-                ensure_all_finite="allow-nan" if _takes_missing(architecture) else True,
+                ensure_all_finite="allow-nan",
+            )
+        if not _takes_missing(architecture) and has_missing(X):
+            raise ValueError(
+                f"Input X contains NaN, a missing cell, which {architecture!r} does "
+                "not take. DenseArchitecture and VariationalArchitecture do, unless "
+                "handle_missing=False. Otherwise put an imputer of sklearn.impute in "
+                "front."
             )
         if reset:
             self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]

@@ -31,12 +31,15 @@ class Imputation:
         The distributions of samples and of residuals, as `fill` takes them.
     weight : float
         That of the network, within 0 and 1.
+    n_samples : int
+        Number of training samples of the distributions.
     """
 
-    def __init__(self, normal, residual, weight):
+    def __init__(self, normal, residual, weight, n_samples):
         self.normal = normal
         self.residual = residual
         self.weight = weight
+        self.n_samples = n_samples
 
     @classmethod
     def fit(cls, X, judged, shown, reconstruct):
@@ -58,7 +61,7 @@ class Imputation:
         Imputation
             Fitted.
         """
-        fitted = cls(_weights(X), _weights(X - reconstruct(X)), 1.0)
+        fitted = cls(_weights(X), _weights(X - reconstruct(X)), 1.0, len(X))
         variances = observed_variances(X)
         # Features count alike, but those that are constant.
         unit = 1 / np.sqrt(np.where(variances > 0, variances, np.inf))

@@ -14,6 +14,9 @@ import numpy as np
 LARGEST_HIDDEN_SHARE = 0.5
 # Steps of conjugate gradients; six are enough for correlations of .99.
 N_STEPS = 8
+# Standard deviations to which observed cells are clipped: their squares must not
+# overflow in float32.
+LARGEST_DEVIATION = 1e6
 # Features up to which expectations depend on observed cells. With more, they are means.
 MAX_FEATURES = 256
 # Features up to which covariances are estimated by expectation maximization.
@@ -242,7 +245,9 @@ def _solve(X, missing, mean, scale, matrix):
     """Compute expectations by conjugate gradients."""
     tiny = np.finfo(X.dtype).tiny
     active = missing.astype(X.dtype)
-    centred = np.where(missing, 0, (X - mean) * scale)
+    with np.errstate(over="ignore"):
+        centred = np.where(missing, 0, (X - mean) * scale)
+    centred = np.clip(centred, -LARGEST_DEVIATION, LARGEST_DEVIATION)
     solution = np.zeros_like(centred)
     residual = -(centred @ matrix) * active
     direction = residual

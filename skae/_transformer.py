@@ -292,8 +292,13 @@ class AutoencoderTransformer(
 
     def _finish_fit(self, data, warm, interrupted=False):
         self._fit_explained_variance(data, warm)
-        self._imputation = None
-        if data.handles_missing:
+        # Of batches, the largest so far: few samples tell little of what is missing.
+        before = self._imputation if warm else None
+        self._imputation = before
+        n_samples = min(len(data.learnable), MAX_SAMPLES)
+        if not data.handles_missing:
+            self._imputation = None
+        elif before is None or n_samples >= before.n_samples:
             X = data.learnable.X[data.learnable.spread(MAX_SAMPLES)]
             judges = data.learnable if data.val is None else data.val
             indices = judges.spread(MAX_JUDGED_SAMPLES)

@@ -95,9 +95,10 @@ def reconstruction_r2_score(X_true, X_pred):
     (0.9777, 0.9777)
     """
     X_true, X_pred = _check_pair(X_true, X_pred)
-    if len(X_true) < 2:
+    if len(X_true) < 2 or np.isnan(X_true).all():
         warnings.warn(
-            "The share of variance is not defined for fewer than two samples.",
+            "The share of variance is not defined for fewer than two samples, or "
+            "without any observed cell.",
             UndefinedMetricWarning,
             stacklevel=2,
         )
@@ -316,9 +317,16 @@ def _r2_score(X_true, X_pred):
     error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
     total = _squared_errors(X_true, center).sum(dtype=np.float64)
     # The mean of a constant feature is rounded.
-    if total == 0 or (complete and (X_true == X_true[0]).all()):
+    if total == 0 or _is_constant(X_true, complete):
         return float(error == 0)
     return float(1 - error / total)
+
+
+def _is_constant(X, complete):
+    """Check that each feature has one observed value at most."""
+    if complete:
+        return np.equal(X, X[0]).all()
+    return not (np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)).any()
 
 
 def _squared_errors(X_true, X_pred):

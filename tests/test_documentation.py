@@ -21,6 +21,7 @@ MODULES = [
     "skae.metrics",
     "skae.model_selection",
     "skae.onnx",
+    "skae.preprocessing",
 ]
 
 # Classes and functions have relatives and examples, see below; methods need none.

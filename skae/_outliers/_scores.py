@@ -231,7 +231,7 @@ class ReconstructionScore(_Term):
 
     def fit(self, X, X_hat, Z):
         squares = np.square(_residuals(X, X_hat))
-        order = np.argsort(np.nanmean(squares, axis=1))
+        order = np.argsort(observed_means(squares.T))
         self.expected_ = observed_means(squares[order[: -(-3 * len(X) // 4)]])
         return self
 
@@ -478,7 +478,8 @@ class CallableScore(Score):
         if undefined.any():
             raise ValueError(
                 f"The outlier_score {self.name} returned NaN or -infinity for "
-                f"{undefined.sum()} of {len(X)} samples. It has to return numbers."
+                f"{undefined.sum()} of {len(X)} samples. It has to return numbers, "
+                "also for samples with missing cells (NaN), if X has any."
             )
         return np.where(overflow, np.inf, anomaly).astype(X.dtype, copy=False)
 

@@ -145,6 +145,8 @@ class Whitening:
             covariance, _ = ledoit_wolf(X, assume_centered=True)
         deviations = np.sqrt(np.maximum(np.diag(covariance), floor))
         correlation = covariance / deviations / deviations[:, None]
+        if incomplete:  # no shrinkage has raised variances below the floor
+            np.fill_diagonal(correlation, 1.0)
         values, vectors = np.linalg.eigh(correlation)
         root = vectors / np.sqrt(np.maximum(values, FLOOR))
         self.matrix_ = root @ vectors.T / deviations

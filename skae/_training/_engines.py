@@ -208,7 +208,7 @@ class KerasEngine:
         self.batch_size = options.batch_size
         # A callback of the base class has all hooks, and does nothing in them.
         self.hooks = callbacks.list if callbacks else keras.callbacks.Callback()
-        loss = options.loss.for_keras
+        loss = options.loss.as_function()
         reconstruction = keras.metrics.MeanMetricWrapper(
             keras.losses.get(loss), name="reconstruction_loss"
         )

@@ -42,7 +42,7 @@ class TrainingLoss:
     Attributes
     ----------
     for_keras : str, callable or keras.losses.Loss
-        The loss in the form that `keras.Model.compile` takes, and saves.
+        The loss in the form that `keras.Model.compile` saves.
     per_sample : callable or None
         Computes the loss of each sample, if the batch's loss is the mean of those.
     config : str, dict or None
@@ -76,11 +76,20 @@ class TrainingLoss:
         # Name and class of a loss by Keras, or of a user's own.
         self.__name__ = name or getattr(found, "__name__", type(found).__name__)
         self.for_keras = self.config if isinstance(self.config, str) else found
-        if skips_missing:
-            self.for_keras = self
         mean = getattr(found, "reduction", "mean") in _MEANS
         per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
         self.per_sample = self._per_sample if per_sample else None
+
+    def as_function(self):
+        """Return the loss as `keras.Model.compile` takes it to train with."""
+        if not self._skips_missing:
+            return self.for_keras
+
+        def observed(y_true, y_pred):
+            return self(y_true, y_pred)
+
+        observed.__name__ = self.__name__
+        return observed
 
     def __call__(self, y_true, y_pred):
         y_true, y_pred = self._observed(y_true, y_pred)

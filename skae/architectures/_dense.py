@@ -158,7 +158,7 @@ class DenseArchitecture(BaseArchitecture):
     @property
     def takes_missing(self):
         """Whether samples may have missing cells: unless `handle_missing` is False."""
-        return self.handle_missing is not False
+        return isinstance(self.handle_missing, str) or bool(self.handle_missing)
 
     @property
     def tries_random_start(self):
@@ -369,8 +369,10 @@ class DenseArchitecture(BaseArchitecture):
         if missing:
             from ._layers import FillCells, MissingIndicator
 
-            is_missing = MissingIndicator(name="missing")(outputs)
-            outputs = FillCells(name="fill")(outputs)
+            # Half precision cannot solve linear systems.
+            floatx = keras.config.floatx()
+            is_missing = MissingIndicator(name="missing", dtype=floatx)(outputs)
+            outputs = FillCells(name="fill", dtype=floatx)(outputs)
         linear = None
         if linear_map:
             linear = keras.layers.Dense(

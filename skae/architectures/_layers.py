@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from .._keras_layers import dense_operation
-from .._missing import MAX_FEATURES, N_STEPS
+from .._missing import LARGEST_DEVIATION, MAX_FEATURES, N_STEPS
 
 # Above this log-variance the variance grows linearly instead of exponentially. No
 # useful posterior comes near: the prior's log-variance is 0.
@@ -265,7 +265,7 @@ class FillCells(keras.layers.Layer):
             setattr(self, name, weight)
 
     def set_distribution(self, mean, *others):
-        """Set what `NormalDistribution.weights` returns, or the mean of many features."""
+        """Set what `NormalDistribution.weights` returns, or only the mean."""
         self.mean.assign(mean)
         weights = (self.deviation, self.precision, self.low, self.high)
         for weight, value in zip(weights, others, strict=False):
@@ -280,6 +280,7 @@ class FillCells(keras.layers.Layer):
         scale, matrix = map(ops.convert_to_tensor, (self.deviation, self.precision))
         active = ops.cast(missing, inputs.dtype)
         centred = (ops.where(missing, mean, inputs) - mean) * scale
+        centred = ops.clip(centred, -LARGEST_DEVIATION, LARGEST_DEVIATION)
         residual = direction = -ops.matmul(centred, matrix) * active
         solution = ops.zeros_like(residual)
         size = ops.sum(ops.square(residual), axis=-1, keepdims=True)

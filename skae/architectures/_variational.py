@@ -122,7 +122,7 @@ class VariationalArchitecture(BaseArchitecture):
     @property
     def takes_missing(self):
         """Whether samples may have missing cells: unless `handle_missing` is False."""
-        return self.handle_missing is not False
+        return isinstance(self.handle_missing, str) or bool(self.handle_missing)
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Checks of images, and images drawn beside and above each other."""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral
 
@@ -17,18 +18,24 @@ GAP, BAND_GAP = 0.06, 0.4
 
 
 def check_samples(X, name):
-    """Check that X is an array of finite numbers, of any shape."""
+    """Check that X is an array of numbers, of any shape; NaN is a missing cell."""
     return check_array(
-        X, dtype=[np.float64, np.float32], allow_nd=True, input_name=name
+        X,
+        dtype=[np.float64, np.float32],
+        allow_nd=True,
+        ensure_all_finite="allow-nan",
+        input_name=name,
     )
 
 
 def mean_and_deviation(X):
     """Return mean and standard deviation of each feature; 1 where that is 0."""
     X = check_samples(X, "X")
-    scale = X.std(axis=0)
-    scale[scale == 0] = 1
-    return X.mean(axis=0), scale
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # nothing observed
+        center, scale = np.nanmean(X, axis=0), np.nanstd(X, axis=0)
+    scale[~(scale > 0)] = 1
+    return np.nan_to_num(center), scale
 
 
 def as_images(X, image_shape):
@@ -264,7 +271,7 @@ def draw_mosaic(ax, images, cmap):
     whole numbers.
     """
     n_rows, n_columns, height, width = images.shape[:4]
-    low, high = images.min(), images.max()
+    low, high = np.nanmin(images), np.nanmax(images)
     mosaic = np.concatenate([np.concatenate(list(row), axis=1) for row in images[::-1]])
     return ax.imshow(
         to_colors(mosaic[np.newaxis], low, high)[0],

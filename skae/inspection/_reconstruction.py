@@ -171,7 +171,7 @@ class ReconstructionDisplay:
     def _image_rows(self, show_codes, code_shape, show_errors, cmap):
         """Return a dict of ImageRow, in the order in which they are drawn."""
         height = np.clip(self.X.shape[1] / self.X.shape[2], 0.3, 3)
-        low, high = self.X.min(), self.X.max()
+        low, high = np.nanmin(self.X), np.nanmax(self.X)
         gray = {"cmap": cmap, "vmin": low, "vmax": high}
         errors = {name: self._errors(name) for name in self.reconstructions}
         largest = max(error.max() for error in errors.values())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._backend import import_keras, leaf_layers
-from .._missing import N_STEPS
+from .._missing import LARGEST_DEVIATION, N_STEPS
 from .._operations import WEIGHTS
 from ._packages import import_package
 
@@ -140,6 +140,7 @@ class GraphWriter:
         active = add("Cast", missing, to=_FLOAT)
         centred = add("Sub", add("Where", missing, mean, x), mean)
         centred = add("Mul", centred, scale)
+        centred = add("Clip", centred, -LARGEST_DEVIATION, LARGEST_DEVIATION)
         direct = add("Mul", add("MatMul", centred, matrix), active)
         residual = direction = add("Neg", direct)
         solution, size = None, product(residual, residual)
