@@ -242,6 +242,29 @@ def test_partial_fit(complete, X):
     assert np.isfinite(transformer.partial_fit(X).impute(X)).all()
 
 
+def test_few_further_samples_do_not_spoil_imputation(X, complete, hidden):
+    params = SMALL | {"epochs": 20}
+    transformer = AutoencoderTransformer(3, **params).fit(X[8:])
+    before = np.square(transformer.impute(X) - complete)[8:].mean()
+    transformer.partial_fit(X[8:18])
+    assert np.square(transformer.impute(X) - complete)[8:].mean() < 2 * before
+
+
+def test_huge_values_of_float32(transformer, X):
+    X = X[:5].astype(np.float32)
+    X[:, 0], X[:, 1] = 1e25, np.nan
+    assert np.isfinite(transformer.impute(X)).all()
+
+
+def test_saved_by_a_callback(tmp_path, X):
+    path = tmp_path / "model.keras"
+    checkpoint = keras.callbacks.ModelCheckpoint(path)
+    params = SMALL | {"epochs": 1, "callbacks": [checkpoint]}
+    transformer = AutoencoderTransformer(2, **params).fit(X)
+    loaded = keras.models.load_model(path)
+    assert loaded.count_params() == transformer.autoencoder_.count_params()
+
+
 def test_warm_start(X, complete):
     transformer = AutoencoderTransformer(3, warm_start=True, **SMALL).fit(X)
     assert np.isfinite(transformer.fit(complete).impute(X)).all()
@@ -405,6 +428,21 @@ def test_calibration(X):
     )
 
 
+def test_small_features_do_not_decide(complete):
+    """One missing cell in training changes scores little."""
+    A = complete.copy()
+    A[:, 3] *= 1e-3
+    B = A.copy()
+    B[0, 0] = np.nan
+    strange = A[1:50].copy()
+    strange[:, 3] += 0.1
+    scores = [
+        AutoencoderOutlierDetector(2, **SMALL).fit(Z).score_samples(strange)
+        for Z in (A, B)
+    ]
+    assert np.median(scores[1]) > 20 * np.median(scores[0])
+
+
 def test_metrics(complete, X):
     R = np.zeros_like(complete)
     observed = ~np.isnan(X)
@@ -414,6 +452,9 @@ def test_metrics(complete, X):
     assert_allclose(reconstruction_r2_score(X, means), 0, atol=1e-12)
     with pytest.raises(ValueError, match="X_pred contains NaN"):
         reconstruction_r2_score(complete, X)
+    constant, wrong = np.full((50, 3), 0.1), np.full((50, 3), 0.2)
+    constant[3, 0] = np.nan
+    assert reconstruction_r2_score(constant, wrong) == 0
 
 
 def test_score_in_a_pipeline(X):

@@ -17,20 +17,20 @@ _N_IMAGES, _N_ROWS = 10, 4
 GAP, BAND_GAP = 0.06, 0.4
 
 
-def check_samples(X, name):
-    """Check that X is an array of numbers, of any shape; NaN is a missing cell."""
+def check_samples(X, name, *, allow_missing=False):
+    """Check that X is an array of finite numbers, or NaN if cells may be missing."""
     return check_array(
         X,
         dtype=[np.float64, np.float32],
         allow_nd=True,
-        ensure_all_finite="allow-nan",
+        ensure_all_finite="allow-nan" if allow_missing else True,
         input_name=name,
     )
 
 
 def mean_and_deviation(X):
     """Return mean and standard deviation of each feature; 1 where that is 0."""
-    X = check_samples(X, "X")
+    X = check_samples(X, "X", allow_missing=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # nothing observed
         center, scale = np.nanmean(X, axis=0), np.nanstd(X, axis=0)

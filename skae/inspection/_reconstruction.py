@@ -408,7 +408,7 @@ class ReconstructionDisplay:
 
 def _check_shape_of_X(values, what, X, n_samples):
     """Check that values have the shape of X, and return the first n_samples."""
-    values = check_samples(values, what)
+    values = check_samples(values, what, allow_missing=what == "X")
     shape = np.shape(X)
     if values.shape[1:] != shape[1:] or len(values) not in (n_samples, shape[0]):
         raise ValueError(f"{what} has shape {values.shape}, but X has {shape}.")

@@ -379,6 +379,16 @@ def test_bad_parameters(digits, pca, params, message):
         ReconstructionDisplay.from_estimator(pca, digits, **params)
 
 
+def test_missing_cells_of_a_table_are_gaps(digits):
+    X = digits[:20, :6].copy()
+    X[0, 2] = np.nan
+    display = ReconstructionDisplay.from_predictions(
+        X, np.zeros_like(X), n_samples=2, standardize=True
+    )
+    assert np.isnan(display.X[0, 2])
+    assert np.isfinite(np.delete(display.X.ravel(), 2)).all()
+
+
 def test_bad_arrays(digits):
     draw = ReconstructionDisplay.from_predictions
     with pytest.raises(ValueError, match=r"shape \(300, 63\), but X has \(300, 64\)"):
