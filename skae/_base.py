@@ -40,7 +40,12 @@ from ._training import (
     set_learning_rate,
     train,
 )
-from ._validation import check_floatx, check_reachable, check_scale
+from ._validation import (
+    check_floatx,
+    check_reachable,
+    check_scale,
+    warn_of_empty_features,
+)
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._clipping import clipping_lifted
 from .architectures._filling import fit_filling
@@ -383,22 +388,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 )
             return self._network_takes_missing
         if incomplete:
-            self._warn_of_empty_features(sources[0])
+            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+            warn_of_empty_features(sources[0].n_observed, names)
         asked = getattr(self.architecture, "handle_missing", "auto")
         return bool(incomplete) or (not isinstance(asked, str) and bool(asked))
-
-    def _warn_of_empty_features(self, samples):
-        empty = np.flatnonzero(samples.n_observed == 0)
-        if not len(empty):
-            return
-        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
-        shown = ", ".join(str(name) for name in names[empty[:5]])
-        warnings.warn(
-            f"{len(empty)} of {len(names)} features of X have no observed cell: {shown}"
-            f"{', ...' if len(empty) > 5 else ''}. They count as 0.",
-            UserWarning,
-            stacklevel=4,
-        )
 
     @property
     def _network_takes_missing(self):
@@ -701,6 +694,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _encode(self, X):
         if not self._network_takes_missing and has_missing(X):
             X = self._fill(X)
+        return self._run_encoder(X)
+
+    def _run_encoder(self, X):
         codes = self._fitted.encode(X.reshape(len(X), *self._sample_shape))
         return codes.reshape(len(X), self.n_components_)
 
@@ -738,7 +734,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         X = np.where(missing, self._centre.astype(X.dtype), X)
         rows = np.flatnonzero(missing.any(axis=1))
         for _ in range(N_FILLING_ROUNDS):
-            X[rows] = np.where(missing[rows], self._reconstruct(X[rows]), X[rows])
+            # Not `_encode`: where networks overflow, there may be NaN again.
+            X_hat = self._decode(self._run_encoder(X[rows]))
+            X[rows] = np.where(missing[rows], X_hat, X[rows])
         return X
 
     def __sklearn_tags__(self):

@@ -100,11 +100,7 @@ def numeric_columns(X):
 def take_columns(X, chosen):
     """Return a DataFrame with some of the columns, by their places."""
     if _is_pandas(X):
-        return (
-            X.loc[:, chosen]
-            if X.columns.is_unique
-            else X.iloc[:, np.flatnonzero(chosen)]
-        )
+        return X.iloc[:, np.flatnonzero(chosen)]
     return X[:, np.flatnonzero(chosen).tolist()]
 
 

@@ -22,8 +22,9 @@ class Imputation:
     One is that of a normal distribution, given the observed cells. The other is the
     reconstruction by a network, plus the residual that is expected given the residuals
     of the observed cells, under a normal distribution of residuals. The weight has the
-    least squares of errors of cells that were hidden from both, so that the mean is as
-    good as linear regression where a network has learned nothing else, or too much.
+    least squares of errors of cells that were hidden from both, less its standard
+    error, so that the mean is as good as linear regression where a network has learned
+    nothing else, or too much.
 
     Parameters
     ----------

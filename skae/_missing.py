@@ -8,7 +8,10 @@ a layer of a network can do the same.
 """
 
 import numpy as np
+from sklearn.utils import gen_batches
 
+# Values that are looked at together.
+CHUNK_VALUES = 2**21
 # Up to this share of the observed cells of a sample is hidden from networks where they
 # are trained, and where they are evaluated by how they reconstruct hidden cells.
 LARGEST_HIDDEN_SHARE = 0.5
@@ -47,7 +50,12 @@ def has_missing(X):
     bool
         Whether any value is NaN.
     """
-    return bool(np.isnan(X).any())
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum needs no memory, also of a memory map, and NaN remains NaN.
+        if not np.isnan(np.sum(X)):
+            return False
+    size = max(1, CHUNK_VALUES * len(X) // X.size)
+    return any(np.isnan(X[rows]).any() for rows in gen_batches(len(X), size))
 
 
 def observed_means(X):

@@ -197,7 +197,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     validation_score_ : float or None
         R² of the validation samples by the weights that were kept, see
         :func:`~skae.metrics.reconstruction_r2_score`. None without validation samples
-        and after `partial_fit`; NaN for a single one.
+        and after `partial_fit`; NaN for a single one. Where the network learns from
+        missing cells, some observed cells are hidden from it here.
     start_ : str or None
         From which initial weights the kept ones were trained. "pca" or "random" with
         `DenseArchitecture`, see its parameter `start`; "pca" with a `best_epoch_` of 0
@@ -237,6 +238,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     not taken place either.
 
     Samples so large that the arithmetic overflows have the lowest finite score.
+
+    Missing cells, which are NaN, contribute what their features do on average.
+    Thresholds hold for samples with missing cells such as those of training: if most
+    training samples lack whole blocks of cells, complete samples are predicted as
+    outliers too often.
 
     Covariances are Ledoit and Wolf's, estimated again without outlying samples. They
     and neighbours are computed from at most 10,000 samples drawn at random, or fewer

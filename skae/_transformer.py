@@ -146,7 +146,8 @@ class AutoencoderTransformer(
     validation_score_ : float or None
         R² of the validation samples, see `score`, by the weights that were kept. None
         without validation samples, after `partial_fit` and after `truncate`; NaN for a
-        single one.
+        single one. Where the network learns from missing cells, some observed cells are
+        hidden from it here, so that `score` of the same samples is higher.
     start_ : str or None
         From which initial weights the kept ones were trained. "pca" or "random" with
         `DenseArchitecture`, see its parameter `start`; "pca" with a `best_epoch_` of 0

@@ -52,6 +52,28 @@ def check_scale(X, floatx, name):
         )
 
 
+def warn_of_empty_features(n_observed, names):
+    """Warn of features of which no training sample has a value.
+
+    Parameters
+    ----------
+    n_observed : ndarray of shape (n_features,)
+        Number of observed cells of each feature.
+    names : ndarray of shape (n_features,)
+        Names of the features, or their indices.
+    """
+    empty = np.flatnonzero(n_observed == 0)
+    if not len(empty):
+        return
+    shown = ", ".join(str(name) for name in names[empty[:5]])
+    warnings.warn(
+        f"{len(empty)} of {len(names)} features of X have no observed cell: {shown}"
+        f"{', ...' if len(empty) > 5 else ''}. They count as 0.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def check_floatx(value_range, dtype, floatx, name="X"):
     """Check that values fit into the network's dtype.
 

@@ -250,6 +250,12 @@ def test_few_further_samples_do_not_spoil_imputation(X, complete, hidden):
     assert np.square(transformer.impute(X) - complete)[8:].mean() < 2 * before
 
 
+def test_overflow_beside_a_missing_cell(of_complete):
+    X = np.full((2, 10), 1e37, np.float32)
+    X[:, 3] = np.nan
+    assert of_complete.transform(X).shape == (2, 3)
+
+
 def test_huge_values_of_float32(transformer, X):
     X = X[:5].astype(np.float32)
     X[:, 0], X[:, 1] = 1e25, np.nan
