@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from _helpers import outputs, weights
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skae import AutoencoderTransformer
@@ -144,7 +145,8 @@ def test_warm_start(X, small):
     ],
 )
 def test_warm_start_wants_the_same_network(X, small, change, message):
-    autoencoder = AutoencoderTransformer(warm_start=True, **small).fit(X)
+    # A clone, because `small` shares its architecture with other tests.
+    autoencoder = clone(AutoencoderTransformer(warm_start=True, **small)).fit(X)
     codes = outputs(autoencoder, X)
     autoencoder.set_params(**change)
     with pytest.raises(ValueError, match=message):
