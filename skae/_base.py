@@ -22,10 +22,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
+from ._frames import column_name, is_frame
 from ._inference import FittedNetworks
 from ._missing import has_missing, observed_means, observed_variances
 from ._random import draw_seed
 from ._state import StateMixin
+from ._tables import TableEncoder, find_categorical
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
@@ -47,6 +49,7 @@ from ._validation import (
     warn_of_empty_features,
 )
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
+from .architectures._categories import set_category_value
 from .architectures._clipping import clipping_lifted
 from .architectures._filling import fit_filling
 from .metrics import _r2_score, _squared_errors
@@ -72,11 +75,11 @@ class _Judgement:
     Parameters
     ----------
     errors : ndarray of shape (n_samples,)
-        Squared errors of the samples.
+        Squared errors of the samples, or deviances where there are categories.
     variance : float
-        Total variance of the samples.
+        Total variance of the samples, or mean deviance.
     score : float
-        R² of the samples; NaN for a single one.
+        R² of the samples, or their share of the deviance; NaN for a single one.
     """
 
     errors: np.ndarray
@@ -95,6 +98,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     _auto_epochs = (20, 150)
     # Means of features; None for estimators of skae 0.2 and older.
     _centre = None
+    # The encoder of a table with categories; None where all features are numbers.
+    _table = None
+    _from_dicts = StateMixin._from_dicts | {"_table": TableEncoder.from_dict}
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
 
@@ -123,6 +129,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     }
 
     def __init__(
@@ -141,6 +148,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         warm_start,
         random_state,
         verbose,
+        categorical_features,
     ):
         self.n_components = n_components
         self.architecture = architecture
@@ -156,6 +164,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.categorical_features = categorical_features
 
     @abstractmethod
     def _default_n_components(self, train):
@@ -213,7 +222,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 or (n_samples, height, width, channels)
             Training samples, of float32 or float64; other numbers become float64. The
             network itself computes in Keras's floatx, float32 by default. NaN is a
-            missing cell, for architectures that take those.
+            missing cell, for architectures that take those. A DataFrame of pandas or
+            Polars may have categories, see `categorical_features`.
         y : None
             Ignored.
         X_val : array-like of the shape of X but for n_samples, default=None
@@ -304,7 +314,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             X = self._validate(X, reset=first, in_fit=True)
             samples = self._row_source(X, "X")
             if self._handles_missing(not first, samples):
-                samples = samples.hiding_cells(draw_seed(self._rng))
+                samples = samples.hiding_cells(draw_seed(self._rng), self._groups)
             data = FitData(samples, None, None, samples)
             loss = self._begin(data, warm=not first)
             if first:
@@ -344,9 +354,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         given = [source for source in (samples, validation) if source is not None]
         if self._handles_missing(not reset, *given):
             seed = draw_seed(self._rng)
-            samples = samples.hiding_cells(seed)
+            samples = samples.hiding_cells(seed, self._groups)
             if validation is not None:
-                validation = validation.hiding_cells(seed)
+                validation = validation.hiding_cells(seed, self._groups)
         learnable, calibration = self._hold_out(samples)
         training = learnable
         if (
@@ -380,15 +390,19 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         incomplete = [source for source in sources if source.has_missing]
         if warm:
             if incomplete and not self._network_takes_missing:
+                unknown = "" if self._table is None else " or unknown categories"
                 raise ValueError(
-                    "X has missing cells (NaN), but the network was built for complete "
-                    "samples, and warm_start=True and partial_fit continue with it. "
+                    f"X has missing cells (NaN){unknown}, but the network was built "
+                    "for complete samples, and warm_start=True and partial_fit "
+                    "continue with it. "
                     f"Begin with {type(self.architecture_).__name__}"
                     "(handle_missing=True)."
                 )
             return self._network_takes_missing
         if incomplete:
             names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+            if self._table is not None:
+                names = self._table.feature_names()
             warn_of_empty_features(sources[0].n_observed, names)
         asked = getattr(self.architecture, "handle_missing", "auto")
         return bool(incomplete) or (not isinstance(asked, str) and bool(asked))
@@ -399,14 +413,14 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _begin(self, data, warm):
         """Build networks, or check those there are; return the loss to train with."""
-        skips = {"skips_missing": data.handles_missing}
-        loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss, **skips)
+        kwargs = {"skips_missing": data.handles_missing, "groups": self._groups}
+        loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss, **kwargs)
         if warm:
             self._check_same_network(loss)
         else:
             self._build(data, loss)
         brought = self._fitted.networks.loss
-        return loss if brought is None else TrainingLoss(brought, **skips)
+        return loss if brought is None else TrainingLoss(brought, **kwargs)
 
     def _build(self, data, loss):
         """Make new networks, and set the attributes that describe them."""
@@ -421,12 +435,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             "output_activation": "sigmoid" if loss.is_cross_entropy() else "linear",
             "ordered": self._orders_codes(architecture),
             "missing": data.handles_missing,
+            "groups": self._groups,
             "random_state": draw_seed(self._rng),
         }
         self._fitted = FittedNetworks(self._network_builder())
         self.n_components_ = self._fitted.n_components
         some = train.X[:: -(-len(train.X) // MAX_CENTRE_SAMPLES)]
         self._centre = observed_means(some)
+        if self._table is not None:
+            set_category_value(self._fitted.networks, self._table.columns.value)
         if data.handles_missing:
             X = train.take(train.draw(INITIAL_BYTES, self._rng))
             fit_filling(self._fitted.networks, X.reshape(len(X), -1))
@@ -557,14 +574,21 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         indices = val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]
         X = val.X[indices]
         X_hat = self._reconstruct(val.hide(X, indices))
+        score = self._score_reconstruction(X, X_hat) if len(X) > 1 else math.nan
+        if self._table is not None:
+            columns = self._table.columns
+            errors = columns.errors(X, X_hat).sum(axis=1)
+            return _Judgement(errors, columns.null_errors(X).sum() / len(X), score)
         variances = X.var(axis=0, dtype=np.float64)
         if val.hidden is not None:
             variances = observed_variances(X)
-        return _Judgement(
-            _squared_errors(X, X_hat),
-            float(variances.sum()),
-            _r2_score(X, X_hat) if len(X) > 1 else math.nan,
-        )
+        return _Judgement(_squared_errors(X, X_hat), float(variances.sum()), score)
+
+    def _score_reconstruction(self, X, X_hat):
+        """Return R², or the share of the deviance where there are categories."""
+        if self._table is None:
+            return _r2_score(X, X_hat)
+        return self._table.columns.score(X, X_hat)
 
     def _gained(self, reference, end, loss, result):
         """Return whether training improved on the start from the data."""
@@ -658,19 +682,21 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """
         if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
             X = np.asarray(X)
+        X = self._encode_table(X, reset)
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) > 2:
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
         architecture = self.architecture if in_fit else self.architecture_
-        with np.errstate(invalid="ignore"):  # sums of large values
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=[np.float64, np.float32],
-                ensure_all_finite="allow-nan",
-            )
-        if not _takes_missing(architecture) and has_missing(X):
+        if self._table is None:
+            with np.errstate(invalid="ignore"):  # sums of large values
+                X = validate_data(
+                    self,
+                    X,
+                    reset=reset,
+                    dtype=[np.float64, np.float32],
+                    ensure_all_finite="allow-nan",
+                )
+        if not _architecture_has(architecture, "takes_missing") and has_missing(X):
             raise ValueError(
                 f"Input X contains NaN, a missing cell, which {architecture!r} does "
                 "not take. DenseArchitecture and VariationalArchitecture do, unless "
@@ -686,6 +712,51 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 f"{self._sample_shape}."
             )
         return X
+
+    def _encode_table(self, X, reset):
+        """Encode a table with categories as an array; anything else stays as it is."""
+        if reset:
+            self._table = None
+            if not is_frame(X) and isinstance(
+                self.categorical_features, (str, type(None))
+            ):
+                return X
+            if not is_frame(X):
+                X = check_array(X, dtype=None, ensure_all_finite=False)
+            is_categorical = find_categorical(X, self.categorical_features)
+            if not is_categorical.any():
+                return X
+            if not _architecture_has(self.architecture, "takes_categories"):
+                name = column_name(X, np.flatnonzero(is_categorical)[0])
+                raise ValueError(
+                    f"Column {name} of X holds categories, which "
+                    f"{self.architecture!r} does not take. DenseArchitecture and "
+                    "VariationalArchitecture do. Otherwise put OneHotEncoder of "
+                    "sklearn.preprocessing in front."
+                )
+            if not len(X):
+                raise ValueError("X has no samples, but at least 1 is required.")
+            table = TableEncoder.fit(X, is_categorical)
+        elif self._table is None:
+            return X
+        else:
+            table = self._table
+            if not is_frame(X):
+                X = check_array(X, dtype=None, ensure_all_finite=False)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        self._table = table
+        return table.encode(X)
+
+    @property
+    def _groups(self):
+        """Columns of categories, as architectures take them; None without any."""
+        return None if self._table is None else self._table.columns.groups
+
+    def _present(self, values, index=None):
+        """Give flat reconstructions the form of samples: an image, or a table."""
+        if self._table is not None:
+            return self._table.decode(values, index)
+        return values.reshape(len(values), *self._sample_shape)
 
     @property
     def _codes_are_ordered(self):
@@ -704,17 +775,18 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         samples = self._fitted.decode(
             codes.reshape(len(codes), *self._fitted.code_shape)
         )
-        return samples.reshape(len(codes), self.n_features_in_)
+        return samples.reshape(len(codes), -1)
 
     def _decode_checked(self, codes):
-        """Decode what a user passed; images have their shape again."""
+        """Decode what a user passed; images and tables have their form again."""
+        index = getattr(codes, "index", None)
         codes = check_array(codes, dtype=[np.float64, np.float32])
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but codes of this "
                 f"{type(self).__name__} have {self.n_components_} components."
             )
-        return self._decode(codes).reshape(len(codes), *self._sample_shape)
+        return self._present(self._decode(codes), index)
 
     def _reconstruct(self, X):
         return self._decode(self._encode(X))
@@ -741,7 +813,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = _takes_missing(self.architecture)
+        tags.input_tags.allow_nan = _architecture_has(
+            self.architecture, "takes_missing"
+        )
         return tags
 
     # Methods whose results can be exported to ONNX.
@@ -749,6 +823,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _write_onnx(self, writer, X, outputs):
         """Add nodes of some outputs to an ONNX graph; return their names by method."""
+        if self._table is not None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on columns of categories, "
+                "which cannot be exported. Encode them in front, by OneHotEncoder of "
+                "sklearn.preprocessing, or save the estimator by joblib."
+            )
         if len(self._sample_shape) > 1:
             X = writer.reshape(X, [self.n_features_in_])
         Z = self._fitted.write_onnx(
@@ -784,8 +864,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             The reconstructions, in the dtype of X.
         """
         check_is_fitted(self)
-        X = self._validate(X)
-        return self._reconstruct(X).reshape(len(X), *self._sample_shape)
+        index = getattr(X, "index", None)
+        return self._present(self._reconstruct(self._validate(X)), index)
 
     def summary(self, *, print_fn=print):
         """Print layers, shapes, numbers of parameters and the compression factor.
@@ -813,10 +893,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         return lambda: diagram() + network
 
 
-def _takes_missing(architecture):
-    """Return whether an architecture takes missing cells; None is the default one."""
+def _architecture_has(architecture, tag):
+    """Return whether an architecture has an attribute; None is the default one."""
     given = DenseArchitecture() if architecture is None else architecture
-    return getattr(given, "takes_missing", False)
+    return getattr(given, tag, False)
 
 
 def _default_batch_size(n_samples):

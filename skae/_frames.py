@@ -1,6 +1,11 @@
 """DataFrames of pandas and Polars, as they came in and with other values."""
 
+from numbers import Real
+
 import numpy as np
+
+# What the categories of a column can be.
+_CATEGORY_TYPES = {"booleans": (bool, np.bool_), "strings": str, "numbers": Real}
 
 
 def frame_like(X, values, columns):
@@ -97,6 +102,266 @@ def numeric_columns(X):
     return np.array(are, bool)
 
 
+def column_names(X):
+    """Return the names of the columns of a DataFrame; None for anything else."""
+    return list(X.columns) if is_frame(X) else None
+
+
+def column_name(X, i):
+    """Return how a message names a column."""
+    return repr(X.columns[int(i)]) if is_frame(X) else str(i)
+
+
+def holds_categories(X, i):
+    """Return whether a column of a DataFrame holds categories, by its dtype.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame or polars.DataFrame
+        A table.
+    i : int
+        Place of the column.
+
+    Returns
+    -------
+    bool
+        True for strings, booleans and categories, False for numbers. Python objects
+        are judged by their types.
+
+    Raises
+    ------
+    ValueError
+        If the dtype is another one, such as that of dates.
+    """
+    if _is_pandas(X):
+        import pandas as pd
+
+        dtype = X.dtypes.iloc[i]
+        kind = pd.api.types.infer_dtype(X.iloc[:, i], skipna=True)
+        if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
+            return True
+        if pd.api.types.is_numeric_dtype(dtype):
+            return False
+        if kind in ("string", "boolean", "mixed", "mixed-integer", "empty"):
+            return True
+        if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+            return False
+    else:
+        import polars as pl
+
+        dtype = X.dtypes[i]
+        if dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
+            return True
+        if dtype.is_numeric() or dtype == pl.Null:
+            return False
+    raise ValueError(
+        f"Column {column_name(X, i)} of X has dtype {dtype}, but columns have to hold "
+        "numbers, strings, booleans or categories. Convert dates and times to numbers."
+    )
+
+
+def category_values(X, i):
+    """Read a column of categories.
+
+    Parameters
+    ----------
+    X : ndarray, pandas.DataFrame or polars.DataFrame
+        A table.
+    i : int
+        Place of the column.
+
+    Returns
+    -------
+    values : ndarray of object of shape (n_samples,)
+        The categories; NaN for missing ones.
+    kind : {"booleans", "strings", "numbers", None}
+        What they are; None if all are missing.
+
+    Raises
+    ------
+    ValueError
+        If they are of several kinds, or of another one.
+    """
+    if _is_pandas(X):
+        column = X.iloc[:, i]
+        values = column.astype(object).to_numpy(copy=True)
+        missing = column.isna().to_numpy()
+    else:
+        column = X[:, int(i)].to_list() if _is_polars(X) else list(X[:, i])
+        values = np.empty(len(column), object)
+        values[:] = column
+        missing = np.array([v is None or v != v for v in column], bool)
+    values[missing] = np.nan
+    types = {type(value) for value in values[~missing]}
+    kinds = {_kind(type_) for type_ in types}
+    if len(kinds) > 1 or None in kinds:
+        found = ", ".join(sorted(type_.__name__ for type_ in types))
+        raise ValueError(
+            f"Column {column_name(X, i)} of X has categories of type {found}, but they "
+            "have to be all strings, all numbers or all booleans. Convert them, for "
+            "example by astype(str)."
+        )
+    return values, next(iter(kinds), None)
+
+
+def _kind(type_):
+    kinds = (k for k, types in _CATEGORY_TYPES.items() if issubclass(type_, types))
+    return next(kinds, None)
+
+
+def describe_dtypes(X):
+    """Describe the dtypes of a DataFrame as lists, dicts and strings.
+
+    Parameters
+    ----------
+    X : ndarray, pandas.DataFrame or polars.DataFrame
+        A table.
+
+    Returns
+    -------
+    list of dict, or None
+        One for each column, as `make_frame` takes them; None for an ndarray.
+    """
+    if _is_pandas(X):
+        return [_describe_pandas(dtype) for dtype in X.dtypes]
+    if _is_polars(X):
+        return [_describe_polars(dtype) for dtype in X.dtypes]
+    return None
+
+
+def _describe_pandas(dtype):
+    if not hasattr(dtype, "categories"):
+        return {"name": str(dtype)}
+    categories = list(dtype.categories)
+    return {"name": "category", "categories": categories, "ordered": dtype.ordered}
+
+
+def _describe_polars(dtype):
+    name = dtype.base_type().__name__
+    if name == "Enum":
+        return {"name": name, "categories": dtype.categories.to_list()}
+    return {"name": name}
+
+
+def make_frame(library, names, dtypes, columns, index=None):
+    """Make a DataFrame whose columns have given dtypes, where these hold the values.
+
+    Parameters
+    ----------
+    library : {"pandas", "polars"}
+        Which library.
+    names : list
+        Names of the columns.
+    dtypes : list of dict
+        Their dtypes, as `describe_dtypes` returns them.
+    columns : list of ndarray
+        Values of the columns; NaN for missing ones.
+    index : pandas.Index, default=None
+        Index of a DataFrame of pandas.
+
+    Returns
+    -------
+    pandas.DataFrame or polars.DataFrame
+        The table.
+    """
+    if library == "pandas":
+        import pandas as pd
+
+        series = [
+            _pandas_column(values, dtype, index)
+            for values, dtype in zip(columns, dtypes, strict=True)
+        ]
+        frame = pd.concat(series, axis=1)
+        frame.columns = names
+        return frame
+    import polars as pl
+
+    return pl.DataFrame(
+        [
+            _polars_column(name, values, dtype)
+            for name, values, dtype in zip(names, columns, dtypes, strict=True)
+        ]
+    )
+
+
+def _pandas_column(values, described, index):
+    import pandas as pd
+
+    if described["name"] == "category":
+        dtype = pd.CategoricalDtype(described["categories"], described["ordered"])
+    else:
+        dtype = pd.api.types.pandas_dtype(described["name"])
+    series = pd.Series(values, index=index)
+    is_number = pd.api.types.is_numeric_dtype(dtype) and values.dtype != object
+    if is_number and pd.api.types.is_integer_dtype(dtype):
+        if np.isnan(values).any() and isinstance(dtype, np.dtype):
+            return series  # NumPy's integers have no missing value
+        limits = _integer_limits(getattr(dtype, "numpy_dtype", dtype))
+        series = series.round().clip(*limits)
+    is_numpy_bool = isinstance(dtype, np.dtype) and dtype.kind == "b"
+    if is_numpy_bool and series.isna().any():
+        return series
+    return series.astype(dtype)
+
+
+def _polars_column(name, values, described):
+    import polars as pl
+
+    dtype = getattr(pl, described["name"])
+    if "categories" in described:
+        dtype = dtype(described["categories"])
+    if values.dtype == object:
+        missing = np.array([v != v for v in values], bool)
+        values = [None if m else v for v, m in zip(values, missing, strict=True)]
+        return pl.Series(name, values, dtype)
+    series = pl.Series(name, values)
+    if dtype.is_integer():
+        series = series.round(0).clip(*_integer_limits(dtype.__name__.lower()))
+    return series.fill_nan(None).cast(dtype) if dtype.is_numeric() else series
+
+
+def set_columns(X, columns):
+    """Replace some columns of a DataFrame.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame or polars.DataFrame
+        The table.
+    columns : dict of int to ndarray
+        New values by the places of columns; NaN for missing ones. Python objects get
+        the dtype of the column of X, with further categories where it lacks them.
+
+    Returns
+    -------
+    pandas.DataFrame or polars.DataFrame
+        A new one.
+    """
+    if not _is_pandas(X):
+        import polars as pl
+
+        names = X.columns
+        described = describe_dtypes(X)
+        return X.with_columns(
+            [
+                _polars_column(names[i], values, described[i])
+                if values.dtype == object
+                else pl.Series(names[i], values)
+                for i, values in columns.items()
+            ]
+        )
+    X = X.copy()
+    for i, values in columns.items():
+        if values.dtype == object:
+            described = _describe_pandas(X.dtypes.iloc[i])
+            if "categories" in described:
+                known = described["categories"]
+                new = {v for v in values if v == v} - set(known)
+                described["categories"] = known + sorted(new)
+            values = _pandas_column(values, described, X.index)
+        X.isetitem(i, values)
+    return X
+
+
 def take_columns(X, chosen):
     """Return a DataFrame with some of the columns, by their places."""
     if _is_pandas(X):
@@ -125,31 +390,25 @@ def cast_like(X, dtypes, columns):
     """
     if dtypes is None or not is_frame(X):
         return X
+    names = list(X.columns)
     for i in np.flatnonzero(columns):
         if _is_pandas(X):
-            X = _cast_pandas(X, i, dtypes[i])
+            column = X.iloc[:, i].to_numpy()
+            column = _pandas_column(column, _describe_pandas(dtypes[i]), X.index)
+            X = X.copy(deep=False)
+            X.isetitem(i, column)
         else:
-            X = _cast_polars(X, i, dtypes[i])
+            column = X[:, int(i)].to_numpy()
+            column = _polars_column(names[i], column, _describe_polars(dtypes[i]))
+            X = X.with_columns(column)
     return X
 
 
-def _cast_pandas(X, i, dtype):
-    column = X.iloc[:, i]
-    if getattr(dtype, "kind", "f") in "iu":
-        extension = not isinstance(dtype, np.dtype)
-        if column.isna().any() and not extension:
-            return X
-        column = column.round()
-    X = X.copy(deep=False)
-    X.isetitem(i, column.astype(dtype))
-    return X
-
-
-def _cast_polars(X, i, dtype):
-    column = X[:, int(i)]
-    if dtype.is_integer():
-        column = column.round(0).fill_nan(None)
-    return X.with_columns(column.cast(dtype))
+def _integer_limits(dtype):
+    """Return the smallest and largest integers that floats can be converted to."""
+    limits = np.iinfo(dtype)
+    high = float(limits.max)
+    return float(limits.min), np.nextafter(high, 0) if high > limits.max else high
 
 
 def _is_pandas(X):

@@ -23,7 +23,7 @@ LARGEST_DEVIATION = 1e6
 # Features up to which expectations depend on observed cells. With more, they are means.
 MAX_FEATURES = 256
 # Features up to which covariances are estimated by expectation maximization.
-MAX_EM_FEATURES = 128
+MAX_EM_FEATURES = 64
 # Samples that it takes, fewer for many features, since each costs as much as the
 # inverse of a matrix.
 MIN_SAMPLES, MAX_SAMPLES = 500, 2_000
@@ -94,7 +94,7 @@ def observed_variances(X):
 class NormalDistribution:
     """A multivariate normal distribution, estimated from incomplete samples.
 
-    The covariance is that of the cells observed together. Up to 128 features it is
+    The covariance is that of the cells observed together. Up to 64 features it is
     improved by expectation maximization [1]_, from at most 2,000 samples. It is shrunk
     towards uncorrelated features, the more the fewer samples there are.
 

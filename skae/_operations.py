@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy import special
 
+from ._groups import probabilities
 from ._missing import fill
 
 
@@ -97,6 +98,10 @@ def _is_missing(node, weights, x):
     return np.isnan(x).astype(x.dtype)
 
 
+def _category_probabilities(node, weights, x):
+    return probabilities(x, node["groups"], weights[node["factor"]])
+
+
 def _clip(node, weights, x):
     low, high = (weights[node[name]] for name in ("low", "high"))
     return np.clip(x, low.astype(x.dtype, copy=False), high.astype(x.dtype, copy=False))
@@ -155,6 +160,7 @@ def _normalize_samples(node, weights, x):
 OPERATIONS = {
     "activation": _activation,
     "add": _add,
+    "category_probabilities": _category_probabilities,
     "clip": _clip,
     "concatenate": _concatenate,
     "dense": _dense,

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.model_selection import KFold, train_test_split
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -330,6 +331,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contamination="auto",
         outlier_score="auto",
         calibration=None,
+        categorical_features="from_dtype",
     ):
         super().__init__(
             n_components=n_components,
@@ -346,6 +348,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
+            categorical_features=categorical_features,
         )
         self.contamination = contamination
         self.outlier_score = outlier_score
@@ -372,7 +375,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return samples.subset(learnable), samples.subset(calibration)
 
     def _default_n_components(self, train):
-        drawn = draw_samples(len(train), self.n_features_in_, draw_seed(self._rng))
+        drawn = draw_samples(len(train), train.X.shape[1], draw_seed(self._rng))
         X = train.take(train.indices[drawn]).reshape(len(drawn), -1)
         return max(1, min(count_components(X, CODE_SHARE), X.shape[1] - 1))
 
@@ -436,9 +439,16 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return sorted({min(size, self.n_components_), self.n_components_})
 
     def _triple(self, X, sizes):
-        """Return samples, their reconstructions by each truncation, and their codes."""
+        """Return samples, their reconstructions by each truncation, and their codes.
+
+        Of a table with categories, they have one value per column.
+        """
         Z = self._encode(X)
-        return X, [self._decode(truncate(Z, size)) for size in sizes], Z
+        X_hat = [self._decode(truncate(Z, size)) for size in sizes]
+        if self._table is not None:
+            pairs = [self._table.columns.compare(X, part) for part in X_hat]
+            X, X_hat = pairs[0][0], [expected for _, expected in pairs]
+        return X, X_hat, Z
 
     def _map_triples(self, function, score, X, indices=None):
         """Call a function of what `_triple` returns, part by part of the samples."""
@@ -513,19 +523,20 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     def _cross_score(self, data):
         """Score each sample by a detector that was fitted without its fold."""
-        samples, shape = data.calibration, self._sample_shape
-        X = samples.X.reshape(-1, *shape)
-        X_val = data.val.X.reshape(-1, *shape) if data.val_is_given else None
-        scores = np.empty(len(X), X.dtype)
+        samples = data.calibration
+        X = self._present(samples.X)
+        X_val = self._present(data.val.X) if data.val_is_given else None
+        scores = np.empty(len(samples), samples.X.dtype)
         folds = self._folds(samples, self._rng)
-        judged = _draw_judged(np.arange(len(X)), self._rng)
+        judged = _draw_judged(np.arange(len(samples)), self._rng)
         for i, (training, test) in enumerate(folds, start=1):
             if self.verbose:
                 print(f"Fold {i}/{len(folds)}")
-            fold = self._fold_detector().fit(X[training], X_val=X_val)
+            fold = self._fold_detector()
+            fold.fit(_safe_indexing(X, training), X_val=X_val)
             test = np.intersect1d(test, judged)
             if len(test):
-                scores[test] = fold.score_samples(X[test])
+                scores[test] = fold.score_samples(_safe_indexing(X, test))
         return scores[judged]
 
     def _fold_detector(self):
@@ -730,7 +741,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contributions = frame_like(X, contributions, names)
         if not return_reconstruction:
             return contributions
-        reconstruction = self._reconstruct(samples).reshape(np.shape(X))
+        reconstruction = self._reconstruct(samples)
+        if self._table is not None:
+            index = getattr(X, "index", None)
+            return contributions, self._table.decode(reconstruction, index)
+        reconstruction = reconstruction.reshape(np.shape(X))
         return contributions, frame_like(X, reconstruction, getattr(X, "columns", ()))
 
 

@@ -243,6 +243,7 @@ class AutoencoderTransformer(
         warm_start=False,
         random_state=None,
         verbose=0,
+        categorical_features="from_dtype",
     ):
         super().__init__(
             n_components=n_components,
@@ -259,6 +260,7 @@ class AutoencoderTransformer(
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
+            categorical_features=categorical_features,
         )
 
         self.ordered = ordered
@@ -451,6 +453,8 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         samples = self._validate(X)
+        if self._table is not None:
+            return self._table.replace_missing(X, self._impute(samples))
         missing = np.isnan(samples)
         values = self._impute(samples).reshape(np.shape(X))
         return replace_columns(X, values, missing.any(axis=0))
@@ -498,7 +502,7 @@ class AutoencoderTransformer(
         codes = self.architecture_.sample_codes(
             n_samples, self.n_components_, random_state
         )
-        return self._decode(codes).reshape(n_samples, *self._sample_shape)
+        return self._present(self._decode(codes))
 
     def truncate(self, n_components):
         """Return a fitted transformer with the first few components, without training.
@@ -560,7 +564,10 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = self._validate(X)
-        return reconstruction_r2_score(X, self._reconstruct(X))
+        X_hat = self._reconstruct(X)
+        if self._table is None:
+            return reconstruction_r2_score(X, X_hat)
+        return self._score_reconstruction(X, X_hat)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

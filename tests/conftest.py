@@ -30,7 +30,7 @@ def X():
 
 @pytest.fixture(scope="session")
 def small():
-    """Parameters that make a fit quick; a test that changes one clones the estimator."""
+    """Parameters of a quick fit; a test that changes one clones the estimator."""
     return {
         "n_components": 3,
         "architecture": DenseArchitecture((16,), start="random"),

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._groups import owners_of
 from .._missing import LARGEST_HIDDEN_SHARE
 
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
@@ -67,13 +68,16 @@ class RowSource:
         """
         return RowSource(self.X, self.sample_shape, self.dtype, indices, self.hidden)
 
-    def hiding_cells(self, random_state):
+    def hiding_cells(self, random_state, groups=None):
         """Return the source of the same samples, some of whose cells are hidden.
 
         Parameters
         ----------
         random_state : int
             Determines which ones.
+        groups : list of int, default=None
+            For each feature, the number of its column of categories, or -1 for a
+            number. The features of a column are hidden together.
 
         Returns
         -------
@@ -82,7 +86,9 @@ class RowSource:
         """
         rng = np.random.RandomState(random_state)
         shares = rng.uniform(0, LARGEST_HIDDEN_SHARE, (HIDDEN_PATTERNS, 1))
-        hidden = rng.uniform(size=(HIDDEN_PATTERNS, self.X.shape[1])) < shares
+        owners = range(self.X.shape[1]) if groups is None else owners_of(groups)
+        drawn = rng.uniform(size=(HIDDEN_PATTERNS, owners[-1] + 1))
+        hidden = drawn[:, list(owners)] < shares
         return RowSource(self.X, self.sample_shape, self.dtype, self.indices, hidden)
 
     def hide(self, samples, indices):

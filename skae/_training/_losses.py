@@ -6,6 +6,7 @@ import inspect
 from sklearn.utils._param_validation import InvalidParameterError
 
 from .._backend import import_keras
+from .._groups import membership, owners_of
 
 DEFAULT_LOSS = "mean_squared_error"
 
@@ -23,6 +24,16 @@ _PER_SAMPLE_LOSSES = (
     "mean_squared_logarithmic_error",
     "poisson",
 )
+# Those of single numbers, which may have any value.
+_ELEMENTWISE_LOSSES = (
+    "huber",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_squared_error",
+)
+# Under probabilities in the logarithm: far below those that logits can give, so that
+# gradients do not vanish.
+_SMALLEST_SHARE = 1e-20
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
@@ -38,6 +49,11 @@ class TrainingLoss:
     skips_missing : bool, default=False
         Whether targets may be NaN. Target and output are 0 for the loss there, which
         then is what observed cells contribute.
+    groups : list of int, default=None
+        For each feature, the number of its column of categories, or -1 for a number.
+        The loss is that of numbers then; that of a category is the negative logarithm
+        of its probability, times the square of the value that stands for it. The loss
+        of a sample is the mean over its columns. None for numbers only.
 
     Attributes
     ----------
@@ -55,7 +71,7 @@ class TrainingLoss:
         is not reduced to one number per batch.
     """
 
-    def __init__(self, loss, *, skips_missing=False):
+    def __init__(self, loss, *, skips_missing=False, groups=None):
         losses = import_keras().losses
         found = look_up("loss", _single(loss))
         self._skips_missing = skips_missing
@@ -79,6 +95,17 @@ class TrainingLoss:
         mean = getattr(found, "reduction", "mean") in _MEANS
         per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
         self.per_sample = self._per_sample if per_sample else None
+        if groups is not None:
+            if not per_sample or name not in _ELEMENTWISE_LOSSES:
+                raise InvalidParameterError(
+                    f"loss={loss!r} cannot be combined with the cross-entropy of "
+                    "categories, which X has. It has to be a loss of single numbers: "
+                    f"one of {', '.join(_ELEMENTWISE_LOSSES)}."
+                )
+            call = found.call if self._is_instance else found
+            self._function = self.for_keras = _ColumnLoss(call, groups)
+            self._is_instance = False
+            self.config = {"numbers": self.config, "groups": groups}
 
     def as_function(self):
         """Return the loss as `keras.Model.compile` takes it to train with."""
@@ -135,6 +162,41 @@ class TrainingLoss:
                 "of Keras: the output layer then gets a sigmoid."
             )
         return True
+
+
+class _ColumnLoss:
+    """Mean over the columns of a table: a loss of numbers, cross-entropy of categories.
+
+    Parameters
+    ----------
+    loss : callable
+        From targets and outputs of shape (..., 1) to losses.
+    groups : list of int
+        As for `TrainingLoss`.
+    """
+
+    def __init__(self, loss, groups):
+        self.loss = loss
+        self.groups = groups
+        self.__name__ = "column_loss"
+
+    def __call__(self, y_true, y_pred):
+        ops = import_keras().ops
+        members = ops.convert_to_tensor(membership(self.groups), y_pred.dtype)
+        is_number = ops.convert_to_tensor([group < 0 for group in self.groups])
+        zero = ops.zeros((), y_pred.dtype)
+        y_true = ops.cast(y_true, y_pred.dtype)
+        numbers = self.loss(y_true[..., None], y_pred[..., None])
+        numbers = ops.sum(ops.where(is_number, numbers, zero), axis=-1)
+        # Both the target, one-hot, and the output sum to the value of a category.
+        value = ops.matmul(ops.matmul(y_true, members), ops.transpose(members))
+        value_hat = ops.matmul(ops.matmul(y_pred, members), ops.transpose(members))
+        share = ops.where(is_number, zero + 1, y_pred)
+        share = share / ops.where(value_hat > 0, value_hat, zero + 1)
+        logs = ops.log(ops.maximum(share, _SMALLEST_SHARE))
+        categories = ops.where(is_number, zero, -value * y_true * logs)
+        n_columns = owners_of(self.groups)[-1] + 1
+        return (numbers + ops.sum(categories, axis=-1)) / n_columns
 
 
 def _single(loss):

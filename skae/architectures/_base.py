@@ -113,6 +113,9 @@ class BaseArchitecture(BaseEstimator, ABC):
     takes_missing : bool
         Whether `build_networks` has a parameter `missing`. If that is True, encoder and
         autoencoder take NaN for a missing cell. False by default.
+    takes_categories : bool
+        Whether `build_networks` has a parameter `groups`, as `build` describes it.
+        False by default.
     peak_learning_rate : float or None
         The learning rate to which training rises, and from which it falls to zero,
         where neither an optimizer nor a learning rate is given. None leaves the
@@ -147,6 +150,7 @@ class BaseArchitecture(BaseEstimator, ABC):
     brings_n_components = False
     orders_codes = False
     takes_missing = False
+    takes_categories = False
     peak_learning_rate = 0.001
     tries_random_start = False
 
@@ -160,6 +164,7 @@ class BaseArchitecture(BaseEstimator, ABC):
         output_activation="linear",
         ordered=False,
         missing=False,
+        groups=None,
         random_state=None,
     ):
         """Build the networks for samples of a given shape.
@@ -177,6 +182,10 @@ class BaseArchitecture(BaseEstimator, ABC):
             Whether training orders the components, most important first.
         missing : bool, default=False
             Whether samples may have missing cells, which are NaN.
+        groups : list of int, default=None
+            For each feature, the number of the column of categories that it belongs
+            to, or -1 for a number. Features of a column are one-hot, and are
+            reconstructed as probabilities. None for numbers only.
         random_state : int, RandomState instance or None, default=None
             Determines the initial weights. Pass an int for reproducible results.
 
@@ -204,8 +213,10 @@ class BaseArchitecture(BaseEstimator, ABC):
             raise ValueError(
                 f"{self!r} cannot take missing cells; DenseArchitecture can."
             )
-        options = {"ordered": ordered, "missing": missing}
-        options = {name: True for name, asked in options.items() if asked}
+        if groups and not self.takes_categories:
+            raise ValueError(f"{self!r} cannot take categories; DenseArchitecture can.")
+        options = {"ordered": ordered, "missing": missing, "groups": groups}
+        options = {name: asked for name, asked in options.items() if asked}
         seed = draw_seed(check_random_state(random_state))
         task = (
             f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"

@@ -11,6 +11,7 @@ from .._missing import LARGEST_HIDDEN_SHARE
 from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
 from ._building import positive_ints
+from ._categories import category_layer, fit_category_map
 from ._clipping import fit_clipping
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -153,6 +154,7 @@ class DenseArchitecture(BaseArchitecture):
     }
 
     orders_codes = True
+    takes_categories = True
     peak_learning_rate = 0.003
 
     @property
@@ -210,6 +212,7 @@ class DenseArchitecture(BaseArchitecture):
         output_activation,
         ordered=False,
         missing=False,
+        groups=None,
     ):
         """Build the networks.
 
@@ -225,6 +228,8 @@ class DenseArchitecture(BaseArchitecture):
             Whether to order the components by nested dropout on the code.
         missing : bool, default=False
             Whether samples may have missing cells.
+        groups : list of int, default=None
+            Columns of categories, see `build`.
 
         Returns
         -------
@@ -239,6 +244,11 @@ class DenseArchitecture(BaseArchitecture):
         """
         if self.output_activation != "auto":
             output_activation = self.output_activation
+        if groups and output_activation != "linear":
+            raise ValueError(
+                "samples with categories need a linear output, which is followed by a "
+                f"softmax for each column, but output_activation={output_activation!r}"
+            )
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
             sizes = _WIDE if math.prod(sample_shape) >= _WIDE_FROM else _NARROW
@@ -265,20 +275,29 @@ class DenseArchitecture(BaseArchitecture):
             linear_map=linear_map,
             missing=missing,
         )
+        last = [] if flat else [layers.Reshape(sample_shape, name="reshape")]
+        if groups:
+            from ._layers import CategoryProbabilities
+
+            # Half precision cannot hold exponentials.
+            floatx = import_keras().config.floatx()
+            last.append(CategoryProbabilities(groups, name="categories", dtype=floatx))
         decoder, _ = self._half(
             "decoder",
             (n_components,),
             [],
             decoder_sizes,
             ("reconstruction", math.prod(sample_shape), output_activation),
-            last=[] if flat else [layers.Reshape(sample_shape, name="reshape")],
+            last=last,
             linear_map=linear_map,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
-        return self._autoencoder(encoder, decoder, ordered, missing)
+        return self._autoencoder(encoder, decoder, ordered, missing, groups)
 
     def initialize(self, networks, X):
         """Start from a PCA, if the networks have a linear map.
+
+        Categories are predicted from the latent representation by logistic regression.
 
         Parameters
         ----------
@@ -294,7 +313,11 @@ class DenseArchitecture(BaseArchitecture):
         """
         if "linear_code" not in {layer.name for layer in networks.encoder.layers}:
             return None
-        maps = whitened_pca(X.reshape(len(X), -1), networks.n_components)
+        X = X.reshape(len(X), -1)
+        maps = whitened_pca(X, networks.n_components)
+        layer = category_layer(networks)
+        if layer is not None:
+            maps = maps[0], fit_category_map(X, *maps, layer.groups)
         halves = (networks.encoder, "code"), (networks.decoder, "reconstruction")
         for (half, name), weights in zip(halves, maps, strict=True):
             half.get_layer(f"linear_{name}").set_weights(weights)
@@ -447,14 +470,15 @@ class DenseArchitecture(BaseArchitecture):
         if self.dropout:
             yield layers.Dropout(self.dropout, name=f"dropout_{i}")
 
-    def _autoencoder(self, encoder, decoder, ordered, missing):
+    def _autoencoder(self, encoder, decoder, ordered, missing, groups):
         """Chain the halves, with the layers that act in training only."""
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
         if missing:
             from ._layers import HiddenCells
 
-            sample = HiddenCells(LARGEST_HIDDEN_SHARE, name="hidden_cells")(sample)
+            hide = HiddenCells(LARGEST_HIDDEN_SHARE, groups, name="hidden_cells")
+            sample = hide(sample)
         if self.noise:
             from ._layers import GaussianNoise
 

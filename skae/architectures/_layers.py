@@ -8,6 +8,7 @@ outside training.
 import keras
 from keras import ops
 
+from .._groups import LARGEST_LOGIT, membership, owners_of
 from .._keras_layers import dense_operation
 from .._missing import LARGEST_DEVIATION, MAX_FEATURES, N_STEPS
 
@@ -348,15 +349,19 @@ class HiddenCells(keras.layers.Layer):
     ----------
     largest_share : float
         The largest share.
+    groups : list of int, default=None
+        For each feature, the number of the column of categories that it belongs to, or
+        -1. The features of a column are hidden together.
     **kwargs : dict
         Passed on to `keras.layers.Layer`.
     """
 
     row_wise = True
 
-    def __init__(self, largest_share, **kwargs):
+    def __init__(self, largest_share, groups=None, **kwargs):
         super().__init__(**kwargs)
         self.largest_share = largest_share
+        self.groups = groups
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, inputs, training=False):
@@ -368,7 +373,13 @@ class HiddenCells(keras.layers.Layer):
         shares = keras.random.uniform(
             share_shape, 0, self.largest_share, dtype=dtype, seed=seed
         )
-        drawn = keras.random.uniform(shape, dtype=dtype, seed=seed)
+        if self.groups is None:
+            drawn = keras.random.uniform(shape, dtype=dtype, seed=seed)
+        else:
+            owners = owners_of(self.groups)
+            shape = (shape[0], max(owners) + 1)
+            drawn = keras.random.uniform(shape, dtype=dtype, seed=seed)
+            drawn = ops.take(drawn, owners, axis=-1)
         return ops.where(drawn < shares, ops.cast(float("nan"), dtype), inputs)
 
     def operation(self):
@@ -381,7 +392,65 @@ class HiddenCells(keras.layers.Layer):
 
     def get_config(self):
         """Return the arguments of `__init__`."""
-        return super().get_config() | {"largest_share": self.largest_share}
+        arguments = {"largest_share": self.largest_share, "groups": self.groups}
+        return super().get_config() | arguments
+
+
+@keras.saving.register_keras_serializable("skae")
+class CategoryProbabilities(keras.layers.Layer):
+    """Make the features of each column of categories probabilities (softmax).
+
+    They are multiplied by the value that stands for a category. Other features pass.
+
+    Parameters
+    ----------
+    groups : list of int
+        For each feature, the number of the column of categories that it belongs to, or
+        -1 for a number.
+    **kwargs : dict
+        Passed on to `keras.layers.Layer`.
+    """
+
+    row_wise = True
+
+    def __init__(self, groups, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def build(self, input_shape):
+        """Add the value that stands for a category."""
+        self.value = self.add_weight(
+            shape=(), initializer="ones", trainable=False, name="value"
+        )
+
+    def call(self, inputs):
+        """Apply the layer."""
+        members = ops.convert_to_tensor(membership(self.groups), inputs.dtype)
+        logits = LARGEST_LOGIT * ops.tanh(inputs / LARGEST_LOGIT)
+        exponentials = ops.exp(logits)
+        totals = ops.matmul(exponentials, members)
+        totals = ops.matmul(totals, ops.transpose(members))
+        is_category = ops.convert_to_tensor([group >= 0 for group in self.groups])
+        # A number has no total; where() has a gradient of both.
+        totals = ops.where(is_category, totals, ops.ones_like(totals))
+        value = ops.convert_to_tensor(self.value)
+        return ops.where(is_category, value * exponentials / totals, inputs)
+
+    def operation(self):
+        """Describe what `call` does."""
+        return {
+            "op": "category_probabilities",
+            "factor": self.value,
+            "groups": self.groups,
+        }
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of what `call` returns."""
+        return input_shape
+
+    def get_config(self):
+        """Return the arguments of `__init__`."""
+        return super().get_config() | {"groups": self.groups}
 
 
 @keras.saving.register_keras_serializable("skae")

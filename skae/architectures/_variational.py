@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
+from .._groups import owners_of
 from .._missing import LARGEST_HIDDEN_SHARE
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
@@ -119,6 +120,8 @@ class VariationalArchitecture(BaseArchitecture):
         "handle_missing": ["boolean", StrOptions({"auto"})],
     }
 
+    takes_categories = True
+
     @property
     def takes_missing(self):
         """Whether samples may have missing cells: unless `handle_missing` is False."""
@@ -141,7 +144,12 @@ class VariationalArchitecture(BaseArchitecture):
         self.handle_missing = handle_missing
 
     def build_networks(
-        self, sample_shape, n_components, output_activation, missing=False
+        self,
+        sample_shape,
+        n_components,
+        output_activation,
+        missing=False,
+        groups=None,
     ):
         """Build the networks.
 
@@ -155,6 +163,8 @@ class VariationalArchitecture(BaseArchitecture):
             Activation of the last layer where the parameter of that name is "auto".
         missing : bool, default=False
             Whether samples may have missing cells.
+        groups : list of int, default=None
+            Columns of categories, see `build`.
 
         Returns
         -------
@@ -176,13 +186,20 @@ class VariationalArchitecture(BaseArchitecture):
             self.activation,
             output_activation=self.output_activation,
             start="random",
-        ).build_networks(sample_shape, n_components, output_activation, missing=missing)
+        ).build_networks(
+            sample_shape,
+            n_components,
+            output_activation,
+            missing=missing,
+            groups=groups,
+        )
         mean = dense.encoder.output
         log_variance = keras.layers.Dense(n_components, name="log_variance")(
             dense.encoder.get_layer("code").input
         )
+        n_columns = max(owners_of(groups)) + 1 if groups else math.prod(sample_shape)
         sampling = GaussianSampling(
-            math.prod(sample_shape),
+            n_columns,
             float(self.beta),
             int(self.warmup_steps),
             name="sampling",
@@ -192,8 +209,8 @@ class VariationalArchitecture(BaseArchitecture):
         if missing:
             encoder = keras.Model(inputs, moments, name="moments")
             inputs = keras.Input(sample_shape, name="sample")
-            hidden = HiddenCells(LARGEST_HIDDEN_SHARE, name="hidden_cells")(inputs)
-            moments = encoder(hidden)
+            hide = HiddenCells(LARGEST_HIDDEN_SHARE, groups, name="hidden_cells")
+            moments = encoder(hide(inputs))
         outputs = dense.decoder(sampling(moments))
         autoencoder = keras.Model(inputs, outputs, name="autoencoder")
         return Networks(dense.encoder, dense.decoder, autoencoder)

@@ -1,0 +1,468 @@
+"""Tables with categories: columns of numbers and of categories as one array, and back.
+
+The array has one feature per column of numbers, and one per category of the other
+columns (one-hot encoding). A column is missing as a whole: all of its features are NaN
+then. One value stands for all categories. Its square weights the negative
+log-likelihood of a category beside the squared error of a number: it is half of the
+mean variance of the numbers, which is about what one-hot encoding weights it by where
+numbers are standardized.
+"""
+
+import numpy as np
+from sklearn.preprocessing import OrdinalEncoder
+from sklearn.utils.validation import check_array
+
+from ._frames import (
+    category_values,
+    column_dtypes,
+    column_name,
+    column_names,
+    describe_dtypes,
+    holds_categories,
+    is_frame,
+    make_frame,
+    set_columns,
+    take_columns,
+)
+from ._groups import SMALLEST_PROBABILITY
+from ._missing import observed_means, observed_variances
+
+# Categories of a column that are kept apart: the most frequent ones, with so many
+# samples at least, or such a share of few samples. The others become one category.
+MAX_CATEGORIES = 100
+MIN_SAMPLES, MIN_SHARE = 5, 0.05
+# Weight of the negative log-likelihood of a category, in variances of numbers.
+CATEGORY_WEIGHT = 0.5
+
+
+class Columns:
+    """Which features of an encoded table belong to which column, and what follows.
+
+    Parameters
+    ----------
+    sizes : ndarray of int of shape (n_columns,)
+        Number of features of each column.
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Which columns hold categories.
+    value : float
+        The value that stands for a category.
+    """
+
+    def __init__(self, sizes, is_categorical, value):
+        self.sizes = sizes
+        self.is_categorical = is_categorical
+        self.value = value
+        self.starts = np.cumsum(sizes) - sizes
+        self.owners = np.repeat(np.arange(len(sizes)), sizes)
+
+    @property
+    def groups(self):
+        """For each feature, the number of its column of categories; -1 for numbers."""
+        return np.where(self.is_categorical[self.owners], self.owners, -1).tolist()
+
+    def block(self, column):
+        """Return the slice of the features of a column."""
+        return slice(self.starts[column], self.starts[column] + self.sizes[column])
+
+    def compare(self, X, X_hat):
+        """Reduce samples and reconstructions to one value per column each.
+
+        Parameters
+        ----------
+        X, X_hat : ndarray of shape (n_samples, n_features)
+            Encoded samples, and their reconstructions.
+
+        Returns
+        -------
+        values, expected : ndarray of shape (n_samples, n_columns), of the dtype of X
+            Their difference is the residual of a number, or the square root of the
+            negative log-likelihood of a category, times the value that stands for it.
+            `values` are NaN for missing cells, and 0 for categories.
+        """
+        values = X[:, self.starts]
+        expected = X_hat[:, self.starts].astype(X.dtype)
+        for j in np.flatnonzero(self.is_categorical):
+            block = self.block(j)
+            # One-hot, so that the product selects what is predicted for the category.
+            probability = np.einsum("ij,ij->i", X[:, block], X_hat[:, block])
+            probability = np.nan_to_num(probability) / self.value**2
+            probability = np.clip(probability, SMALLEST_PROBABILITY, 1)
+            expected[:, j] = -self.value * np.sqrt(-np.log(probability))
+            values[:, j] *= 0
+        return values, expected
+
+    def errors(self, X, X_hat):
+        """Compute the deviance of each cell: its squared residual.
+
+        Parameters
+        ----------
+        X, X_hat : ndarray of shape (n_samples, n_features)
+            Encoded samples, and their reconstructions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns), of float64
+            0 for missing cells.
+        """
+        values, expected = self.compare(X, X_hat)
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = np.square(values.astype(np.float64) - expected)
+        errors[np.isnan(values)] = 0
+        return errors
+
+    def null_errors(self, X):
+        """Compute the same where nothing is known of a sample.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Encoded samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns), of float64
+            The deviances of means and frequencies of these samples.
+        """
+        means = observed_means(X)
+        return self.errors(X, np.broadcast_to(means, X.shape))
+
+    def score(self, X, X_hat):
+        """Compute the share of the deviance that a reconstruction explains.
+
+        Parameters
+        ----------
+        X, X_hat : ndarray of shape (n_samples, n_features)
+            Two or more encoded samples, and their reconstructions.
+
+        Returns
+        -------
+        float
+            1 minus the deviance over that of means and frequencies of these samples.
+        """
+        null = self.null_errors(X).sum()
+        error = self.errors(X, X_hat).sum()
+        return float(error == 0) if null == 0 else float(1 - error / null)
+
+
+class TableEncoder:
+    """From tables to arrays for a network, and back.
+
+    Parameters
+    ----------
+    names : list or None
+        Names of the columns of a DataFrame; None for any other table.
+    library : {"pandas", "polars", None}
+        That of the DataFrame.
+    dtypes : list of dict or None
+        Dtypes of its columns, as `skae._frames.describe_dtypes` returns them.
+    columns : Columns
+        What belongs to which column.
+    encoder : OrdinalEncoder
+        Of the columns of categories.
+    kinds : list of str or None
+        What categories are, by column of categories.
+    labels : list of ndarray
+        The category that each feature of a column of categories stands for. Several
+        rare ones are represented by the most frequent of them.
+    dtype : str
+        Dtype of the encoded array.
+    """
+
+    def __init__(self, names, library, dtypes, columns, encoder, kinds, labels, dtype):
+        self.names = names
+        self.library = library
+        self.dtypes = dtypes
+        self.columns = columns
+        self.encoder = encoder
+        self.kinds = kinds
+        self.labels = labels
+        self.dtype = dtype
+
+    @classmethod
+    def fit(cls, X, is_categorical):
+        """Learn categories and their frequencies.
+
+        Parameters
+        ----------
+        X : ndarray, pandas.DataFrame or polars.DataFrame
+            Training samples.
+        is_categorical : ndarray of bool of shape (n_columns,)
+            Which columns hold categories.
+
+        Returns
+        -------
+        TableEncoder
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If columns hold what is neither numbers nor categories, or categories of
+            several types.
+        """
+        which = np.flatnonzero(is_categorical)
+        found = [category_values(X, j) for j in which]
+        values = np.stack([column for column, _ in found], axis=1)
+        encoder = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            min_frequency=int(min(MIN_SAMPLES, np.ceil(MIN_SHARE * len(values)))),
+            max_categories=MAX_CATEGORIES,
+        ).fit(values)
+        ordinals = encoder.transform(values)
+        numbers = _read_numbers(X, ~is_categorical)
+        variances = observed_variances(numbers)
+        unit = variances[variances > 0].mean() if (variances > 0).any() else 1.0
+        sizes = np.ones(len(is_categorical), int)
+        labels = []
+        for i, j in enumerate(which):
+            labels.append(_representatives(values[:, i], ordinals[:, i]))
+            sizes[j] = max(1, len(labels[i]))
+        names = column_names(X)
+        return cls(
+            names=names,
+            library=None if names is None else type(X).__module__.split(".")[0],
+            dtypes=describe_dtypes(X),
+            columns=Columns(
+                sizes, is_categorical, float(np.sqrt(CATEGORY_WEIGHT * unit))
+            ),
+            encoder=encoder,
+            kinds=[kind for _, kind in found],
+            labels=labels,
+            dtype=numbers.dtype.name,
+        )
+
+    def to_dict(self):
+        """Return the arguments of `__init__`, without objects of skae's classes."""
+        columns = self.columns
+        parts = [columns.sizes, columns.is_categorical, columns.value]
+        return vars(self) | {"columns": parts}
+
+    @classmethod
+    def from_dict(cls, state):
+        """Make an encoder of what `to_dict` returned."""
+        return cls(**state | {"columns": Columns(*state["columns"])})
+
+    def feature_names(self):
+        """Return the name of the column that each feature belongs to, as an ndarray."""
+        names = range(len(self.columns.sizes)) if self.names is None else self.names
+        return np.array(list(names), object)[self.columns.owners]
+
+    def encode(self, X):
+        """Encode samples.
+
+        Parameters
+        ----------
+        X : ndarray, pandas.DataFrame or polars.DataFrame
+            Samples, with the columns that `fit` had. Categories that it had not are
+            missing cells.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            NaN for missing cells.
+
+        Raises
+        ------
+        ValueError
+            If a column has another kind of values than in `fit`.
+        """
+        if is_frame(X) != (self.names is not None):
+            expected = "an array" if self.names is None else "a DataFrame"
+            raise ValueError(
+                f"X has to be {expected}, as in fit, but got a {type(X).__name__}."
+            )
+        columns = self.columns
+        which = np.flatnonzero(columns.is_categorical)
+        values = []
+        for j, fitted in zip(which, self.kinds, strict=True):
+            column, kind = category_values(X, j)
+            if None not in (kind, fitted) and kind != fitted:
+                raise ValueError(
+                    f"Column {column_name(X, j)} of X had {fitted} as categories in "
+                    f"fit, but has {kind} now."
+                )
+            values.append(column)
+        ordinals = self.encoder.transform(np.stack(values, axis=1))
+        encoded = np.empty((len(ordinals), len(columns.owners)), self.dtype)
+        encoded[:, columns.starts[~columns.is_categorical]] = _read_numbers(
+            X, ~columns.is_categorical
+        )
+        for j, column in zip(which, ordinals.T, strict=True):
+            one_hot = column[:, np.newaxis] == np.arange(columns.sizes[j])
+            block = columns.value * one_hot
+            block[np.isnan(column)] = np.nan
+            encoded[:, columns.block(j)] = block
+        return encoded
+
+    def decode(self, encoded, index=None):
+        """Make a table of encoded samples or reconstructions.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n_samples, n_features)
+            For each column of categories, the one with the largest value is taken.
+        index : pandas.Index, default=None
+            Index of a DataFrame of pandas.
+
+        Returns
+        -------
+        ndarray, pandas.DataFrame or polars.DataFrame
+            Of the kind that `fit` had, with its columns and their dtypes.
+        """
+        values = self._decode_columns(encoded)
+        if self.library is not None:
+            return make_frame(self.library, self.names, self.dtypes, values, index)
+        return np.stack(values, axis=1).astype(self._array_dtype)
+
+    def _decode_columns(self, encoded):
+        columns = self.columns
+        values = [encoded[:, start] for start in columns.starts]
+        which = np.flatnonzero(columns.is_categorical)
+        for j, labels in zip(which, self.labels, strict=True):
+            values[j] = np.full(len(encoded), np.nan, object)
+            if len(labels):
+                observed = ~np.isnan(encoded[:, columns.starts[j]])
+                likeliest = encoded[observed, columns.block(j)].argmax(axis=1)
+                values[j][observed] = labels[likeliest]
+        return values
+
+    def replace_missing(self, X, encoded):
+        """Replace the missing cells of samples, and leave the others as they are.
+
+        Parameters
+        ----------
+        X : ndarray, pandas.DataFrame or polars.DataFrame
+            Samples.
+        encoded : ndarray of shape (n_samples, n_features)
+            Encoded samples, whose missing cells were replaced.
+
+        Returns
+        -------
+        ndarray, pandas.DataFrame or polars.DataFrame
+            A new one. Columns without missing cells are those of X; others have the
+            dtype of X for categories, and that of `encoded` for numbers.
+        """
+        columns, changed = self.columns, {}
+        decoded = self._decode_columns(encoded)
+        for j, is_categorical in enumerate(columns.is_categorical):
+            if is_categorical:
+                values, _ = category_values(X, j)
+                missing = np.array([v != v for v in values], bool)
+            else:
+                values = _read_numbers(X, np.arange(len(columns.sizes)) == j)[:, 0]
+                missing = np.isnan(values)
+            if missing.any():
+                changed[j] = np.where(missing, decoded[j], values)
+        if self.library is not None:
+            return set_columns(X, changed)
+        values = np.array(X, object)
+        for j, column in changed.items():
+            values[:, j] = column
+        return values.astype(self._array_dtype)
+
+    @property
+    def _array_dtype(self):
+        numeric = all(kind in (None, "numbers") for kind in self.kinds)
+        return self.dtype if numeric else object
+
+
+def find_categorical(X, categorical_features):
+    """Find the columns that hold categories.
+
+    Parameters
+    ----------
+    X : ndarray, pandas.DataFrame or polars.DataFrame
+        Training samples.
+    categorical_features : "from_dtype", None, or array-like of bool, int or str
+        The parameter of an estimator.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_columns,)
+        Which columns.
+
+    Raises
+    ------
+    ValueError
+        If the parameter names columns that are not there, or if a dtype is neither
+        one of numbers nor of categories.
+    """
+    n_columns = np.shape(X)[1]
+    found = np.zeros(n_columns, bool)
+    if categorical_features is None:
+        return found
+    if isinstance(categorical_features, str):
+        if is_frame(X):
+            found[:] = [holds_categories(X, i) for i in range(n_columns)]
+        return found
+    given = np.asarray(categorical_features)
+    if not given.size:
+        return found
+    if given.ndim != 1:
+        raise ValueError(
+            "categorical_features has to be one-dimensional: a mask, indices or names, "
+            f"but got {categorical_features!r}."
+        )
+    if given.dtype.kind == "b":
+        if len(given) != n_columns:
+            raise ValueError(
+                f"categorical_features is a mask of {len(given)} columns, but X has "
+                f"{n_columns}."
+            )
+        return given.copy()
+    if given.dtype.kind in "iu":
+        if given.min() < 0 or given.max() >= n_columns:
+            raise ValueError(
+                f"categorical_features has indices from {given.min()} to {given.max()}"
+                f", but X has {n_columns} columns, the first of index 0."
+            )
+        found[given] = True
+        return found
+    names = column_names(X)
+    if names is None:
+        raise ValueError(
+            "categorical_features has names of columns, but X is no DataFrame. Give "
+            "indices or a mask."
+        )
+    unknown = [name for name in given.tolist() if name not in names]
+    if unknown:
+        raise ValueError(
+            f"categorical_features names {unknown[0]!r}, which is no column of X. Its "
+            f"columns are {', '.join(map(repr, names))}."
+        )
+    found[[names.index(name) for name in given.tolist()]] = True
+    return found
+
+
+def _read_numbers(X, are_numbers):
+    """Return columns of numbers as an array of float32 or float64."""
+    if not are_numbers.any():
+        return np.empty((len(X), 0))
+    if is_frame(X):
+        for j in np.flatnonzero(are_numbers):
+            if holds_categories(X, j):
+                raise ValueError(
+                    f"Column {column_name(X, j)} of X has to hold numbers, as in fit "
+                    f"or by categorical_features, but has dtype {column_dtypes(X)[j]}."
+                )
+        X = take_columns(X, are_numbers)
+    else:
+        X = X[:, are_numbers]
+    return check_array(
+        X,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan",
+        input_name="X",
+    )
+
+
+def _representatives(values, ordinals):
+    """Return the most frequent category of each ordinal."""
+    observed = ~np.isnan(ordinals)
+    ordinals, values = ordinals[observed].astype(int), values[observed]
+    labels = np.empty(len(np.bincount(ordinals)), object)
+    for i in range(len(labels)):
+        categories, times = np.unique(values[ordinals == i], return_counts=True)
+        labels[i] = categories[times.argmax()]
+    return labels
