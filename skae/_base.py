@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._frames import column_name, is_frame
+from ._frames import column_name, index_of, is_frame
 from ._inference import FittedNetworks
 from ._missing import has_missing, observed_means, observed_variances
 from ._random import draw_seed
@@ -779,7 +779,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _decode_checked(self, codes):
         """Decode what a user passed; images and tables have their form again."""
-        index = getattr(codes, "index", None)
+        index = index_of(codes)
         codes = check_array(codes, dtype=[np.float64, np.float32])
         if codes.shape[1] != self.n_components_:
             raise ValueError(
@@ -860,11 +860,13 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
-            The reconstructions, in the dtype of X.
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                or DataFrame
+            The reconstructions, in the dtype of X; a table, if the estimator was fitted
+            on one with categories.
         """
         check_is_fitted(self)
-        index = getattr(X, "index", None)
+        index = index_of(X)
         return self._present(self._reconstruct(self._validate(X)), index)
 
     def summary(self, *, print_fn=print):

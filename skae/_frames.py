@@ -107,6 +107,11 @@ def column_names(X):
     return list(X.columns) if is_frame(X) else None
 
 
+def index_of(X):
+    """Return the index of a DataFrame of pandas; None for anything else."""
+    return X.index if _is_pandas(X) else None
+
+
 def column_name(X, i):
     """Return how a message names a column."""
     return repr(X.columns[int(i)]) if is_frame(X) else str(i)
@@ -207,6 +212,40 @@ def category_values(X, i):
 def _kind(type_):
     kinds = (k for k, types in _CATEGORY_TYPES.items() if issubclass(type_, types))
     return next(kinds, None)
+
+
+def split_categories(X):
+    """Split a table into numbers and texts.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_columns)
+        A table.
+
+    Returns
+    -------
+    numbers : array-like or ndarray of shape (n_samples, n_columns)
+        X itself if it has no categories; NaN in place of categories otherwise.
+    texts : ndarray of object of shape (n_samples, n_columns), or None
+        Categories as text, and None for numbers and missing cells; None without
+        categories.
+    """
+    if not is_frame(X):
+        return X, None
+    n_columns = X.shape[1]
+    which = [i for i in range(n_columns) if holds_categories(X, i)]
+    if not which:
+        return X, None
+    numbers = np.full((len(X), n_columns), np.nan)
+    texts = np.full((len(X), n_columns), None)
+    for i in range(n_columns):
+        if i in which:
+            values, _ = category_values(X, i)
+            texts[:, i] = [str(v) if v == v else None for v in values]
+        else:
+            column = take_columns(X, np.arange(n_columns) == i)
+            numbers[:, i] = np.asarray(column, dtype=float)[:, 0]
+    return numbers, texts
 
 
 def describe_dtypes(X):

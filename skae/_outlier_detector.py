@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._frames import frame_like
+from ._frames import frame_like, index_of
 from ._outliers._ensemble import TruncationScore, truncate
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
@@ -170,6 +170,17 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           and holds out no samples from the final network, but the rate is approximate:
           see Notes.
 
+    categorical_features : "from_dtype", array-like of {bool, int, str} or None, \
+            default="from_dtype"
+        Which columns hold categories. "from_dtype": of a DataFrame of pandas or Polars,
+        those of strings, booleans and categories, and of anything else none.
+        Otherwise a mask, indices or names of the columns; None for no column. Each
+        category becomes one feature of the network, and its reconstructed probability
+        is trained by cross-entropy. Up to 100 categories of a column are kept apart;
+        those of fewer than 5 samples, or 5 % of few samples, count as one. A category
+        that training samples have not is a missing cell. Needs an architecture that
+        takes categories, such as `DenseArchitecture`. See :ref:`tables`.
+
     Attributes
     ----------
     n_components_ : int
@@ -244,6 +255,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     Thresholds hold for samples with missing cells such as those of training: if most
     training samples lack whole blocks of cells, complete samples are predicted as
     outliers too often.
+
+    The residual of a category is the square root of the negative logarithm of its
+    reconstructed probability, times the root of half of the mean variance of the
+    numbers. A function as `outlier_score` is given these, too: of a category, `X` has 0
+    and `X_hat` the negative residual.
 
     Covariances are Ledoit and Wolf's, estimated again without outlying samples. They
     and neighbours are computed from at most 10,000 samples drawn at random, or fewer
@@ -687,8 +703,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
-            The decoded samples, in the dtype of the codes.
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                or DataFrame
+            The decoded samples, in the dtype of the codes; a table, if the detector was
+            fitted on one with categories.
 
         Raises
         ------
@@ -712,9 +730,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         -------
         contributions : ndarray of shape (n_samples, n_features + n_components), or \
                 DataFrame
-            Contribution of each feature, through its residual, and then of each latent
-            component. All are at least 0, and those of a sample sum to its
-            ``-score_samples(X)``. With `outlier_score` "reconstruction" or "residual",
+            Contribution of each feature, or column of a table, through its residual,
+            and then of each latent component. All are at least 0, and those of a sample
+            sum to its ``-score_samples(X)``. With `outlier_score` "reconstruction" or "residual",
             components do not contribute and have no columns. If X is a DataFrame of
             pandas or Polars, so are the contributions, and the columns of components
             are called "code0" and so on. Of images, the first `n_features_in_` columns
@@ -743,7 +761,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             return contributions
         reconstruction = self._reconstruct(samples)
         if self._table is not None:
-            index = getattr(X, "index", None)
+            index = index_of(X)
             return contributions, self._table.decode(reconstruction, index)
         reconstruction = reconstruction.reshape(np.shape(X))
         return contributions, frame_like(X, reconstruction, getattr(X, "columns", ()))

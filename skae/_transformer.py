@@ -117,6 +117,16 @@ class AutoencoderTransformer(
     verbose : int, default=0
         If 1, show epoch, losses and time: on one line that is updated in a terminal or
         a notebook, elsewhere on a line per epoch.
+    categorical_features : "from_dtype", array-like of {bool, int, str} or None, \
+            default="from_dtype"
+        Which columns hold categories. "from_dtype": of a DataFrame of pandas or Polars,
+        those of strings, booleans and categories, and of anything else none.
+        Otherwise a mask, indices or names of the columns; None for no column. Each
+        category becomes one feature of the network, and its reconstructed probability
+        is trained by cross-entropy. Up to 100 categories of a column are kept apart;
+        those of fewer than 5 samples, or 5 % of few samples, count as one. A category
+        that training samples have not is a missing cell. Needs an architecture that
+        takes categories, such as `DenseArchitecture`. See :ref:`tables`.
 
     Attributes
     ----------
@@ -393,8 +403,11 @@ class AutoencoderTransformer(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or of the shape of the images fitted
-            The decoded samples, in the dtype of X.
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                or DataFrame
+            The decoded samples, in the dtype of X. If the transformer was fitted on a
+            table with categories, a table like that one, with the same columns and
+            dtypes: integers are rounded, and the most probable category is taken.
 
         Raises
         ------
@@ -433,7 +446,8 @@ class AutoencoderTransformer(
             pandas or Polars, so is the result: columns without missing cells are those
             of X, the others are of float64, or float32 if all of X is. A feature
             without any observed cell in training is imputed as 0, a sample without any
-            by what is expected of a sample.
+            by what is expected of a sample. A missing category becomes the most
+            probable one; it stays missing if training samples had none.
 
         See Also
         --------
@@ -486,7 +500,7 @@ class AutoencoderTransformer(
         Returns
         -------
         ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
-                of float64
+                of float64, or DataFrame
             The decoded codes: the expected value of each feature, without the noise
             that the loss implies.
 
@@ -549,6 +563,11 @@ class AutoencoderTransformer(
     def score(self, X, y=None):
         """Return the share of the variance of X that the reconstruction keeps (R²).
 
+        With categories, it is the share of the deviance: a number counts by its squared
+        error, and a category by the negative logarithm of its probability, times half
+        of the mean variance of the numbers in training. Both are compared with means
+        and frequencies of X. Without categories, this is R².
+
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
@@ -560,12 +579,12 @@ class AutoencoderTransformer(
         -------
         float
             See :func:`~skae.metrics.reconstruction_r2_score`: higher is better, 1 is
-            perfect.
+            perfect. NaN, with a warning, for fewer than two samples.
         """
         check_is_fitted(self)
         X = self._validate(X)
         X_hat = self._reconstruct(X)
-        if self._table is None:
+        if self._table is None or len(X) < 2:
             return reconstruction_r2_score(X, X_hat)
         return self._score_reconstruction(X, X_hat)
 

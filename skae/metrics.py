@@ -7,6 +7,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, column_or_1d
 
+from ._frames import split_categories
 from ._missing import has_missing, observed_means
 
 __all__ = [
@@ -287,6 +288,12 @@ def _permute_features(X):
 
 
 def _check_pair(X_true, X_pred):
+    if split_categories(X_true)[1] is not None:
+        raise ValueError(
+            "X has columns of categories, of which there is no squared error. The "
+            "method score of AutoencoderTransformer, and of a Pipeline that ends in "
+            "one, takes them: leave scoring at None in a search."
+        )
     X_true, X_pred = (
         check_array(
             X,

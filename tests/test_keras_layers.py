@@ -14,6 +14,7 @@ from skae._keras_layers import (
 from skae._operations import ACTIVATIONS, OPERATIONS, WEIGHTS
 from skae.architectures import custom_objects
 from skae.architectures._layers import (
+    CategoryProbabilities,
     Clip,
     ContractivePenalty,
     FillCells,
@@ -57,6 +58,7 @@ OWN = {
     "ContractivePenalty": (lambda: ContractivePenalty(0.1, 0.1), 2, 4),
     "FillCells": (FillCells, 1, 4),
     "MissingIndicator": (MissingIndicator, 1, 4),
+    "CategoryProbabilities": (lambda: CategoryProbabilities([0, 0, -1, 2]), 1, 4),
     "HiddenCells": (lambda: HiddenCells(0.5), 1, 4),
     "GaussianSampling": (lambda: GaussianSampling(4, 0.1, 0), 2, 4),
 }

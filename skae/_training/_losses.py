@@ -96,7 +96,9 @@ class TrainingLoss:
         per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
         self.per_sample = self._per_sample if per_sample else None
         if groups is not None:
-            if not per_sample or name not in _ELEMENTWISE_LOSSES:
+            kind = type(found).__name__ if self._is_instance else name
+            is_keras = getattr(losses, kind or "", None) in (type(found), found)
+            if not (is_keras and mean and name in _ELEMENTWISE_LOSSES):
                 raise InvalidParameterError(
                     f"loss={loss!r} cannot be combined with the cross-entropy of "
                     "categories, which X has. It has to be a loss of single numbers: "
@@ -105,7 +107,9 @@ class TrainingLoss:
             call = found.call if self._is_instance else found
             self._function = self.for_keras = _ColumnLoss(call, groups)
             self._is_instance = False
-            self.config = {"numbers": self.config, "groups": groups}
+            self.per_sample = self._per_sample
+            if self.config is not None:
+                self.config = {"numbers": self.config, "groups": groups}
 
     def as_function(self):
         """Return the loss as `keras.Model.compile` takes it to train with."""

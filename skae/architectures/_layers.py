@@ -361,7 +361,7 @@ class HiddenCells(keras.layers.Layer):
     def __init__(self, largest_share, groups=None, **kwargs):
         super().__init__(**kwargs)
         self.largest_share = largest_share
-        self.groups = groups
+        self.groups = None if groups is None else tuple(groups)  # Keras wraps lists
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, inputs, training=False):
@@ -415,7 +415,7 @@ class CategoryProbabilities(keras.layers.Layer):
 
     def __init__(self, groups, **kwargs):
         super().__init__(**kwargs)
-        self.groups = groups
+        self.groups = tuple(groups)  # Keras wraps lists
 
     def build(self, input_shape):
         """Add the value that stands for a category."""
@@ -441,7 +441,7 @@ class CategoryProbabilities(keras.layers.Layer):
         return {
             "op": "category_probabilities",
             "factor": self.value,
-            "groups": self.groups,
+            "groups": list(self.groups),
         }
 
     def compute_output_shape(self, input_shape):

@@ -9,16 +9,19 @@ from ._drawing import (
     LINE,
     grid_in,
     series_styles,
+    shortened,
     text_size,
     wrapped,
 )
 
 
-def draw_tables(ax, series, feature_names, value_label, title):
+def draw_tables(ax, series, feature_names, value_label, title, texts=None):
     """Draw axes of horizontal bars for each sample, with a bar for each of the series.
 
     The first series of `series`, a dict of labels to arrays of shape (n_samples,
-    n_features), is drawn in light grey. Returns axes, and bars by label.
+    n_features), is drawn in light grey. Where `texts`, a list of arrays of that shape,
+    one for each of the series, are not None, they are written instead: the first, and
+    those of the others if they differ. Returns axes, and bars by label.
     """
     n_samples, n_features = next(iter(series.values())).shape
     labels = [wrapped(name, 30) for name in feature_names]
@@ -42,6 +45,8 @@ def draw_tables(ax, series, feature_names, value_label, title):
         drawn = _draw_bars(axes, [values[i] for values in series.values()], styles)
         for label, container in zip(series, drawn, strict=True):
             bars[label].append(container)
+        if texts is not None:
+            _write_texts(axes, [rows[i] for rows in texts], styles)
         axes.set_title(f"Sample {i}", fontsize="medium", loc="left")
         axes.set_yticks(np.arange(n_features), labels)
         axes.set_ylim(n_features - 0.5, -0.5)
@@ -50,6 +55,30 @@ def draw_tables(ax, series, feature_names, value_label, title):
         if i + n_columns >= n_samples:
             axes.set_xlabel(value_label)
     return all_axes, bars
+
+
+def _write_texts(axes, texts, styles):
+    """Write categories in place of bars, other ones in the colour of their series."""
+    place = axes.get_yaxis_transform()
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    for j, (observed, *others) in enumerate(zip(*texts, strict=True)):
+        if observed is None and not any(others):
+            continue
+        parts = [("missing" if observed is None else observed, "black")]
+        for other, style in zip(others, styles[1:], strict=True):
+            if other is not None and other != observed:
+                parts.append((f"\N{RIGHTWARDS ARROW} {other}", style["facecolor"]))
+        line = " ".join(text for text, _ in parts)
+        size = "small" if len(line) < 24 else "x-small"
+        before = None
+        for text, color in parts:
+            options = {"color": color, "fontsize": size, "va": "center", "bbox": box}
+            box = box | {"pad": 0}
+            text = shortened(text, 22)
+            if before is None:
+                before = axes.text(0.03, j, text, transform=place, **options)
+            else:
+                before = axes.annotate(f" {text}", (1, 0.5), xycoords=before, **options)
 
 
 def _figsize(labels, n_series, n_bands, n_columns):

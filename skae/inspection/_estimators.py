@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._frames import is_frame, split_categories
+
 
 def unpack(estimator):
     """Return the steps before the last one of Pipelines and searches, and that."""
@@ -63,28 +65,36 @@ def encode(estimator, X):
 def decode(estimator, codes):
     """Return the samples that codes decode to, in the units of X."""
     if hasattr(estimator, "inverse_transform"):
-        return np.asarray(estimator.inverse_transform(codes))
-    before, detector = _unpack_detector(estimator)
-    return _inverse_transform(before, detector, detector.decode(codes))
+        samples = _as_samples(estimator.inverse_transform(codes))
+    else:
+        before, detector = _unpack_detector(estimator)
+        samples = _inverse_transform(before, detector, detector.decode(codes))
+    if is_frame(samples):
+        raise TypeError(
+            f"{class_name(estimator)} decodes codes to columns of categories, of which "
+            "no curves or images can be drawn. Call inverse_transform, or decode of a "
+            "detector, for the table."
+        )
+    return samples
 
 
 def reconstruct(estimator, X):
     """Return codes and reconstructions of X, the latter in its shape and units."""
     codes = encode(estimator, X)
     if hasattr(estimator, "inverse_transform"):
-        samples = np.asarray(estimator.inverse_transform(codes))
+        samples = _as_samples(estimator.inverse_transform(codes))
     else:
         before, detector = _unpack_detector(estimator)
         transformed = _transform(before, _as_fitted(estimator, X))
         samples = detector.reconstruct(transformed)
         samples = _inverse_transform(before, detector, samples)
     shape = np.shape(X)
-    if samples.size != math.prod(shape):
+    if math.prod(samples.shape) != math.prod(shape):
         raise ValueError(
             f"{class_name(estimator)} reconstructs samples of shape "
             f"{samples.shape[1:]}, but X holds samples of shape {shape[1:]}."
         )
-    return codes, samples.reshape(shape)
+    return codes, samples if is_frame(samples) else samples.reshape(shape)
 
 
 def feature_names_of(X, n_features, feature_names=None):
@@ -197,4 +207,10 @@ def _inverse_transform(steps, detector, samples):
                 "inverse_transform, which a reconstruction in the units of X needs."
             )
         samples = step.inverse_transform(samples)
-    return np.asarray(samples)
+    return _as_samples(samples)
+
+
+def _as_samples(samples):
+    """Return a DataFrame with categories as it is, and anything else as an array."""
+    has_categories = split_categories(samples)[1] is not None
+    return samples if has_categories else np.asarray(samples)

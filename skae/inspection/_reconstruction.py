@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from .._frames import split_categories
 from ._bars import draw_tables
 from ._drawing import STANDARDIZED, set_axes_title, wrapped
 from ._estimators import by_name, feature_names_of, reconstruct
@@ -21,6 +22,8 @@ from ._images import (
 )
 
 _UNNAMED = "Reconstruction"
+# The label of the originals of a table.
+_VALUE = "Value"
 
 
 class ReconstructionDisplay:
@@ -48,6 +51,13 @@ class ReconstructionDisplay:
         Names of the features of a table. None: x0, x1 and so on.
     value_label : str, default="Value"
         Label of the values of a table.
+    categories : dict of str to ndarray of object of shape (n_samples, n_features), \
+            default=None
+        Categories of a table as texts, None for its numbers and for missing cells:
+        those of the samples under the key "Value", and those of each reconstruction
+        under its name. `X` and reconstructions are NaN there. They are written in place
+        of bars, followed by those of the reconstruction if they differ. None if all
+        columns are numbers.
 
     Attributes
     ----------
@@ -85,13 +95,21 @@ class ReconstructionDisplay:
     """
 
     def __init__(
-        self, X, reconstructions, *, codes=None, feature_names=None, value_label="Value"
+        self,
+        X,
+        reconstructions,
+        *,
+        codes=None,
+        feature_names=None,
+        value_label="Value",
+        categories=None,
     ):
         self.X = X
         self.reconstructions = reconstructions
         self.codes = codes
         self.feature_names = feature_names
         self.value_label = value_label
+        self.categories = categories
 
     def plot(
         self,
@@ -208,16 +226,29 @@ class ReconstructionDisplay:
 
     def _plot_table(self, ax, max_features, title):
         names = feature_names_of(None, self.X.shape[1], self.feature_names)
-        error = sum(np.abs(self.X - X).mean(0) for X in self.reconstructions.values())
+        error = sum(map(self._table_errors, self.reconstructions))
         shown = np.sort(np.argsort(-error, kind="stable")[:max_features])
-        series = {"Value": self.X[:, shown]}
+        texts = None
+        if self.categories is not None:
+            texts = [values[:, shown] for values in self.categories.values()]
+        series = {_VALUE: self.X[:, shown]}
         for name, X in self.reconstructions.items():
             label = name if name == _UNNAMED else f"Reconstruction by {name}"
             series[label] = X[:, shown]
         self.axes_, self.bars_ = draw_tables(
-            ax, series, [names[i] for i in shown], self.value_label, title
+            ax, series, [names[i] for i in shown], self.value_label, title, texts
         )
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+
+    def _table_errors(self, name):
+        """Return the mean error of each feature, for categories the share of wrong."""
+        errors = np.abs(self.X - self.reconstructions[name])
+        if self.categories is not None:
+            texts, found = self.categories[_VALUE], self.categories[name]
+            wrong = (texts != found) & (texts != None)  # noqa: E711
+            is_text = (found != None).any(axis=0)  # noqa: E711
+            errors[:, is_text] = wrong[:, is_text]
+        return np.nan_to_num(errors).mean(axis=0)
 
     @classmethod
     def from_estimator(
@@ -243,9 +274,9 @@ class ReconstructionDisplay:
             them, whose scaling is undone. Several are drawn below each other, named by
             their class or by the key of the dict.
         X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
-                or (n_samples, height, width, channels)
-            Samples to reconstruct. Images are flattened for estimators that were fitted
-            on as many features.
+                or (n_samples, height, width, channels), or DataFrame
+            Samples to reconstruct; a DataFrame may have categories. Images are
+            flattened for estimators that were fitted on as many features.
         n_samples : int, default=None
             Number of samples to draw, from the first on. None is 10 images or 4 samples
             of a table, or all if there are fewer.
@@ -380,18 +411,28 @@ class ReconstructionDisplay:
             codes = None if codes is None else {_UNNAMED: codes}
         reconstructions = by_name(reconstructions)
         n_samples = check_n_samples(n_samples, X, image_shape)
-        center, scale = mean_and_deviation(X) if standardize else (0, 1)
+        numbers, texts = split_categories(X)
+        center, scale = mean_and_deviation(numbers) if standardize else (0, 1)
+        categories = None if texts is None else {}
 
-        def prepare(values, what):
-            values = _check_shape_of_X(values, what, X, n_samples)
+        def prepare(values, what, name):
+            values, texts = split_categories(values)
+            if (texts is None) != (categories is None):
+                raise ValueError(
+                    f"X has {'no ' if texts is not None else ''}columns of categories, "
+                    f"in contrast to what is compared with it: {what}."
+                )
+            if texts is not None:
+                categories[name] = texts[:n_samples]
+            values = _check_shape_of_X(values, what, X, n_samples, texts is not None)
             if standardize:
                 values = (values - center) / scale
             images = as_images(values, image_shape)
             return values if images is None else images
 
-        shown = prepare(_safe_indexing(X, slice(n_samples)), "X")
+        shown = prepare(_safe_indexing(X, slice(n_samples)), "X", _VALUE)
         reconstructions = {
-            name: prepare(values, f"The reconstruction by {name!r}")
+            name: prepare(values, f"The reconstruction by {name!r}", name)
             for name, values in reconstructions.items()
         }
         names = None
@@ -403,12 +444,14 @@ class ReconstructionDisplay:
             codes=_check_codes(codes, reconstructions, n_samples),
             feature_names=names,
             value_label=STANDARDIZED if standardize else "Value",
+            categories=categories,
         ).plot(ax, **plot_params)
 
 
-def _check_shape_of_X(values, what, X, n_samples):
+def _check_shape_of_X(values, what, X, n_samples, has_categories):
     """Check that values have the shape of X, and return the first n_samples."""
-    values = check_samples(values, what, allow_missing=what == "X")
+    allow_missing = what == "X" or has_categories
+    values = check_samples(values, what, allow_missing=allow_missing)
     shape = np.shape(X)
     if values.shape[1:] != shape[1:] or len(values) not in (n_samples, shape[0]):
         raise ValueError(f"{what} has shape {values.shape}, but X has {shape}.")

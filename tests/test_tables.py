@@ -1,0 +1,461 @@
+"""Tables with categories: encoded, reconstructed, scored, and back as DataFrames."""
+
+import copy
+import pickle
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae.architectures import (
+    ConvolutionalArchitecture,
+    DenseArchitecture,
+    VariationalArchitecture,
+)
+from skae.inspection import DecodedCodesDisplay, ReconstructionDisplay
+from skae.metrics import reconstruction_scorer
+from skae.preprocessing import TableScaler
+
+SMALL = {"architecture": DenseArchitecture((16,)), "epochs": 8, "random_state": 0}
+
+
+def make_table(n_samples=300, seed=0):
+    """Make a table in which one hidden number determines most of each sample."""
+    rng = np.random.RandomState(seed)
+    z = rng.uniform(-2, 2, n_samples)
+    names = np.array(["low", "middle", "high"])
+    return pd.DataFrame(
+        {
+            "size": z + 0.1 * rng.normal(size=n_samples),
+            "level": names[np.digitize(z, [-0.7, 0.7])],
+            "count": np.round(10 + 3 * z).astype(int),
+            "is_big": z > 0,
+            "grade": pd.Categorical(
+                np.array(["A", "B", "C"])[np.digitize(-z, [-0.5, 1])],
+                categories=["C", "B", "A", "unused"],
+                ordered=True,
+            ),
+        },
+        index=np.arange(n_samples)[::-1],
+    )
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table()
+
+
+@pytest.fixture(scope="module")
+def incomplete(table):
+    holes = np.random.RandomState(0).uniform(size=table.shape) < 0.15
+    return table.astype({"is_big": "boolean", "count": "Int64"}).mask(holes)
+
+
+@pytest.fixture(scope="module")
+def transformer(table):
+    """Fitted; a test that changes it takes a copy."""
+    return AutoencoderTransformer(1, **SMALL).fit(table)
+
+
+@pytest.fixture(scope="module")
+def detector(table):
+    return AutoencoderOutlierDetector(2, **SMALL).fit(table)
+
+
+@pytest.fixture(scope="module")
+def of_incomplete(incomplete):
+    return AutoencoderTransformer(1, **SMALL).fit(incomplete)
+
+
+class TestReconstruction:
+    def test_a_table_comes_back(self, transformer, table):
+        found = transformer.inverse_transform(transformer.transform(table))
+        pd.testing.assert_series_equal(found.dtypes, table.dtypes)
+        assert list(found.columns) == list(table.columns)
+        for name in ("level", "is_big", "grade"):
+            right = found[name].to_numpy() == table[name].to_numpy()
+            assert right.mean() > 0.8, name
+
+    def test_it_keeps_the_index(self, transformer, table):
+        found = transformer.reconstruct(table[:7])
+        pd.testing.assert_index_equal(found.index, table.index[:7])
+
+    def test_polars_gives_the_same(self, transformer, table):
+        frame = pl.from_pandas(table)
+        of_polars = AutoencoderTransformer(1, **SMALL).fit(frame)
+        codes = of_polars.transform(frame)
+        np.testing.assert_array_equal(codes, transformer.transform(table))
+        found = of_polars.inverse_transform(codes)
+        assert found.schema == frame.schema
+        expected = transformer.reconstruct(table)["level"]
+        assert found["level"].to_list() == expected.tolist()
+
+    def test_arrays_with_indices(self, table):
+        X = table[["size", "level"]].to_numpy()
+        fitted = AutoencoderTransformer(1, categorical_features=[1], **SMALL).fit(X)
+        found = fitted.inverse_transform(fitted.transform(X))
+        assert found.dtype == object
+        assert set(found[:, 1]) <= set(table["level"])
+        with pytest.raises(ValueError, match="has to be an array, as in fit"):
+            fitted.transform(table[["size", "level"]])
+
+    def test_numbers_as_categories(self, table):
+        X = np.column_stack([table["size"], table["is_big"] + 5.0])
+        fitted = AutoencoderTransformer(1, categorical_features=[1], **SMALL).fit(X)
+        assert set(fitted.reconstruct(X)[:, 1]) == {5.0, 6.0}
+
+    @pytest.mark.parametrize(
+        "given", [["level"], [1], [False, True, False]], ids=["name", "index", "mask"]
+    )
+    def test_columns_are_named_in_three_ways(self, table, given):
+        X = table[["size", "level", "count"]]
+        codes = [
+            AutoencoderTransformer(1, categorical_features=which, **SMALL)
+            .fit(X)
+            .transform(X[:5])
+            for which in (given, "from_dtype")
+        ]
+        np.testing.assert_array_equal(*codes)
+
+    def test_numbers_alone_are_as_before(self, table):
+        X = table[["size", "count"]]
+        codes = [
+            AutoencoderTransformer(1, categorical_features=which, **SMALL)
+            .fit(given)
+            .transform(given)
+            for which, given in (
+                ("from_dtype", X),
+                (None, X),
+                ("from_dtype", X.to_numpy(float)),
+            )
+        ]
+        np.testing.assert_array_equal(codes[0], codes[1])
+        np.testing.assert_array_equal(codes[0], codes[2])
+        assert isinstance(
+            AutoencoderTransformer(1, **SMALL).fit(X).reconstruct(X), np.ndarray
+        )
+
+    def test_integers_do_not_overflow(self, table):
+        X = table[["count", "level"]].astype({"count": "int8"})
+        found = AutoencoderTransformer(1, **SMALL).fit(X).inverse_transform([[1e6]])
+        assert found["count"].dtype == "int8"
+
+    def test_variational(self, table):
+        architecture = VariationalArchitecture((16,))
+        parameters = SMALL | {"architecture": architecture}
+        fitted = AutoencoderTransformer(1, **parameters).fit(table)
+        drawn = fitted.sample(4, random_state=0)
+        pd.testing.assert_series_equal(drawn.dtypes, table.dtypes)
+
+    def test_probabilities_sum_to_one(self, transformer, table):
+        outputs = transformer.decoder_.predict(transformer.transform(table), verbose=0)
+        value = outputs[:, 1:4].sum(axis=1)  # the features of "level"
+        np.testing.assert_allclose(value, value[0], rtol=1e-5)
+        assert (outputs[:, 1:4] >= 0).all()
+
+
+class TestScore:
+    def test_of_numbers_it_is_r2_and_of_categories_the_deviance(self, table):
+        """By hand, for a network that predicts means and frequencies."""
+        X = table[["size", "level"]]
+        fitted = AutoencoderTransformer(
+            1, architecture=DenseArchitecture((), start="random"), epochs=1
+        ).fit(X)
+        assert fitted.score(X) < 1
+        network = fitted.autoencoder_
+        value = np.sqrt(0.5 * X["size"].var(ddof=0))
+        encoded = np.column_stack(
+            [X["size"], *(value * (X["level"] == c) for c in sorted(set(X["level"])))]
+        )
+        outputs = network.predict(encoded, verbose=0)
+        error = np.square(encoded[:, 0] - outputs[:, 0])
+        probability = (encoded[:, 1:] * outputs[:, 1:]).sum(axis=1) / value**2
+        error -= value**2 * np.log(probability)
+        frequencies = X["level"].value_counts(normalize=True)[X["level"]].to_numpy()
+        null = np.square(X["size"] - X["size"].mean()) - value**2 * np.log(frequencies)
+        expected = 1 - error.sum() / null.sum()
+        assert fitted.score(X) == pytest.approx(expected, abs=1e-5)
+
+    def test_training_raises_it(self, transformer, table):
+        assert transformer.score(table) > 0.8
+        assert transformer.validation_score_ > 0.7
+        assert transformer.validation_score_ >= transformer.start_validation_score_
+
+    def test_losses_are_those_of_the_columns(self, table):
+        """After one batch at a rate of zero, by Keras's own losses."""
+        fitted = AutoencoderTransformer(
+            1,
+            architecture=DenseArchitecture((), start="random"),
+            epochs=1,
+            batch_size=300,
+            learning_rate=1e-12,
+            validation_fraction=None,
+            random_state=0,
+        ).fit(table[["size", "level"]])
+        value = np.sqrt(0.5 * table["size"].var(ddof=0))
+        one_hot = np.column_stack(
+            [table["level"] == c for c in sorted(set(table["level"]))]
+        ).astype("f4")
+        X = np.column_stack([table["size"], value * one_hot]).astype("f4")
+        outputs = fitted.autoencoder_.predict(X, verbose=0)
+        numbers = np.square(X[:, 0] - outputs[:, 0])
+        entropy = keras.losses.categorical_crossentropy(one_hot, outputs[:, 1:] / value)
+        expected = (numbers + value**2 * np.asarray(entropy)).mean() / 2
+        assert fitted.history_["loss"][0] == pytest.approx(expected, rel=1e-4)
+
+    def test_in_searches(self, table):
+        pipeline = make_pipeline(TableScaler(), AutoencoderTransformer(**SMALL))
+        grid = {"autoencodertransformer__n_components": [1, 2]}
+        search = GridSearchCV(pipeline, grid, cv=2).fit(table)
+        assert search.best_score_ > 0.5
+        with pytest.raises(ValueError, match=r"columns of categories.*scoring at None"):
+            reconstruction_scorer(search.best_estimator_, table)
+
+    @pytest.mark.parametrize("loss", ["mean_absolute_error", keras.losses.Huber()])
+    def test_losses_of_numbers(self, table, loss):
+        fitted = AutoencoderTransformer(1, loss=loss, **SMALL).fit(table)
+        assert fitted.score(table) > 0.5
+
+
+class TestMissing:
+    def test_all_methods_take_it(self, of_incomplete, incomplete):
+        codes = of_incomplete.transform(incomplete)
+        assert np.isfinite(codes).all()
+        assert of_incomplete.score(incomplete) > 0.5
+
+    def test_impute(self, of_incomplete, incomplete, table):
+        imputed = of_incomplete.impute(incomplete)
+        assert not imputed.isna().any(axis=None)
+        observed = incomplete.notna()
+        for name in table:
+            was = observed[name]
+            same = imputed.loc[was, name].to_numpy() == table.loc[was, name].to_numpy()
+            assert same.all(), name
+        for name in ("level", "is_big"):
+            hidden = ~observed[name]
+            assert (imputed.loc[hidden, name] == table.loc[hidden, name]).mean() > 0.7
+
+    def test_impute_in_polars(self, of_incomplete, incomplete):
+        frame = pl.from_pandas(incomplete)
+        imputed = of_incomplete.impute(frame)
+        assert imputed.null_count().sum_horizontal().item() == 0
+        assert imputed.schema["level"] == pl.String
+
+    def test_unknown_categories_are_missing(self, transformer, of_incomplete, table):
+        changed = table[:5].assign(level="unheard of")
+        for fitted in (transformer, of_incomplete):
+            expected = table[:5].assign(level=None)
+            np.testing.assert_array_equal(
+                fitted.transform(changed), fitted.transform(expected)
+            )
+        assert (of_incomplete.impute(changed)["level"] == "unheard of").all()
+
+    def test_a_column_without_values(self, incomplete):
+        X = incomplete.assign(empty=None, level=incomplete["level"])
+        with pytest.warns(UserWarning, match="no observed cell: empty"):
+            fitted = AutoencoderTransformer(1, **SMALL).fit(X)
+        assert fitted.reconstruct(X)["empty"].isna().all()
+        assert fitted.impute(X)["empty"].isna().all()
+
+    def test_a_sample_without_values(self, of_incomplete, incomplete):
+        X = incomplete[:1].mask(np.ones((1, 5), bool))
+        assert np.isfinite(of_incomplete.transform(X)).all()
+        assert not of_incomplete.impute(X).isna().any(axis=None)
+
+
+class TestCategories:
+    def test_rare_ones_count_as_one(self, table):
+        rare = [f"rare{i}" for i in range(8)] + ["rare8"] * 3
+        level = table["level"].to_numpy().copy()
+        level[: len(rare)] = rare
+        X = table.assign(level=level)
+        fitted = AutoencoderTransformer(1, **SMALL).fit(X)
+        # size, count; 3 + 1 levels, 2 booleans, 3 grades
+        assert fitted.encoder_.input_shape == (None, 11)
+        codes = fitted.transform(X[:1].assign(level="rare1"))
+        np.testing.assert_array_equal(
+            codes, fitted.transform(X[:1].assign(level="rare2"))
+        )
+        assert set(fitted.reconstruct(X)["level"]) <= set(table["level"]) | {"rare8"}
+
+    def test_at_most_a_hundred(self):
+        rng = np.random.RandomState(0)
+        X = pd.DataFrame({"id": rng.randint(150, size=2000).astype(str), "x": 0.0})
+        fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+        assert fitted.encoder_.input_shape == (None, 101)
+
+    def test_one_category_only(self, table):
+        fitted = AutoencoderTransformer(1, **SMALL).fit(table.assign(level="same"))
+        assert (fitted.reconstruct(table)["level"] == "same").all()
+
+    def test_categories_only(self, table):
+        X = table[["level", "is_big"]]
+        fitted = AutoencoderTransformer(1, **SMALL).fit(X)
+        assert (fitted.reconstruct(X) == X).mean(axis=None) > 0.8
+
+
+class TestDetector:
+    def test_one_contribution_per_column(self, detector, table):
+        contributions, normal = detector.explain(table, return_reconstruction=True)
+        assert list(contributions) == [*table, "code0", "code1"]
+        np.testing.assert_allclose(
+            contributions.sum(axis=1), -detector.score_samples(table), rtol=1e-6
+        )
+        pd.testing.assert_series_equal(normal.dtypes, table.dtypes)
+
+    def test_a_wrong_category_is_the_culprit(self, table):
+        detector = AutoencoderOutlierDetector(
+            1, outlier_score="reconstruction", **SMALL
+        ).fit(table)
+        low = table[(table["size"] < -1) & (table["level"] == "low")]
+        wrong = low.assign(level="high")
+        assert (detector.score_samples(wrong) < detector.score_samples(low)).all()
+        first = detector.explain(wrong).idxmax(axis=1)
+        assert (first == "level").mean() > 0.9
+
+    @pytest.mark.parametrize("calibration", [0.3, 3])
+    def test_calibration(self, table, calibration):
+        detector = AutoencoderOutlierDetector(
+            1, calibration=calibration, contamination=0.1, **SMALL
+        ).fit(table)
+        new = make_table(300, seed=1)
+        assert 0.7 < (detector.predict(new) == 1).mean() < 1
+        assert (detector.predict_pvalue(new) > 0).all()
+
+    def test_it_cross_validates(self, table):
+        def mean_score(detector, X, y=None):
+            return detector.score_samples(X).mean()
+
+        detector = AutoencoderOutlierDetector(1, **SMALL)
+        assert (cross_val_score(detector, table, scoring=mean_score, cv=2) < 0).all()
+
+    def test_missing_cells(self, detector, table):
+        X = table[:20].mask(np.random.RandomState(0).uniform(size=(20, 5)) < 0.3)
+        assert np.isfinite(detector.score_samples(X)).all()
+
+
+class TestStates:
+    def test_pickle_and_copy(self, transformer, detector, table):
+        for fitted, method in (
+            (transformer, "transform"),
+            (detector, "score_samples"),
+        ):
+            expected = getattr(fitted, method)(table)
+            for copied in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+                np.testing.assert_array_equal(getattr(copied, method)(table), expected)
+        reconstructed = pickle.loads(pickle.dumps(transformer)).reconstruct(table)
+        pd.testing.assert_frame_equal(reconstructed, transformer.reconstruct(table))
+
+    def test_partial_fit_keeps_the_categories(self, table):
+        fitted = AutoencoderTransformer(1, **SMALL).partial_fit(table)
+        fitted.partial_fit(table[table["level"] != "high"])
+        assert fitted.n_iter_ == 2
+        with pytest.raises(ValueError, match="unknown categories"):
+            fitted.partial_fit(table.assign(level="new"))
+
+    def test_a_failed_fit_changes_nothing(self, transformer, table):
+        fitted = copy.deepcopy(transformer)
+        with pytest.raises(ValueError, match="Column 'level'"):
+            fitted.fit(table.assign(level=[1, "a"] * 150))
+        np.testing.assert_array_equal(
+            fitted.transform(table), transformer.transform(table)
+        )
+
+    def test_numbers_after_a_table(self, transformer, table):
+        fitted = clone(transformer).fit(table).fit(table[["size", "count"]])
+        assert fitted.transform(table[["size", "count"]]).shape == (300, 1)
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda t: t.assign(more=1), "more"),
+            (lambda t: t.drop(columns="level"), "level"),
+            (lambda t: t[t.columns[::-1]], "same order"),
+            (lambda t: t.assign(level=1.5), "Column 'level' .* had strings .* numbers"),
+            (lambda t: t.assign(is_big="yes"), "Column 'is_big' .* had booleans"),
+            (lambda t: t.assign(size="large"), "Column 'size' .* hold numbers"),
+            (lambda t: t.assign(size=np.inf), "infinity"),
+            (lambda t: t.assign(level=[("a",)] * 300), "Column 'level'.*tuple"),
+            (lambda t: t.to_numpy(), "has to be a DataFrame, as in fit"),
+        ],
+    )
+    def test_other_tables(self, transformer, table, change, message):
+        with pytest.raises(ValueError, match=message):
+            transformer.transform(change(table))
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda t: t.assign(level=[1, "a"] * 150), "'level'.*type int, str"),
+            (lambda t: t.assign(when=pd.Timestamp("2020")), "'when'.*datetime64"),
+            (lambda t: t[:0], "no samples"),
+        ],
+    )
+    def test_tables_that_cannot_be_learned_from(self, table, change, message):
+        with pytest.raises(ValueError, match=message):
+            AutoencoderTransformer(1, **SMALL).fit(change(table))
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (["no such"], "names 'no such', which is no column"),
+            ([7], "indices from 7 to 7, but X has 5"),
+            ([True], "mask of 1 columns, but X has 5"),
+            ([[1]], "one-dimensional"),
+            (["size"], "Column 'level' of X has to hold numbers"),
+        ],
+    )
+    def test_categorical_features(self, table, given, message):
+        with pytest.raises(ValueError, match=message):
+            AutoencoderTransformer(1, categorical_features=given, **SMALL).fit(table)
+
+    @pytest.mark.parametrize(
+        ("parameters", "message"),
+        [
+            ({"loss": "binary_crossentropy"}, "cross-entropy of categories"),
+            ({"loss": "cosine_similarity"}, "mean_squared_error"),
+            (
+                {"architecture": DenseArchitecture(output_activation="sigmoid")},
+                "softmax for each column",
+            ),
+            (
+                {"architecture": ConvolutionalArchitecture()},
+                "Column 'level' of X holds categories.*OneHotEncoder",
+            ),
+        ],
+    )
+    def test_what_cannot_be_combined(self, table, parameters, message):
+        with pytest.raises(ValueError, match=message):
+            AutoencoderTransformer(1, **SMALL | parameters).fit(table)
+
+
+class TestDisplays:
+    def test_categories_are_written(self, transformer, table):
+        display = ReconstructionDisplay.from_estimator(transformer, table, n_samples=2)
+        texts = {text.get_text().split()[0] for text in display.axes_[0].texts}
+        assert table["level"].iloc[0] in texts
+        assert display.categories["Value"][0, 1] == table["level"].iloc[0]
+        plt.close(display.figure_)
+
+    def test_behind_a_scaler(self, table):
+        pipeline = make_pipeline(
+            TableScaler(), AutoencoderOutlierDetector(1, **SMALL)
+        ).fit(table)
+        display = ReconstructionDisplay.from_estimator(
+            pipeline, table, n_samples=2, standardize=True
+        )
+        assert len(display.axes_) == 2
+        plt.close(display.figure_)
+
+    def test_decoded_codes_are_refused(self, detector, table):
+        with pytest.raises(TypeError, match="columns of categories"):
+            DecodedCodesDisplay.from_estimator(detector, table)
