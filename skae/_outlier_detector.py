@@ -732,11 +732,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 DataFrame
             Contribution of each feature, or column of a table, through its residual,
             and then of each latent component. All are at least 0, and those of a sample
-            sum to its ``-score_samples(X)``. With `outlier_score` "reconstruction" or "residual",
-            components do not contribute and have no columns. If X is a DataFrame of
-            pandas or Polars, so are the contributions, and the columns of components
-            are called "code0" and so on. Of images, the first `n_features_in_` columns
-            are a flat map of pixels.
+            sum to its ``-score_samples(X)``. With `outlier_score` "reconstruction" or
+            "residual", components do not contribute and have no columns. If X is a
+            DataFrame of pandas or Polars, so are the contributions, and the columns of
+            components are called "code0" and so on. Of images, the first
+            `n_features_in_` columns are a flat map of pixels.
         reconstruction : ndarray of the shape of X, or DataFrame
             The reconstruction from the whole code. Only if `return_reconstruction` is
             True.
