@@ -11,6 +11,13 @@ class EachBatch(keras.callbacks.Callback):
         pass
 
 
+class EachBatchEagerly(EachBatch):
+    """Without a graph, which would take longer to make than few batches take."""
+
+    def on_train_begin(self, logs=None):
+        self.model.run_eagerly = True
+
+
 def weights(estimator):
     """Copy the values of an estimator's variables."""
     return [variable.numpy() for variable in estimator.autoencoder_.variables]

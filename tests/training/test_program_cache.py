@@ -7,7 +7,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
-from _helpers import weights
+from _helpers import EachBatchEagerly, weights
 
 from skae import AutoencoderTransformer
 from skae._training import (
@@ -27,6 +27,9 @@ from skae._training._program_cache import (
     program_key,
 )
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+
+# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
+pytestmark = pytest.mark.no_cover
 
 
 class Layered(BaseArchitecture):
@@ -143,16 +146,21 @@ VARIANTS_IN_XLA = [
 
 
 @pytest.fixture
+def each_batch():
+    return EachBatchEagerly()
+
+
+@pytest.fixture
 def few_batches_for_xla(monkeypatch):
     """Have XLA compile whatever it may, as it does where batches are many."""
     monkeypatch.setattr(_program_cache, "MIN_BATCHES_FOR_XLA", 1)
     POOL.clear()
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_changes_the_arithmetic(X, variant, each_batch):
     """Compiled twice, with another fit in between, and once through Keras."""
+    X = X[:110]
     first = fit(X, variant)
     fit(X, "plain" if variant != "plain" else "momentum", random_state=1)
     again = fit(X, variant)
@@ -168,9 +176,9 @@ def test_what_changes_the_arithmetic(X, variant, each_batch):
 @pytest.mark.parametrize("variant", VARIANTS_IN_XLA)
 def test_what_xla_computes(X, variant, each_batch, few_batches_for_xla):
     """The last batch has one sample."""
-    parameters = {"batch_size": 11, "validation_fraction": None}
-    compiled = fit(X[:199], variant, **parameters)
-    by_keras = fit(X[:199], variant, callbacks=[each_batch], **parameters)
+    X, parameters = X[:56], {"batch_size": 11, "validation_fraction": None}
+    compiled = fit(X, variant, **parameters)
+    by_keras = fit(X, variant, callbacks=[each_batch], **parameters)
     losses = compiled.history_["loss"]
     np.testing.assert_allclose(by_keras.history_["loss"], losses, rtol=1e-3)
 
@@ -276,6 +284,7 @@ def test_a_loss_of_ones_own_is_never_stale(X):
 
 
 def test_float64_network(X, each_batch):
+    X = X[:110]
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
@@ -295,6 +304,7 @@ def test_float64_network(X, each_batch):
 
 
 def test_mixed_precision(X, each_batch):
+    X = X[:110]
     single = fit(X, "plain", epochs=10)
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -460,6 +470,7 @@ class NamedAfterItsActivation(BaseArchitecture):
 
 
 def test_a_layer_named_after_its_activation(X, each_batch):
+    X = X[:110]
     fit(X, "plain", architecture=NamedAfterItsActivation("tanh"))
     relu = NamedAfterItsActivation("relu")
     compiled = fit(X, "plain", architecture=relu)
