@@ -22,6 +22,9 @@ from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae._training import _starts
 from skae.architectures import DenseArchitecture
 
+# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
+pytestmark = pytest.mark.no_cover
+
 # An optimizer that leaves all weights as they are: the epoch shows where it started.
 AT_REST = {
     "optimizer": "sgd",
