@@ -152,7 +152,8 @@ def defaults(quick):
     """A fit with defaults and early stopping, compared with 20 epochs of Keras."""
     epochs, repeats = (2, 1) if quick else (20, 5)
     names = ("skae, short" if quick else "skae, defaults", "keras.Model.fit, as wide")
-    title = f"digits, first fit: skae with defaults, Keras for {epochs} epochs"
+    of_skae = f"for {epochs} epochs" if quick else "with defaults"
+    title = f"digits, first fit: skae {of_skae}, Keras for {epochs} epochs"
     own, peer = first_fits(names, epochs, repeats).values()
     return [report(title, {"skae": own, "keras.Model.fit": peer})]
 
