@@ -5,17 +5,17 @@ import numpy as np
 
 
 class EachBatch(keras.callbacks.Callback):
-    """Sends training through Keras, batch by batch."""
+    """Sends training through Keras, batch by batch.
+
+    Few batches run without a graph, which would take longer to make.
+    """
+
+    def on_train_begin(self, logs=None):
+        if self.params["epochs"] * self.params["steps"] < 20:
+            self.model.run_eagerly = True
 
     def on_train_batch_end(self, batch, logs=None):
         pass
-
-
-class EachBatchEagerly(EachBatch):
-    """Without a graph, which would take longer to make than few batches take."""
-
-    def on_train_begin(self, logs=None):
-        self.model.run_eagerly = True
 
 
 def weights(estimator):

@@ -6,7 +6,7 @@ from functools import cache
 import keras
 import numpy as np
 import pytest
-from _helpers import EachBatchEagerly
+from _helpers import EachBatch
 from sklearn.base import clone
 
 from skae import AutoencoderTransformer
@@ -295,7 +295,7 @@ def test_copies(fitted, rows):
 
 def test_both_engines(fitted, rows):
     """Batch by batch through Keras the losses are the same."""
-    by_keras = fit(fitted.name, rows, callbacks=[EachBatchEagerly()])
+    by_keras = fit(fitted.name, rows, callbacks=[EachBatch()])
     assert by_keras.history_.keys() == fitted.history_.keys()
     rtol = 0.3 if fitted.name in STOCHASTIC else 1e-3
     for name, losses in fitted.history_.items():

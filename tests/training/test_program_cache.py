@@ -7,7 +7,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
-from _helpers import EachBatchEagerly, weights
+from _helpers import weights
 
 from skae import AutoencoderTransformer
 from skae._training import (
@@ -143,11 +143,6 @@ VARIANTS_IN_XLA = [
     "cross-entropy",
     "layer norm",
 ]
-
-
-@pytest.fixture
-def each_batch():
-    return EachBatchEagerly()
 
 
 @pytest.fixture
