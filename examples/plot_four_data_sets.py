@@ -28,7 +28,7 @@ hide_tensorflow_logs()
 rng = np.random.RandomState(0)
 roll, _ = make_swiss_roll(1500, noise=0.1, random_state=0)
 patches = extract_patches_2d(
-    load_sample_image("flower.jpg") / 255, (8, 8), max_patches=2000, random_state=0
+    load_sample_image("flower.jpg") / 255, (8, 8), max_patches=1000, random_state=0
 )
 
 # %%

@@ -14,9 +14,6 @@ from skae.architectures import (
     Networks,
 )
 
-# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
-pytestmark = pytest.mark.no_cover
-
 
 @pytest.fixture(autouse=True, scope="module")
 def two_threads():

@@ -29,7 +29,7 @@ from skae._training._program_cache import (
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
 
 # Other tests cover these lines; coverage makes TensorFlow's tracing slow.
-pytestmark = pytest.mark.no_cover
+no_cover = pytest.mark.no_cover
 
 
 class Layered(BaseArchitecture):
@@ -152,6 +152,7 @@ def few_batches_for_xla(monkeypatch):
     POOL.clear()
 
 
+@no_cover
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_changes_the_arithmetic(X, variant, each_batch):
     """Compiled twice, with another fit in between, and once through Keras."""
@@ -168,6 +169,7 @@ def test_what_changes_the_arithmetic(X, variant, each_batch):
         assert first.history_ != fit(X, "plain").history_
 
 
+@no_cover
 @pytest.mark.parametrize("variant", VARIANTS_IN_XLA)
 def test_what_xla_computes(X, variant, each_batch, few_batches_for_xla):
     """The last batch has one sample."""
@@ -178,12 +180,14 @@ def test_what_xla_computes(X, variant, each_batch, few_batches_for_xla):
     np.testing.assert_allclose(by_keras.history_["loss"], losses, rtol=1e-3)
 
 
+@no_cover
 @pytest.mark.parametrize("variant", ["plain", "batch norm", "dropout", "momentum"])
 def test_the_history_of_the_process_does_not_matter(X, variant):
     check_that_history_does_not_matter(X, variant)
 
 
 # Noise is drawn as for dropout, by a generator of the layer.
+@no_cover
 @pytest.mark.parametrize("variant", ["dropout", "detector's"])
 def test_nor_does_it_in_xla(X, variant, few_batches_for_xla):
     check_that_history_does_not_matter(X, variant)
