@@ -30,7 +30,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 pipelines = {
     "PCA": make_pipeline(MinMaxScaler(), PCA()),
     "Autoencoder": make_pipeline(
-        MinMaxScaler(), AutoencoderTransformer(random_state=0)
+        MinMaxScaler(), AutoencoderTransformer(epochs=50, random_state=0)
     ),
 }
 

@@ -5,7 +5,14 @@ import numpy as np
 
 
 class EachBatch(keras.callbacks.Callback):
-    """Sends training through Keras, batch by batch."""
+    """Sends training through Keras, batch by batch.
+
+    Few batches run without a graph, which would take longer to make.
+    """
+
+    def on_train_begin(self, logs=None):
+        if self.params["epochs"] * self.params["steps"] < 20:
+            self.model.run_eagerly = True
 
     def on_train_batch_end(self, batch, logs=None):
         pass

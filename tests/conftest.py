@@ -7,6 +7,9 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Doctests print what they say, without TensorFlow's logs. Only before its import.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Workers of pytest-xdist share the cores: more threads of BLAS would wait for one.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from sklearn import datasets

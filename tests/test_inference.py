@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from _helpers import output_of
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skae import AutoencoderTransformer
 from skae.architectures import (
@@ -13,6 +13,14 @@ from skae.architectures import (
     KerasArchitecture,
     Networks,
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def two_threads():
+    """As many rows are computed on two cores; workers of pytest-xdist have one."""
+    with threadpool_limits(2, user_api="blas"):
+        yield
+
 
 ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "elu", "selu", "softplus", "silu"]
 

@@ -9,7 +9,7 @@ from skae.architectures import DenseArchitecture
 from skae.datasets import fetch_fashion_mnist
 
 arguments = parse_arguments(__doc__)
-X = fetch_fashion_mnist().data[: 1_000 if arguments.quick else 10_000]
+X = fetch_fashion_mnist().data[: 200 if arguments.quick else 10_000]
 repeats = 2 if arguments.quick else 15
 shared = {
     "n_components": 32,
@@ -47,7 +47,7 @@ measure(
         "encoder.predict": lambda: transformer.encoder_.predict(one, verbose=0),
         "PCA.transform": lambda: pca.transform(one),
     },
-    times=20,
+    times=2 if arguments.quick else 20,
 )
 measure(
     f"transform of {len(X):,} x 784",

@@ -57,7 +57,7 @@ def many_fits(n_fits):
         n_features, n_components, hidden = shapes[i % len(shapes)]
         X = rng.random((rng.integers(200, 2000), n_features), dtype="f4")
         fit(X, n_components, (hidden,), 40, 32).transform(X)
-        if i % 20 == 0:
+        if i % 20 == 0 or i == n_fits:
             memory[i] = resident()
             print(f"  {i:4} fits  {memory[i]:7.1f} MB")
     return {"title": "resident memory by number of fits", "MB": memory}
@@ -68,7 +68,7 @@ if __name__ == "__main__":
         peak(sys.argv[2], int(sys.argv[3]))
         sys.exit()
     arguments = parse_arguments(__doc__)
-    n_rows, n_fits = (2_000, 20) if arguments.quick else (60_000, 200)
+    n_rows, n_fits = (2_000, 3) if arguments.quick else (60_000, 200)
     medians = {
         library: in_fresh_process(__file__, "peak", library, n_rows)
         for library in ("skae", "keras.Model.fit")

@@ -102,6 +102,7 @@ FIRST_FITS = {
     "skae": lambda X, epochs: fit_skae(X, (), 32, 32, epochs),
     "keras.Model.fit": lambda X, epochs: fit_keras(X, (), 32, 32, epochs),
     "skae, defaults": lambda X, _: AutoencoderTransformer(random_state=0).fit(X),
+    "skae, short": lambda X, epochs: AutoencoderTransformer(epochs=epochs).fit(X),
     "keras.Model.fit, as wide": lambda X, epochs: fit_keras(
         X, (256, 128), 2, 32, epochs
     ),
@@ -150,8 +151,9 @@ def digits(quick):
 def defaults(quick):
     """A fit with defaults and early stopping, compared with 20 epochs of Keras."""
     epochs, repeats = (2, 1) if quick else (20, 5)
-    names = ("skae, defaults", "keras.Model.fit, as wide")
-    title = f"digits, first fit: skae with defaults, Keras for {epochs} epochs"
+    names = ("skae, short" if quick else "skae, defaults", "keras.Model.fit, as wide")
+    of_skae = f"for {epochs} epochs" if quick else "with defaults"
+    title = f"digits, first fit: skae {of_skae}, Keras for {epochs} epochs"
     own, peer = first_fits(names, epochs, repeats).values()
     return [report(title, {"skae": own, "keras.Model.fit": peer})]
 

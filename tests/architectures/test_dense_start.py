@@ -22,6 +22,9 @@ from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae._training import _starts
 from skae.architectures import DenseArchitecture
 
+# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
+no_cover = pytest.mark.no_cover
+
 # An optimizer that leaves all weights as they are: the epoch shows where it started.
 AT_REST = {
     "optimizer": "sgd",
@@ -61,6 +64,7 @@ def assert_reconstructs_as_pca(autoencoder, X, X_new=None):
         )
 
 
+@no_cover
 @pytest.mark.parametrize(
     ("X", "n_components"),
     [
@@ -106,6 +110,7 @@ def test_new_rows_off_the_plane_of_training_are_kept_too():
         assert np.abs(autoencoder.transform(ROWS)).max() < 1e5
 
 
+@no_cover
 @pytest.mark.parametrize(
     "extras",
     [
@@ -138,6 +143,7 @@ def test_detector_starts_there_too():
     np.testing.assert_allclose(detector.score_samples(ROWS), expected, rtol=1e-4)
 
 
+@no_cover
 @pytest.mark.parametrize(
     ("architecture", "loss", "starts_from_pca"),
     [
@@ -177,6 +183,7 @@ def test_pca_where_it_cannot_be(parameters, output_activation, named):
         architecture.build((12,), 3, output_activation=output_activation)
 
 
+@no_cover
 @pytest.mark.parametrize(
     "load", [load_iris, load_wine, load_breast_cancer, load_digits]
 )
@@ -211,6 +218,7 @@ def s_curve():
 class TestTheChoice:
     """`start="auto"` tries PCA and random weights."""
 
+    @no_cover
     def test_curved_data_do_not_stay_at_pca(self, s_curve):
         scores = {}
         for start in ("auto", "pca", "random"):
@@ -247,6 +255,7 @@ class TestTheChoice:
         assert (autoencoder.start_, autoencoder.best_epoch_) == ("pca", 0)
         assert_reconstructs_as_pca(autoencoder, s_curve)
 
+    @no_cover
     def test_a_curve_is_found_from_any_weights(self):
         """On an S-curve random weights first reach a plateau, which PCA is, too."""
         X = StandardScaler().fit_transform(make_s_curve(2000, random_state=0)[0])
@@ -375,6 +384,7 @@ def test_partial_fit_widens_what_it_has_seen(bent):
     assert bends(autoencoder.transform, (4 + steps) * X.max(axis=0)) < 1e-5
 
 
+@no_cover
 def test_far_rows_do_not_go_astray():
     """Heavy tails: a few rows that lie far beyond all that were trained on."""
     X = np.random.RandomState(0).standard_t(1.5, size=(1000, 2)).clip(-300, 300)

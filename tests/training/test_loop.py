@@ -10,6 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 
+# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
+pytestmark = pytest.mark.no_cover
+
 
 def test_losses_are_those_of_keras(X):
     """One epoch on whole batches and a last one of a single row, by hand in Keras."""

@@ -28,6 +28,9 @@ from skae._training._program_cache import (
 )
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
 
+# Other tests cover these lines; coverage makes TensorFlow's tracing slow.
+no_cover = pytest.mark.no_cover
+
 
 class Layered(BaseArchitecture):
     """Dense layers with something in between that changes the arithmetic."""
@@ -149,10 +152,11 @@ def few_batches_for_xla(monkeypatch):
     POOL.clear()
 
 
-@pytest.mark.no_cover
+@no_cover
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_changes_the_arithmetic(X, variant, each_batch):
     """Compiled twice, with another fit in between, and once through Keras."""
+    X = X[:110]
     first = fit(X, variant)
     fit(X, "plain" if variant != "plain" else "momentum", random_state=1)
     again = fit(X, variant)
@@ -165,22 +169,25 @@ def test_what_changes_the_arithmetic(X, variant, each_batch):
         assert first.history_ != fit(X, "plain").history_
 
 
+@no_cover
 @pytest.mark.parametrize("variant", VARIANTS_IN_XLA)
 def test_what_xla_computes(X, variant, each_batch, few_batches_for_xla):
     """The last batch has one sample."""
-    parameters = {"batch_size": 11, "validation_fraction": None}
-    compiled = fit(X[:199], variant, **parameters)
-    by_keras = fit(X[:199], variant, callbacks=[each_batch], **parameters)
+    X, parameters = X[:56], {"batch_size": 11, "validation_fraction": None}
+    compiled = fit(X, variant, **parameters)
+    by_keras = fit(X, variant, callbacks=[each_batch], **parameters)
     losses = compiled.history_["loss"]
     np.testing.assert_allclose(by_keras.history_["loss"], losses, rtol=1e-3)
 
 
+@no_cover
 @pytest.mark.parametrize("variant", ["plain", "batch norm", "dropout", "momentum"])
 def test_the_history_of_the_process_does_not_matter(X, variant):
     check_that_history_does_not_matter(X, variant)
 
 
 # Noise is drawn as for dropout, by a generator of the layer.
+@no_cover
 @pytest.mark.parametrize("variant", ["dropout", "detector's"])
 def test_nor_does_it_in_xla(X, variant, few_batches_for_xla):
     check_that_history_does_not_matter(X, variant)
@@ -276,6 +283,7 @@ def test_a_loss_of_ones_own_is_never_stale(X):
 
 
 def test_float64_network(X, each_batch):
+    X = X[:110]
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
@@ -295,6 +303,7 @@ def test_float64_network(X, each_batch):
 
 
 def test_mixed_precision(X, each_batch):
+    X = X[:110]
     single = fit(X, "plain", epochs=10)
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -460,6 +469,7 @@ class NamedAfterItsActivation(BaseArchitecture):
 
 
 def test_a_layer_named_after_its_activation(X, each_batch):
+    X = X[:110]
     fit(X, "plain", architecture=NamedAfterItsActivation("tanh"))
     relu = NamedAfterItsActivation("relu")
     compiled = fit(X, "plain", architecture=relu)
