@@ -12,6 +12,7 @@ _FIRST = [
     "plot_fashion_outliers.py",
     "plot_mnist_outliers.py",
     "plot_denoising.py",
+    "plot_mixed_table.py",
     "plot_missing_cells.py",
     "plot_variational.py",
     "plot_sensor_windows.py",

@@ -87,7 +87,8 @@ def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
     columns = ["length", "width", "weight", "age"]
     table = pd.DataFrame(rng.normal(size=(200, 4)), columns=columns)
     table = table.mask(rng.uniform(size=table.shape) < 0.1)
-    table.assign(name="a").to_csv("measurements.csv", index=False)
+    kind = rng.choice(["a", "b"], len(table))
+    table.assign(kind=kind).to_csv("measurements.csv", index=False)
     namespace = {"__name__": "__main__"}
     try:
         for line, code in python_blocks(read(page)):
