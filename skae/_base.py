@@ -24,7 +24,13 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ._backend import import_keras, read_values, write_network
 from ._frames import column_name, index_of, is_frame
 from ._inference import FittedNetworks
-from ._missing import has_missing, observed_means, observed_variances
+from ._missing import (
+    LARGEST_HIDDEN_SHARE,
+    has_missing,
+    hidden_share,
+    observed_means,
+    observed_variances,
+)
 from ._random import draw_seed
 from ._state import StateMixin
 from ._tables import TableEncoder, find_categorical
@@ -313,8 +319,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 self._rng = self._new_rng()
             X = self._validate(X, reset=first, in_fit=True)
             samples = self._row_source(X, "X")
-            if self._handles_missing(not first, samples):
-                samples = samples.hiding_cells(draw_seed(self._rng), self._groups)
+            share = self._hidden_share(not first, samples)
+            if share:
+                seed = draw_seed(self._rng)
+                samples = samples.hiding_cells(seed, share, self._groups)
             data = FitData(samples, None, None, samples)
             loss = self._begin(data, warm=not first)
             if first:
@@ -352,11 +360,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             X_val = self._validate(X_val, in_fit=True)
             validation = self._row_source(X_val, "X_val")
         given = [source for source in (samples, validation) if source is not None]
-        if self._handles_missing(not reset, *given):
-            seed = draw_seed(self._rng)
-            samples = samples.hiding_cells(seed, self._groups)
+        share = self._hidden_share(not reset, *given)
+        if share:
+            hiding = draw_seed(self._rng), share, self._groups
+            samples = samples.hiding_cells(*hiding)
             if validation is not None:
-                validation = validation.hiding_cells(seed, self._groups)
+                validation = validation.hiding_cells(*hiding)
         learnable, calibration = self._hold_out(samples)
         training = learnable
         if (
@@ -382,8 +391,11 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         check_scale(X, floatx, name)
         return source
 
-    def _handles_missing(self, warm, *sources):
-        """Return whether networks are told of missing cells, built or to be built."""
+    def _hidden_share(self, warm, *sources):
+        """Return up to which share of the cells of a sample to hide in training.
+
+        It is 0 for networks, built or to be built, that are not told of missing cells.
+        """
         for source, name in zip(sources, ("X", "X_val"), strict=False):
             if not source.n_observed.any():
                 raise ValueError(f"{name} has no observed cell: all values are NaN.")
@@ -398,18 +410,26 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     f"Begin with {type(self.architecture_).__name__}"
                     "(handle_missing=True)."
                 )
-            return self._network_takes_missing
+            return self._built_missing
         if incomplete:
             names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
             if self._table is not None:
                 names = self._table.feature_names()
             warn_of_empty_features(sources[0].n_observed, names)
         asked = getattr(self.architecture, "handle_missing", "auto")
-        return bool(incomplete) or (not isinstance(asked, str) and bool(asked))
+        if incomplete or (not isinstance(asked, str) and asked):
+            return hidden_share(sources[0].n_observed, len(sources[0].X))
+        return 0.0
+
+    @property
+    def _built_missing(self):
+        """Return the share of hidden cells that the network was built with."""
+        share = self._build_arguments.get("missing", False)
+        return LARGEST_HIDDEN_SHARE if share is True else float(share)
 
     @property
     def _network_takes_missing(self):
-        return self._build_arguments.get("missing", False)
+        return self._built_missing > 0
 
     def _begin(self, data, warm):
         """Build networks, or check those there are; return the loss to train with."""
@@ -434,7 +454,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             "n_components": self._choose_n_components(architecture, train),
             "output_activation": "sigmoid" if loss.is_cross_entropy() else "linear",
             "ordered": self._orders_codes(architecture),
-            "missing": data.handles_missing,
+            "missing": data.train.hidden_share,
             "groups": self._groups,
             "random_state": draw_seed(self._rng),
         }

@@ -12,9 +12,11 @@ from sklearn.utils import gen_batches
 
 # Values that are looked at together.
 CHUNK_VALUES = 2**21
-# Up to this share of the observed cells of a sample is hidden from networks where they
-# are trained, and where they are evaluated by how they reconstruct hidden cells.
-LARGEST_HIDDEN_SHARE = 0.5
+# Of the observed cells of a sample, up to a share is hidden from networks where they
+# are trained, and where they are evaluated by how they reconstruct hidden cells: so
+# many times the share that is missing, within limits.
+HIDDEN_BY_MISSING = 2.0
+SMALLEST_HIDDEN_SHARE, LARGEST_HIDDEN_SHARE = 0.1, 0.5
 # Steps of conjugate gradients; six are enough for correlations of .99.
 N_STEPS = 8
 # Standard deviations to which observed cells are clipped: their squares must not
@@ -56,6 +58,31 @@ def has_missing(X):
             return False
     size = max(1, CHUNK_VALUES * len(X) // X.size)
     return any(np.isnan(X[rows]).any() for rows in gen_batches(len(X), size))
+
+
+def hidden_share(n_observed, n_samples):
+    """Return up to which share of the observed cells of a sample to hide in training.
+
+    Parameters
+    ----------
+    n_observed : ndarray of int of shape (n_features,)
+        Number of observed cells of each feature.
+    n_samples : int
+        Number of samples.
+
+    Returns
+    -------
+    float
+        The more cells are missing, the larger; the largest share if none is, since
+        nothing is known of later samples.
+    """
+    missing = 1 - n_observed.sum() / (n_samples * len(n_observed))
+    if missing == 0:
+        return LARGEST_HIDDEN_SHARE
+    share = np.clip(
+        HIDDEN_BY_MISSING * missing, SMALLEST_HIDDEN_SHARE, LARGEST_HIDDEN_SHARE
+    )
+    return float(share)
 
 
 def observed_means(X):

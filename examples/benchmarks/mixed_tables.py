@@ -148,6 +148,7 @@ def compare_reconstruction(table, seed, epochs):
     ).fit(train)
     ratio = (time.process_time() - start) / seconds
     decoded = pipeline.inverse_transform(pipeline.transform(test))
+    decoded = pd.DataFrame(decoded, columns=list(test))  # an array without categories
     found["skae"] = quality(test, by_hand, by_hand.standardize(decoded), decoded)
     return {
         f"{measure} {name}": value

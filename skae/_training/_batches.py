@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from .._groups import owners_of
-from .._missing import LARGEST_HIDDEN_SHARE
 
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
 # and caches. It depends on the shape of X alone, so that a memory-mapped array gives
@@ -41,13 +40,18 @@ class RowSource:
     hidden : ndarray of bool of shape (n_patterns, n_features), default=None
         Cells that a network is not shown where it is evaluated, by patterns that the
         rows of X have in turn. None hides nothing.
+    hidden_share : float, default=0.0
+        Up to which share of the cells of a sample they are.
     """
 
-    def __init__(self, X, sample_shape, dtype, indices=None, hidden=None):
+    def __init__(
+        self, X, sample_shape, dtype, indices=None, hidden=None, hidden_share=0.0
+    ):
         self.X = X
         self.sample_shape = sample_shape
         self.dtype = dtype
         self.hidden = hidden
+        self.hidden_share = hidden_share
         self.indices = np.arange(len(X)) if indices is None else indices
 
     def __len__(self):
@@ -66,15 +70,21 @@ class RowSource:
         RowSource
             The source.
         """
-        return RowSource(self.X, self.sample_shape, self.dtype, indices, self.hidden)
+        return self._with(indices, self.hidden, self.hidden_share)
 
-    def hiding_cells(self, random_state, groups=None):
+    def _with(self, indices, hidden, hidden_share):
+        like = self.X, self.sample_shape, self.dtype
+        return RowSource(*like, indices, hidden, hidden_share)
+
+    def hiding_cells(self, random_state, share, groups=None):
         """Return the source of the same samples, some of whose cells are hidden.
 
         Parameters
         ----------
         random_state : int
             Determines which ones.
+        share : float
+            Up to which share of the cells of a sample.
         groups : list of int, default=None
             For each feature, the number of its column of categories, or -1 for a
             number. The features of a column are hidden together.
@@ -85,11 +95,11 @@ class RowSource:
             The source. What it hides in a row is the same each time.
         """
         rng = np.random.RandomState(random_state)
-        shares = rng.uniform(0, LARGEST_HIDDEN_SHARE, (HIDDEN_PATTERNS, 1))
+        shares = rng.uniform(0, share, (HIDDEN_PATTERNS, 1))
         owners = range(self.X.shape[1]) if groups is None else owners_of(groups)
         drawn = rng.uniform(size=(HIDDEN_PATTERNS, owners[-1] + 1))
         hidden = drawn[:, list(owners)] < shares
-        return RowSource(self.X, self.sample_shape, self.dtype, self.indices, hidden)
+        return self._with(self.indices, hidden, share)
 
     def hide(self, samples, indices):
         """Return samples without the cells that a network is not to be shown.

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from .._backend import import_keras
+from .._missing import LARGEST_HIDDEN_SHARE
 from .._random import draw_seed, seeded_globals
 
 
@@ -111,8 +112,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         drops the last components of codes at random, so that the first ones learn to
         reconstruct without them. False by default.
     takes_missing : bool
-        Whether `build_networks` has a parameter `missing`. If that is True, encoder and
-        autoencoder take NaN for a missing cell. False by default.
+        Whether `build_networks` has a parameter `missing`. If that is not False,
+        encoder and autoencoder take NaN for a missing cell. False by default.
     takes_categories : bool
         Whether `build_networks` has a parameter `groups`, as `build` describes it.
         False by default.
@@ -180,8 +181,10 @@ class BaseArchitecture(BaseEstimator, ABC):
             it.
         ordered : bool, default=False
             Whether training orders the components, most important first.
-        missing : bool, default=False
-            Whether samples may have missing cells, which are NaN.
+        missing : bool or float, default=False
+            Whether samples may have missing cells, which are NaN. A float is the share
+            of the observed cells of a sample up to which they are hidden from the
+            network in training; True is 0.5.
         groups : list of int, default=None
             For each feature, the number of the column of categories that it belongs
             to, or -1 for a number. Features of a column are one-hot, and are
@@ -215,6 +218,8 @@ class BaseArchitecture(BaseEstimator, ABC):
             )
         if groups and not self.takes_categories:
             raise ValueError(f"{self!r} cannot take categories; DenseArchitecture can.")
+        if missing is True:
+            missing = LARGEST_HIDDEN_SHARE
         options = {"ordered": ordered, "missing": missing, "groups": groups}
         options = {name: asked for name, asked in options.items() if asked}
         seed = draw_seed(check_random_state(random_state))

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
-from .._missing import LARGEST_HIDDEN_SHARE
 from .._pca import whitened_pca
 from ._base import BaseArchitecture, Networks
 from ._building import positive_ints
@@ -96,9 +95,10 @@ class DenseArchitecture(BaseArchitecture):
         expectation given the observed cells, under a normal distribution, is put in
         their place (the mean, with more than 256 features), and hidden layers are told
         which cells are missing. In training, a random share of the observed cells of
-        each sample, up to a half, is hidden from the network, which learns to
-        reconstruct them too. "auto" does so if training samples have missing cells.
-        Set True if only later samples have them. With False, NaN is an error.
+        each sample is hidden from the network, which learns to reconstruct them too:
+        up to twice the share of the cells that are missing, clipped to [0.1, 0.5].
+        "auto" does so if training samples have missing cells. Set True if only later
+        samples have them. With False, NaN is an error.
 
     See Also
     --------
@@ -226,8 +226,9 @@ class DenseArchitecture(BaseArchitecture):
             Activation of the last layer where the parameter of that name is "auto".
         ordered : bool, default=False
             Whether to order the components by nested dropout on the code.
-        missing : bool, default=False
-            Whether samples may have missing cells.
+        missing : float or False, default=False
+            Up to which share of the cells of a sample is hidden from the network in
+            training, where samples may have missing cells.
         groups : list of int, default=None
             Columns of categories, see `build`.
 
@@ -477,7 +478,7 @@ class DenseArchitecture(BaseArchitecture):
         if missing:
             from ._layers import HiddenCells
 
-            hide = HiddenCells(LARGEST_HIDDEN_SHARE, groups, name="hidden_cells")
+            hide = HiddenCells(float(missing), groups, name="hidden_cells")
             sample = hide(sample)
         if self.noise:
             from ._layers import GaussianNoise

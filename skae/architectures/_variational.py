@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
 from .._groups import owners_of
-from .._missing import LARGEST_HIDDEN_SHARE
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
 
@@ -161,8 +160,9 @@ class VariationalArchitecture(BaseArchitecture):
             Number of components.
         output_activation : str
             Activation of the last layer where the parameter of that name is "auto".
-        missing : bool, default=False
-            Whether samples may have missing cells.
+        missing : float or False, default=False
+            Up to which share of the cells of a sample is hidden from the network in
+            training, where samples may have missing cells.
         groups : list of int, default=None
             Columns of categories, see `build`.
 
@@ -209,7 +209,7 @@ class VariationalArchitecture(BaseArchitecture):
         if missing:
             encoder = keras.Model(inputs, moments, name="moments")
             inputs = keras.Input(sample_shape, name="sample")
-            hide = HiddenCells(LARGEST_HIDDEN_SHARE, groups, name="hidden_cells")
+            hide = HiddenCells(float(missing), groups, name="hidden_cells")
             moments = encoder(hide(inputs))
         outputs = dense.decoder(sampling(moments))
         autoencoder = keras.Model(inputs, outputs, name="autoencoder")
