@@ -59,6 +59,7 @@ from .architectures._categories import set_category_value
 from .architectures._clipping import clipping_lifted
 from .architectures._filling import fit_filling
 from .metrics import _r2_score, _squared_errors
+from .parallel import is_lazy, takes_lazy
 
 # Fitted attributes: Keras models that share their weights.
 KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
@@ -700,6 +701,13 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
+        if is_lazy(X):
+            raise TypeError(
+                f"X is a Dask {type(X).__name__}, but only methods with one result for "
+                "each sample take one, such as transform and score_samples. Fit and "
+                "score on samples in memory, for example on a random part of X, by "
+                "X.compute()."
+            )
         if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
             X = np.asarray(X)
         X = self._encode_table(X, reset)
@@ -870,6 +878,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         X_hat = self._fitted.write_onnx(writer, "decoder", codes)
         return writer.reshape(X_hat, [self.n_features_in_])
 
+    @takes_lazy
     def reconstruct(self, X):
         """Reconstruct X: encode it, and decode its latent representation.
 

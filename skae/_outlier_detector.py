@@ -29,6 +29,7 @@ from ._outliers._thresholds import (
 from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
+from .parallel import takes_lazy
 
 # Shares of the variance that PCA keeps with as many components as there are by default,
 # and with as many as the truncated code has.
@@ -601,6 +602,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         )
         return self
 
+    @takes_lazy
     def score_samples(self, X):
         """Compute the anomaly score of each sample; the higher, the more normal.
 
@@ -618,6 +620,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         check_is_fitted(self)
         return self._score(self._anomaly_score, self._validate(X))
 
+    @takes_lazy
     def decision_function(self, X):
         """Compute the anomaly score of each sample relative to the threshold.
 
@@ -633,6 +636,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         return self.score_samples(X) - self.offset_
 
+    @takes_lazy
     def predict(self, X):
         """Predict whether each sample is an inlier (+1) or an outlier (-1).
 
@@ -649,6 +653,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     @available_if(_has_pvalues)
+    @takes_lazy
     def predict_pvalue(self, X):
         """Compute conformal p-values [1]_.
 
@@ -677,6 +682,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         scores = self.score_samples(X)
         return conformal_pvalues(self._reference_scores, scores)
 
+    @takes_lazy
     def encode(self, X):
         """Encode X into its latent representation.
 
@@ -693,6 +699,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         check_is_fitted(self)
         return self._encode(self._validate(X))
 
+    @takes_lazy
     def decode(self, codes):
         """Decode codes into samples.
 

@@ -26,6 +26,7 @@ from ._ordered_codes import variance_kept
 from ._pca import count_components
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
+from .parallel import takes_lazy
 
 
 def _has_prior(autoencoder):
@@ -393,6 +394,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         return self._encode(self._validate(X))
 
+    @takes_lazy
     def inverse_transform(self, X):
         """Decode codes into samples.
 
@@ -417,6 +419,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         return self._decode_checked(X)
 
+    @takes_lazy
     def impute(self, X):
         """Replace the missing cells of X, and leave the observed ones as they are.
 
@@ -592,3 +595,7 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+# Around what scikit-learn wraps it in for `set_output`, which would compute the result.
+AutoencoderTransformer.transform = takes_lazy(AutoencoderTransformer.transform)

@@ -21,6 +21,7 @@ MODULES = [
     "skae.metrics",
     "skae.model_selection",
     "skae.onnx",
+    "skae.parallel",
     "skae.preprocessing",
 ]
 

@@ -19,6 +19,7 @@ FLOORS = [
         "_tables",
         "_version",
         "metrics",
+        "parallel",
     ],
     ["_tensorflow_logs"],
     ["_backend"],
@@ -36,7 +37,7 @@ FLOORS = [
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
 PUBLIC = {"architectures", "datasets", "inspection", "metrics", "model_selection"}
-PUBLIC |= {"onnx", "preprocessing"}
+PUBLIC |= {"onnx", "parallel", "preprocessing"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,0 +1,214 @@
+"""Estimators applied to Dask collections, block by block."""
+
+import functools
+import inspect
+import warnings
+
+import numpy as np
+
+from ._frames import is_frame
+
+__all__ = ["map_blocks"]
+
+# Methods whose columns are those that the estimator was fitted on.
+_TO_SAMPLES = ("inverse_transform", "impute", "reconstruct", "decode")
+
+
+def is_lazy(X):
+    """Check for a Dask collection."""
+    return hasattr(X, "__dask_graph__")
+
+
+def takes_lazy(method):
+    """Make a method of an estimator return a Dask collection for one.
+
+    Parameters
+    ----------
+    method : function
+        The method, of the estimator and samples.
+
+    Returns
+    -------
+    function
+        The method: any other samples are passed on.
+    """
+
+    @functools.wraps(method)
+    def block_by_block(self, *args, **kwargs):
+        for X in (*args, *kwargs.values()):
+            if is_lazy(X):
+                return map_blocks(getattr(self, method.__name__), X)
+        return method(self, *args, **kwargs)
+
+    return block_by_block
+
+
+def map_blocks(method, X):
+    """Apply a method of a fitted estimator to a Dask collection, block by block.
+
+    Nothing is computed before the result is. The estimator is one node of the graph, so
+    that each worker is given it once. Estimators of skae do the same where they are
+    given a Dask collection; for others, and for a Pipeline, use this function.
+
+    Parameters
+    ----------
+    method : bound method
+        A method of a fitted estimator that computes one result for each sample from
+        the sample alone, such as ``pipeline.predict`` or ``pipeline.transform``.
+    X : dask.array.Array or dask.dataframe.DataFrame
+        Samples. Arrays are rechunked, if they are not in one block along all axes but
+        the first.
+
+    Returns
+    -------
+    dask.array.Array, dask.dataframe.DataFrame or dask.dataframe.Series
+        Of an array, an array, unless the method returns DataFrames (``set_output``). Of
+        a DataFrame, one with the index of X, or a Series where there is one value for
+        each sample. Dtypes, columns and, of arrays, chunks are known.
+
+    Raises
+    ------
+    TypeError
+        If `method` is no method of an object, or X no Dask collection.
+    ImportError
+        If Dask is not installed: ``pip install "skae[dask]"``.
+
+    See Also
+    --------
+    AutoencoderOutlierDetector : Has methods that take Dask collections.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae.parallel import map_blocks
+    >>> X = load_digits().data
+    >>> pca = PCA(2).fit(X)
+    >>> codes = map_blocks(pca.transform, da.from_array(X, chunks=(500, -1)))
+    >>> codes.shape, codes.chunks[0]
+    ((1797, 2), (500, 500, 500, 297))
+    """
+    if not inspect.ismethod(method):
+        raise TypeError(
+            f"map_blocks takes a method of a fitted estimator, such as "
+            f"pipeline.predict, but got {method!r}."
+        )
+    if not is_lazy(X):
+        raise TypeError(
+            f"map_blocks takes a Dask array or DataFrame, but got a "
+            f"{type(X).__name__}. Call the method itself on it."
+        )
+    try:
+        import dask
+    except ImportError as error:
+        raise ImportError(
+            'Dask is needed for its collections: pip install "skae[dask]".'
+        ) from error
+    call = _Call(method.__self__, method.__name__)
+    # A key that is new each time: an estimator may be changed in place.
+    delayed = dask.delayed(call, pure=False)
+    is_table = hasattr(X, "map_partitions") and hasattr(X, "columns")
+    return (_map_frame if is_table else _map_array)(call, delayed, X)
+
+
+class _Call:
+    """A method of an estimator, which is applied to one block.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        What is called.
+    method : str
+        Name of the method.
+    """
+
+    def __init__(self, estimator, method):
+        self.estimator = estimator
+        self.method = method
+
+    def on_array(self, block):
+        """Return the result for an array."""
+        return getattr(self.estimator, self.method)(block)
+
+    def on_frame(self, block):
+        """Return the result for a DataFrame of pandas, as one or as a Series."""
+        import pandas as pd
+
+        result = getattr(self.estimator, self.method)(block)
+        if is_frame(result):
+            return result.set_axis(block.index)
+        if result.ndim == 1:
+            return pd.Series(result, index=block.index)
+        names = self._names(block, result.shape[1])
+        return pd.DataFrame(result, index=block.index, columns=names)
+
+    def _names(self, block, n_columns):
+        names = None
+        if self.method in _TO_SAMPLES:
+            names = getattr(self.estimator, "feature_names_in_", None)
+        elif hasattr(self.estimator, "get_feature_names_out"):
+            names = self.estimator.get_feature_names_out()
+        if names is None or len(names) != n_columns:
+            names = [f"x{i}" for i in range(n_columns)]
+        return list(names)
+
+
+def _map_frame(call, delayed, X):
+    from dask.dataframe.utils import make_meta, meta_nonempty
+
+    meta = _quietly(call.on_frame, meta_nonempty(make_meta(X)))[:0]
+    return X.map_partitions(_on_frame, delayed, meta=meta, enforce_metadata=False)
+
+
+def _on_frame(block, call):
+    """Return the result for a partition; an empty one is not validated."""
+    if len(block):
+        return call.on_frame(block)
+    from dask.dataframe.utils import meta_nonempty
+
+    return _quietly(call.on_frame, meta_nonempty(block))[:0]
+
+
+def _map_array(call, delayed, X):
+    import dask.array as da
+
+    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    example = _quietly(call.on_array, np.zeros((2, *X.shape[1:]), X.dtype))
+    if is_frame(example):
+        return _frame_of_array(delayed, X, example[:0])
+    axes = {X.ndim + i: size for i, size in enumerate(example.shape[1:])}
+    return da.blockwise(
+        _on_array,
+        (0, *axes),
+        X,
+        tuple(range(X.ndim)),
+        delayed,
+        None,
+        new_axes=axes,
+        concatenate=True,
+        meta=example[:0],
+        name=f"{call.method}-{da.core.tokenize(X.name, delayed.key)}",
+    )
+
+
+def _on_array(block, call):
+    if len(block):
+        return call.on_array(block)
+    return _quietly(call.on_array, np.zeros((2, *block.shape[1:]), block.dtype))[:0]
+
+
+def _frame_of_array(delayed, X, meta):
+    import dask
+    import dask.dataframe as dd
+
+    one_block = dask.delayed(_on_array)
+    parts = [one_block(block, delayed) for block in X.to_delayed().ravel()]
+    return dd.from_delayed(parts, meta=meta, verify_meta=False)
+
+
+def _quietly(function, X):
+    """Call a function on samples that were made up, for dtypes and columns."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return function(X)
