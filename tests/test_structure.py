@@ -32,7 +32,8 @@ FLOORS = [
     ["_outlier_detector", "_transformer"],
     ["model_selection"],
     ["inspection", "onnx"],
-    ["__init__"],
+    ["_command_line"],
+    ["__init__", "__main__"],
 ]
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.

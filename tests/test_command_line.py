@@ -1,0 +1,208 @@
+"""The command ``python -m skae score``."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+
+from skae import AutoencoderOutlierDetector
+from skae._command_line import main
+from skae.architectures import DenseArchitecture
+from skae.preprocessing import TableScaler
+
+SMALL = {"architecture": DenseArchitecture((8,)), "epochs": 2, "random_state": 0}
+
+
+def make_table(n_rows=240):
+    rng = np.random.RandomState(0)
+    z = rng.normal(size=n_rows)
+    return pd.DataFrame(
+        {
+            "id": np.arange(n_rows),
+            "size": z,
+            "weight": 2 * z + 0.1 * rng.normal(size=n_rows),
+            "kind": np.where(z > 0, "a", "b"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table()
+
+
+@pytest.fixture(scope="module")
+def pipeline(table):
+    detector = AutoencoderOutlierDetector(1, calibration=0.3, **SMALL)
+    return make_pipeline(TableScaler(), detector).fit(table.drop(columns="id"))
+
+
+@pytest.fixture
+def files(tmp_path, table, pipeline):
+    """Paths of model, input of six row groups, and output."""
+    model, source = tmp_path / "model.joblib", tmp_path / "in.parquet"
+    joblib.dump(pipeline, model)
+    table.to_parquet(source, row_group_size=40)
+    return model, source, tmp_path / "out.parquet"
+
+
+def run(files, *options):
+    return main(["score", *map(str, files), *options])
+
+
+def expected(pipeline, table):
+    X = table.drop(columns="id")
+    return pd.DataFrame(
+        {
+            "score": pipeline.score_samples(X),
+            "label": pipeline.predict(X),
+            "pvalue": pipeline[-1].predict_pvalue(pipeline[0].transform(X)),
+        }
+    )
+
+
+def test_scores_labels_and_pvalues(files, pipeline, table, capsys):
+    assert run(files, "--keep", "id") == 0
+    found = pd.read_parquet(files[2])
+    assert list(found) == ["id", "score", "label", "pvalue"]
+    np.testing.assert_array_equal(found["id"], table["id"])
+    pd.testing.assert_frame_equal(
+        found.drop(columns="id"), expected(pipeline, table), rtol=1e-6
+    )
+    assert "240 rows" in capsys.readouterr().err
+    assert sorted(path.name for path in files[2].parent.iterdir()) == [
+        "in.parquet",
+        "model.joblib",
+        "out.parquet",
+    ]
+
+
+def test_contributions_sum_to_scores(files):
+    assert run(files, "--contributions", "--quiet") == 0
+    found = pd.read_parquet(files[2])
+    names = [name for name in found if name.startswith("contribution of ")]
+    assert names[:3] == [f"contribution of {c}" for c in ("size", "weight", "kind")]
+    np.testing.assert_allclose(found[names].sum(axis=1), -found["score"], rtol=1e-5)
+
+
+def test_a_model_of_arrays(files, table):
+    X = table[["size", "weight"]].to_numpy()
+    forest = IsolationForest(n_estimators=10, random_state=0).fit(X)
+    joblib.dump(forest, files[0])
+    assert run(files, "--keep", "id", "kind") == 0
+    found = pd.read_parquet(files[2])
+    np.testing.assert_allclose(found["score"], forest.score_samples(X))
+    np.testing.assert_array_equal(found["label"], forest.predict(X))
+
+
+def test_workers(files, pipeline, table):
+    assert run(files, "--workers", "2", "--quiet") == 0
+    found = pd.read_parquet(files[2])
+    pd.testing.assert_frame_equal(found, expected(pipeline, table), rtol=1e-6)
+
+
+def test_it_goes_on_after_a_kill(files, pipeline, table):
+    command = [sys.executable, "-m", "skae", "score", *map(str, files)]
+    parts = files[2].with_name("out.parquet.parts")
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE)
+    while not list(parts.glob("part-*.parquet")) and killed.poll() is None:
+        time.sleep(0.001)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not files[2].exists() or killed.returncode == 0
+    done = {path.name: os.stat(path).st_mtime_ns for path in parts.glob("*.parquet")}
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    if done:
+        assert "rows were done before" in again.stderr
+    found = pd.read_parquet(files[2])
+    pd.testing.assert_frame_equal(found, expected(pipeline, table), rtol=1e-6)
+    assert not parts.exists()
+
+
+@pytest.mark.parametrize("change", ["model", "input", "options"])
+def test_parts_of_another_job_are_not_used(files, pipeline, table, change):
+    parts = files[2].with_name("out.parquet.parts")
+    broken = table.copy()
+    broken.loc[100, "size"] = np.inf
+    broken.to_parquet(files[1], row_group_size=40)
+    assert run(files) == 1
+    assert len(list(parts.glob("part-*.parquet"))) == 2
+    options = ["--keep", "id"] if change == "options" else []
+    if change == "model":
+        detector = AutoencoderOutlierDetector(1, **SMALL)
+        pipeline = make_pipeline(TableScaler(), detector)
+        joblib.dump(pipeline.fit(table.drop(columns="id")), files[0])
+    table.to_parquet(files[1], row_group_size=40)
+    assert run(files, *options) == 0
+    found = pd.read_parquet(files[2])
+    X = table.drop(columns="id")
+    np.testing.assert_allclose(found["score"], pipeline.score_samples(X), rtol=1e-6)
+    assert ("id" in found) == (change == "options")
+
+
+def test_empty_row_groups(files, table):
+    with parquet.ParquetWriter(files[1], parquet.read_schema(files[1])) as writer:
+        whole = pa.Table.from_pandas(table, schema=writer.schema)
+        for rows in (whole[:10], whole[:0], whole[10:30]):
+            writer.write_table(rows)
+    assert run(files) == 0
+    assert len(pd.read_parquet(files[2])) == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda t: t.drop(columns="weight"), [], "no column 'weight', which the model"),
+        (lambda t: t, ["--keep", "nothing"], "no column 'nothing', which --keep"),
+        (lambda t: t.assign(size=np.inf), [], "Row group 0 .*'size' holds infinity"),
+        (lambda t: t.assign(size="large"), [], "Row group 0 .* 'size'"),
+        (lambda t: t[:0], [], "has no rows"),
+        (lambda t: t, ["--workers", "0"], "--workers has to be at least 1"),
+    ],
+)
+def test_errors(files, table, capsys, change, options, message):
+    change(table).to_parquet(files[1], row_group_size=40)
+    assert run(files, *options) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("skae: ")
+    assert re.search(message, error), error
+    assert not files[2].exists()
+
+
+def test_errors_of_files(files, tmp_path, capsys):
+    model, source, output = files
+    cases = [
+        ((tmp_path / "none", source, output), "There is no file"),
+        ((model, tmp_path / "none", output), "There is no file"),
+        ((source, source, output), "cannot be read as a model file"),
+        ((model, model, output), "cannot be read as a Parquet file"),
+        ((model, source, tmp_path), "is a folder"),
+        ((model, source, tmp_path / "none" / "out"), "There is no folder"),
+    ]
+    for paths, message in cases:
+        assert run(paths) == 1
+        assert message in capsys.readouterr().err
+    joblib.dump(PCA(), model)
+    assert run(files) == 1
+    assert "PCA, which is no outlier detector" in capsys.readouterr().err
+
+
+def test_it_imports_no_tensorflow(files):
+    code = (
+        "import sys; from skae._command_line import main\n"
+        f"main({['score', *map(str, files)]!r})\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
