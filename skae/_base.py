@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._frames import column_name, index_of, is_frame
+from ._frames import column_name, index_of, is_frame, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
     LARGEST_HIDDEN_SHARE,
@@ -716,7 +716,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
         architecture = self.architecture if in_fit else self.architecture_
         if self._table is None:
-            with np.errstate(invalid="ignore"):  # sums of large values
+            cure = ", or name the columns by categorical_features"
+            # Sums of large values are not valid.
+            with texts_explained(cure), np.errstate(invalid="ignore"):
                 X = validate_data(
                     self,
                     X,

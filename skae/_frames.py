@@ -1,5 +1,6 @@
 """DataFrames of pandas and Polars, as they came in and with other values."""
 
+from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
@@ -64,6 +65,19 @@ def replace_columns(X, values, changed):
 
         return X.with_columns([pl.Series(X.columns[i], values[:, i]) for i in indices])
     return values
+
+
+@contextmanager
+def texts_explained(cure):
+    """Add a cure to the error of an array with texts where numbers are expected."""
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(
+            f"X is an array that holds texts ({error}). Pass the DataFrame{cure}."
+        ) from error
 
 
 def is_frame(X):
@@ -451,8 +465,8 @@ def _integer_limits(dtype):
 
 
 def _is_pandas(X):
-    return hasattr(X, "iloc")
+    return hasattr(X, "iloc") and hasattr(X, "columns")
 
 
 def _is_polars(X):
-    return type(X).__module__.startswith("polars.")
+    return type(X).__module__.startswith("polars.") and hasattr(X, "get_columns")

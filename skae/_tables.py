@@ -8,6 +8,8 @@ mean variance of the numbers, which is about what one-hot encoding weights it by
 numbers are standardized.
 """
 
+import warnings
+
 import numpy as np
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils.validation import check_array
@@ -217,6 +219,7 @@ class TableEncoder:
         labels = []
         for i, j in enumerate(which):
             labels.append(_representatives(values[:, i], ordinals[:, i]))
+            _warn_of_column(column_name(X, j), values[:, i], ordinals[:, i])
             sizes[j] = max(1, len(labels[i]))
         names = column_names(X)
         return cls(
@@ -439,22 +442,22 @@ def _read_numbers(X, are_numbers):
     """Return columns of numbers as an array of float32 or float64."""
     if not are_numbers.any():
         return np.empty((len(X), 0))
+    names = [column_name(X, j) for j in range(len(are_numbers))]
     if is_frame(X):
         for j in np.flatnonzero(are_numbers):
             if holds_categories(X, j):
                 raise ValueError(
-                    f"Column {column_name(X, j)} of X has to hold numbers, as in fit "
+                    f"Column {names[j]} of X has to hold numbers, as in fit "
                     f"or by categorical_features, but has dtype {column_dtypes(X)[j]}."
                 )
         X = take_columns(X, are_numbers)
     else:
         X = X[:, are_numbers]
-    return check_array(
-        X,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite="allow-nan",
-        input_name="X",
-    )
+    numbers = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    for j, column in zip(np.flatnonzero(are_numbers), numbers.T, strict=True):
+        if np.isinf(column).any():
+            raise ValueError(f"Column {names[j]} of X holds infinity.")
+    return numbers
 
 
 def _representatives(values, ordinals):
@@ -466,3 +469,36 @@ def _representatives(values, ordinals):
         categories, times = np.unique(values[ordinals == i], return_counts=True)
         labels[i] = categories[times.argmax()]
     return labels
+
+
+def _warn_of_column(name, values, ordinals):
+    """Warn of categories that carry no information, or that are numbers."""
+    observed = ~np.isnan(ordinals)
+    found = np.unique(values[observed])
+    advice = None
+    if len(found) > MIN_SAMPLES and not ordinals[observed].any():
+        advice = (
+            f"has {len(found)} categories, all of fewer than {MIN_SAMPLES} samples, "
+            "which count as one and carry no information. Drop the column if it names "
+            "samples, or convert it if it holds numbers or dates"
+        )
+    elif isinstance(found[0] if len(found) else None, str) and _are_numbers(found):
+        advice = (
+            f"holds numbers as text, such as {found[0]!r}, which count as categories. "
+            "Convert it, for example by pandas.to_numeric, or to a categorical dtype "
+            "if they are categories"
+        )
+    if advice is not None:
+        warnings.warn(f"Column {name} of X {advice}.", UserWarning, stacklevel=2)
+
+
+def _are_numbers(texts):
+    """Check that there are more than a few texts, all of which are numbers."""
+    if len(texts) <= 2 * MIN_SAMPLES:
+        return False
+    try:
+        for text in texts:
+            float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True

@@ -112,7 +112,9 @@ def reconstruction_scorer(estimator, X, y=None):
 
     To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like. It
     takes any estimator with `transform` and `inverse_transform`, including a Pipeline,
-    whose scaling is undone: the score is in the units of X.
+    whose scaling is undone: the score is in the units of X. If X has columns of
+    categories, it is what the estimator's own `score` returns, of a Pipeline in the
+    units after scaling.
 
     Parameters
     ----------
@@ -143,6 +145,8 @@ def reconstruction_scorer(estimator, X, y=None):
     >>> scores.shape
     (5,)
     """
+    if split_categories(X)[1] is not None:
+        return estimator.score(X)
     return reconstruction_r2_score(
         X, estimator.inverse_transform(estimator.transform(X))
     )
@@ -290,9 +294,8 @@ def _permute_features(X):
 def _check_pair(X_true, X_pred):
     if split_categories(X_true)[1] is not None:
         raise ValueError(
-            "X has columns of categories, of which there is no squared error. The "
-            "method score of AutoencoderTransformer, and of a Pipeline that ends in "
-            "one, takes them: leave scoring at None in a search."
+            "X_true has columns of categories, of which there is no squared error. "
+            "Compare estimators of such tables by their method score."
         )
     X_true, X_pred = (
         check_array(

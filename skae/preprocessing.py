@@ -21,6 +21,7 @@ from ._frames import (
     numeric_columns,
     replace_columns,
     take_columns,
+    texts_explained,
 )
 
 __all__ = ["TableScaler"]
@@ -193,7 +194,18 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             that they had in `fit`, values of integer columns being rounded.
         """
         check_is_fitted(self)
-        X = self._apply("inverse_transform", self._check(X, reset=False))
+        if not is_frame(X):  # as an autoencoder returns it, without names
+            X = check_array(
+                X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
+            )
+            if X.shape[1] != self.n_features_in_:
+                raise ValueError(
+                    f"X has {X.shape[1]} features, but TableScaler is expecting "
+                    f"{self.n_features_in_} features as input."
+                )
+        else:
+            X = self._check(X, reset=False)
+        X = self._apply("inverse_transform", X)
         return cast_like(X, self._dtypes, self.numeric_features_)
 
     def _apply(self, method, X):
@@ -211,13 +223,16 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-        )
+        if not reset:
+            self._numbers(X)
+        with texts_explained(", whose texts stay as they are"):
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan",
+            )
 
     def _numbers(self, X):
         """Return the numeric columns as an array."""

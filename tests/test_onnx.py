@@ -339,3 +339,17 @@ def test_converters_take_several_inputs(rows):
     np.testing.assert_allclose(
         found, transformer.transform(frame), rtol=1e-4, atol=1e-5
     )
+
+
+def test_neighbors_of_samples_far_from_the_others(tmp_path):
+    """Squares of codes are a million times the squared distances of neighbours."""
+    rng = np.random.RandomState(0)
+    z = np.concatenate([rng.normal(size=400), 2000 + np.arange(30)])
+    X = np.outer(z, [1, -2, 0.5]) + 0.05 * rng.normal(size=(430, 3))
+    X = X.astype(np.float32)
+    detector = AutoencoderOutlierDetector(
+        1, architecture=DenseArchitecture(()), outlier_score="neighbors", **SHORT
+    ).fit(X)
+    export_onnx(detector, tmp_path / "x.onnx", outputs="score_samples")
+    found = run(tmp_path / "x.onnx", X)["score_samples"]
+    np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-2, atol=1e-4)

@@ -20,7 +20,7 @@ from skae.architectures import (
     VariationalArchitecture,
 )
 from skae.inspection import DecodedCodesDisplay, ReconstructionDisplay
-from skae.metrics import reconstruction_scorer
+from skae.metrics import reconstruction_error, reconstruction_scorer
 from skae.preprocessing import TableScaler
 
 SMALL = {"architecture": DenseArchitecture((16,)), "epochs": 8, "random_state": 0}
@@ -215,8 +215,10 @@ class TestScore:
         grid = {"autoencodertransformer__n_components": [1, 2]}
         search = GridSearchCV(pipeline, grid, cv=2).fit(table)
         assert search.best_score_ > 0.5
-        with pytest.raises(ValueError, match=r"columns of categories.*scoring at None"):
-            reconstruction_scorer(search.best_estimator_, table)
+        best = search.best_estimator_
+        assert reconstruction_scorer(best, table) == best.score(table)
+        with pytest.raises(ValueError, match="columns of categories"):
+            reconstruction_error(table, table)
 
     @pytest.mark.parametrize("loss", ["mean_absolute_error", keras.losses.Huber()])
     def test_losses_of_numbers(self, table, loss):
@@ -301,6 +303,19 @@ class TestCategories:
         assert (fitted.reconstruct(X) == X).mean(axis=None) > 0.8
 
 
+class TestWarnings:
+    def test_identifiers(self, table):
+        X = table.assign(name=[f"sample {i}" for i in range(300)])
+        with pytest.warns(UserWarning, match="Column 'name' .* 300 categories, all of"):
+            fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+        assert fitted.reconstruct(X)["name"].nunique() == 1
+
+    def test_numbers_as_text(self, table):
+        X = table.assign(price=[f"{i % 15},5" for i in range(300)])
+        with pytest.warns(UserWarning, match="Column 'price' .* numbers as text"):
+            AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+
+
 class TestDetector:
     def test_one_contribution_per_column(self, detector, table):
         contributions, normal = detector.explain(table, return_reconstruction=True)
@@ -383,7 +398,7 @@ class TestErrors:
             (lambda t: t.assign(level=1.5), "Column 'level' .* had strings .* numbers"),
             (lambda t: t.assign(is_big="yes"), "Column 'is_big' .* had booleans"),
             (lambda t: t.assign(size="large"), "Column 'size' .* hold numbers"),
-            (lambda t: t.assign(size=np.inf), "infinity"),
+            (lambda t: t.assign(size=np.inf), "Column 'size' of X holds infinity"),
             (lambda t: t.assign(level=[("a",)] * 300), "Column 'level'.*tuple"),
             (lambda t: t.to_numpy(), "has to be a DataFrame, as in fit"),
         ],
@@ -398,6 +413,8 @@ class TestErrors:
             (lambda t: t.assign(level=[1, "a"] * 150), "'level'.*type int, str"),
             (lambda t: t.assign(when=pd.Timestamp("2020")), "'when'.*datetime64"),
             (lambda t: t[:0], "no samples"),
+            (lambda t: t.to_numpy(), "Pass the DataFrame, or name the columns"),
+            (lambda t: t["size"], "Expected a 2-dimensional container"),
         ],
     )
     def test_tables_that_cannot_be_learned_from(self, table, change, message):

@@ -22,6 +22,8 @@ MAX_VALUES = 4_000_000
 # Whitened distance below which a training sample counts as the queried sample itself:
 # far above rounding, and far below the distance of neighbours that matter.
 SAME_SAMPLE = 1e-3
+# Number of float64 among ONNX's types.
+_ONNX_DOUBLE = 11
 # Whitened codes beyond this have no neighbours: squared distances would overflow.
 LARGEST_CODE = 1e100
 
@@ -346,9 +348,16 @@ class NeighborsScore(_Term):
     def write_onnx(self, writer, X, X_hat, Z, missing=None):
         add, points = writer.add, self._codes
         codes = self._whitening.write_onnx(writer, Z)
-        # Squared distances, but for a term that is the same for all points.
-        products = add("MatMul", codes, -2 * points.T)
-        distances = add("Add", products, np.einsum("ij,ij->i", points, points))
+
+        def double(values):
+            return writer.constant(values, np.float64)
+
+        # Squared distances, but for a term that is the same for all points: far from
+        # the origin, differences of products in float32 would be rounding.
+        exact = add("Cast", codes, to=_ONNX_DOUBLE)
+        products = add("MatMul", exact, double(-2 * points.T))
+        squares = double(np.einsum("ij,ij->i", points, points))
+        distances = add("Add", products, squares)
         n_found = min(self._rank + 1, len(points))
         _, found = add(
             "TopK", distances, np.array([n_found]), n_outputs=2, largest=0, axis=1

@@ -171,6 +171,7 @@ class ReconstructionDisplay:
         if n_features > max_features:
             title += (
                 f": the {max_features} of {n_features} features with the largest errors"
+                + (" or most wrong categories" if self.categories else "")
             )
         self._plot_table(ax, max_features, title.format("Values"))
         return self
@@ -239,6 +240,9 @@ class ReconstructionDisplay:
             ax, series, [names[i] for i in shown], self.value_label, title, texts
         )
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        if all(np.isnan(values).all() for values in series.values()):
+            for ax in self.axes_:  # categories only
+                ax.set(xlim=(0, 1), xticks=[], xlabel="")
 
     def _table_errors(self, name):
         """Return the mean error of each feature, for categories the share of wrong."""

@@ -117,7 +117,8 @@ def _parts(scaler):
     if not scaler.numeric_features_.all():
         raise ValueError(
             "The step TableScaler cannot be exported: an ONNX graph takes numbers, but "
-            "not all columns of its table are numeric."
+            "not all columns of its table are numeric. Encode categories in front, by "
+            "OneHotEncoder of sklearn.preprocessing, or save the Pipeline by joblib."
         )
     return [step for _, step in scaler.scaler_.steps]
 

@@ -31,7 +31,7 @@ _ACTIVATIONS = {
 
 
 class GraphWriter:
-    """Collects nodes and constants, all numbers in float32.
+    """Collects nodes and constants, all numbers in float32 unless said otherwise.
 
     Parameters
     ----------
@@ -56,13 +56,15 @@ class GraphWriter:
         self._count += 1
         return f"{name}_{self._count}"
 
-    def constant(self, value):
+    def constant(self, value, floating=np.float32):
         """Add a constant.
 
         Parameters
         ----------
         value : array-like
-            Floating numbers become float32, others int64.
+            Floating numbers become `floating`, others int64.
+        floating : dtype, default=numpy.float32
+            Dtype of floating numbers.
 
         Returns
         -------
@@ -72,8 +74,8 @@ class GraphWriter:
         from onnx import numpy_helper
 
         value = np.asarray(value)
-        floating = np.issubdtype(value.dtype, np.floating)
-        value = np.ascontiguousarray(value, np.float32 if floating else np.int64)
+        is_floating = np.issubdtype(value.dtype, np.floating)
+        value = np.ascontiguousarray(value, floating if is_floating else np.int64)
         name = self._unique_name("constant")
         self.constants.append(numpy_helper.from_array(value, name))
         return name
