@@ -33,7 +33,7 @@ from ._missing import (
 )
 from ._random import draw_seed
 from ._state import StateMixin
-from ._tables import TableEncoder, find_categorical
+from ._tables import TableEncoder, as_table, find_categorical
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
@@ -449,7 +449,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.architecture_ = architecture = self._new_architecture()
         self._built_for = {
             name: getattr(self, name) for name in self._shaping_parameters
-        }
+        } | {"categorical_features": self.categorical_features}
         self._build_arguments = {
             "sample_shape": self._sample_shape,
             "n_components": self._choose_n_components(architecture, train),
@@ -680,6 +680,13 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     f"{going_on}, which was built for {name}={built!r} and has "
                     f"{self.n_components_} components, but {name}={asked!r}. {cure}"
                 )
+        asked = self.categorical_features
+        built = self._built_for.get("categorical_features", asked)
+        if not _are_equal(asked, built):
+            raise ValueError(
+                f"{going_on}, which was built for categorical_features={built!r}, but "
+                f"categorical_features={asked!r}. {cure}"
+            )
         architecture = self._new_architecture()
         if not architecture.builds_like(self.architecture_):
             raise ValueError(
@@ -727,11 +734,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     ensure_all_finite="allow-nan",
                 )
         if not _architecture_has(architecture, "takes_missing") and has_missing(X):
+            unknown = "" if self._table is None else " or an unknown category"
             raise ValueError(
-                f"Input X contains NaN, a missing cell, which {architecture!r} does "
-                "not take. DenseArchitecture and VariationalArchitecture do, unless "
-                "handle_missing=False. Otherwise put an imputer of sklearn.impute in "
-                "front."
+                f"Input X contains NaN, a missing cell{unknown}, which "
+                f"{architecture!r} does not take. DenseArchitecture and "
+                "VariationalArchitecture do, unless handle_missing=False. Otherwise "
+                "put an imputer of sklearn.impute in front."
             )
         if reset:
             self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]
@@ -752,7 +760,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             ):
                 return X
             if not is_frame(X):
-                X = check_array(X, dtype=None, ensure_all_finite=False)
+                X = as_table(X)
             is_categorical = find_categorical(X, self.categorical_features)
             if not is_categorical.any():
                 return X
@@ -762,7 +770,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     f"Column {name} of X holds categories, which "
                     f"{self.architecture!r} does not take. DenseArchitecture and "
                     "VariationalArchitecture do. Otherwise put OneHotEncoder of "
-                    "sklearn.preprocessing in front."
+                    "sklearn.preprocessing in front; categorical_features=None takes "
+                    "booleans as numbers."
                 )
             if not len(X):
                 raise ValueError("X has no samples, but at least 1 is required.")
@@ -770,9 +779,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         elif self._table is None:
             return X
         else:
-            table = self._table
-            if not is_frame(X):
-                X = check_array(X, dtype=None, ensure_all_finite=False)
+            table, X = self._table, as_table(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         self._table = table
         return table.encode(X)
@@ -924,6 +931,11 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             f"<pre>{escape(fitted.description)}</pre></details>"
         )
         return lambda: diagram() + network
+
+
+def _are_equal(one, other):
+    """Compare parameters that may be lists or arrays."""
+    return np.array_equal(np.asarray(one, object), np.asarray(other, object))
 
 
 def _architecture_has(architecture, tag):

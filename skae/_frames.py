@@ -91,7 +91,7 @@ def column_dtypes(X):
 
 
 def numeric_columns(X):
-    """Return which columns have a dtype of numbers, and not of booleans.
+    """Return which columns hold numbers, and not booleans.
 
     Parameters
     ----------
@@ -103,22 +103,20 @@ def numeric_columns(X):
     ndarray of bool of shape (n_columns,)
         All of them for anything but a DataFrame.
     """
-    if _is_pandas(X):
-        from pandas.api import types
-
-        are = [
-            types.is_numeric_dtype(d) and not types.is_bool_dtype(d) for d in X.dtypes
-        ]
-    elif _is_polars(X):
-        are = [dtype.is_numeric() for dtype in X.dtypes]
-    else:
-        return np.ones(X.shape[1], bool)
-    return np.array(are, bool)
+    n_columns = X.shape[1]
+    if not is_frame(X):
+        return np.ones(n_columns, bool)
+    return np.array([column_kind(X, i) == "numbers" for i in range(n_columns)], bool)
 
 
 def column_names(X):
     """Return the names of the columns of a DataFrame; None for anything else."""
     return list(X.columns) if is_frame(X) else None
+
+
+def library_of(X):
+    """Return "pandas" or "polars" for a DataFrame; None for anything else."""
+    return ("pandas" if _is_pandas(X) else "polars") if is_frame(X) else None
 
 
 def index_of(X):
@@ -131,8 +129,57 @@ def column_name(X, i):
     return repr(X.columns[int(i)]) if is_frame(X) else str(i)
 
 
+def column_kind(X, i):
+    """Return what a column of a DataFrame holds.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame or polars.DataFrame
+        A table.
+    i : int
+        Place of the column.
+
+    Returns
+    -------
+    {"numbers", "booleans", "categories", "empty", "others"}
+        By the dtype; Python objects by their types. "categories" are texts too, and
+        "empty" is a column without values whose dtype tells nothing.
+    """
+    if _is_pandas(X):
+        return _pandas_kind(X.iloc[:, i])
+    import polars as pl
+
+    dtype = X.dtypes[i]
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "categories"
+    if dtype == pl.Boolean:
+        return "booleans"
+    if dtype == pl.Null:
+        return "empty"
+    return "numbers" if dtype.is_numeric() else "others"
+
+
+def _pandas_kind(column):
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "categories"
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "booleans"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "numbers"
+    inferred = pd.api.types.infer_dtype(column, skipna=True)
+    kinds = {
+        "numbers": ("integer", "floating", "mixed-integer-float", "decimal"),
+        "booleans": ("boolean",),
+        "categories": ("string", "mixed", "mixed-integer"),
+        "empty": ("empty",),
+    }
+    return next((kind for kind, names in kinds.items() if inferred in names), "others")
+
+
 def holds_categories(X, i):
-    """Return whether a column of a DataFrame holds categories, by its dtype.
+    """Return whether a column of a DataFrame holds categories or booleans.
 
     Parameters
     ----------
@@ -144,39 +191,32 @@ def holds_categories(X, i):
     Returns
     -------
     bool
-        True for strings, booleans and categories, False for numbers. Python objects
-        are judged by their types.
+        Whether it does.
 
     Raises
     ------
     ValueError
-        If the dtype is another one, such as that of dates.
+        If it holds what are no numbers either, such as dates.
     """
-    if _is_pandas(X):
-        import pandas as pd
+    kind = column_kind(X, i)
+    if kind == "others":
+        raise ValueError(
+            f"Column {column_name(X, i)} of X has dtype {column_dtypes(X)[i]}, but "
+            "columns have to hold numbers, strings, booleans or categories. Convert "
+            "dates and times to numbers."
+        )
+    return kind in ("booleans", "categories")
 
-        dtype = X.dtypes.iloc[i]
-        kind = pd.api.types.infer_dtype(X.iloc[:, i], skipna=True)
-        if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
-            return True
-        if pd.api.types.is_numeric_dtype(dtype):
-            return False
-        if kind in ("string", "boolean", "mixed", "mixed-integer", "empty"):
-            return True
-        if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-            return False
-    else:
-        import polars as pl
 
-        dtype = X.dtypes[i]
-        if dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
-            return True
-        if dtype.is_numeric() or dtype == pl.Null:
-            return False
-    raise ValueError(
-        f"Column {column_name(X, i)} of X has dtype {dtype}, but columns have to hold "
-        "numbers, strings, booleans or categories. Convert dates and times to numbers."
-    )
+def without_na(X):
+    """Replace None and NA in columns of Python objects by NaN, for NumPy."""
+    if not _is_pandas(X):
+        return X
+    for i in np.flatnonzero(X.dtypes.astype(str) == "object"):
+        column = X.iloc[:, i]
+        X = X.copy(deep=False)
+        X.isetitem(i, column.where(column.notna(), np.nan))
+    return X
 
 
 def category_values(X, i):
@@ -209,7 +249,7 @@ def category_values(X, i):
         column = X[:, int(i)].to_list() if _is_polars(X) else list(X[:, i])
         values = np.empty(len(column), object)
         values[:] = column
-        missing = np.array([v is None or v != v for v in column], bool)
+        missing = np.array([_is_missing(value) for value in column], bool)
     values[missing] = np.nan
     types = {type(value) for value in values[~missing]}
     kinds = {_kind(type_) for type_ in types}
@@ -221,6 +261,10 @@ def category_values(X, i):
             "example by astype(str)."
         )
     return values, next(iter(kinds), None)
+
+
+def _is_missing(value):
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def _kind(type_):
@@ -283,6 +327,8 @@ def describe_dtypes(X):
 
 
 def _describe_pandas(dtype):
+    if "decimal" in str(dtype):
+        return {"name": "float64"}  # what reconstructions are
     if not hasattr(dtype, "categories"):
         return {"name": str(dtype)}
     categories = list(dtype.categories)
@@ -291,6 +337,10 @@ def _describe_pandas(dtype):
 
 def _describe_polars(dtype):
     name = dtype.base_type().__name__
+    # What reconstructions are, and NumPy has.
+    name = {"Decimal": "Float64", "Int128": "Int64", "UInt128": "UInt64"}.get(
+        name, name
+    )
     if name == "Enum":
         return {"name": name, "categories": dtype.categories.to_list()}
     return {"name": name}
@@ -351,16 +401,15 @@ def _pandas_column(values, described, index):
             return series  # NumPy's integers have no missing value
         limits = _integer_limits(getattr(dtype, "numpy_dtype", dtype))
         series = series.round().clip(*limits)
-    is_numpy_bool = isinstance(dtype, np.dtype) and dtype.kind == "b"
-    if is_numpy_bool and series.isna().any():
-        return series
+    if isinstance(dtype, np.dtype) and dtype.kind in "biu" and series.isna().any():
+        return series  # of Python objects, since NumPy has no missing value here
     return series.astype(dtype)
 
 
 def _polars_column(name, values, described):
     import polars as pl
 
-    dtype = getattr(pl, described["name"])
+    dtype = described["name"] and getattr(pl, described["name"])
     if "categories" in described:
         dtype = dtype(described["categories"])
     if values.dtype == object:
@@ -373,7 +422,7 @@ def _polars_column(name, values, described):
     return series.fill_nan(None).cast(dtype) if dtype.is_numeric() else series
 
 
-def set_columns(X, columns):
+def set_columns(X, columns, dtypes):
     """Replace some columns of a DataFrame.
 
     Parameters
@@ -381,8 +430,11 @@ def set_columns(X, columns):
     X : pandas.DataFrame or polars.DataFrame
         The table.
     columns : dict of int to ndarray
-        New values by the places of columns; NaN for missing ones. Python objects get
-        the dtype of the column of X, with further categories where it lacks them.
+        New values by the places of columns; NaN for missing ones.
+    dtypes : list of dict or None
+        Dtypes of Python objects among them, as `describe_dtypes` returns them, for
+        columns of X that have no values, or whose dtype cannot hold the new ones. None
+        infers them.
 
     Returns
     -------
@@ -392,16 +444,15 @@ def set_columns(X, columns):
     if not _is_pandas(X):
         import polars as pl
 
-        names = X.columns
-        described = describe_dtypes(X)
-        return X.with_columns(
-            [
-                _polars_column(names[i], values, described[i])
-                if values.dtype == object
-                else pl.Series(names[i], values)
-                for i, values in columns.items()
-            ]
-        )
+        described, names, series = describe_dtypes(X), X.columns, []
+        for i, values in columns.items():
+            if values.dtype != object:
+                series.append(pl.Series(names[i], values))
+                continue
+            if X[:, int(i)].null_count() == len(X) or "categories" in described[i]:
+                described[i] = {"name": None} if dtypes is None else dtypes[i]
+            series.append(_polars_column(names[i], values, described[i]))
+        return X.with_columns(series)
     X = X.copy()
     for i, values in columns.items():
         if values.dtype == object:
@@ -410,6 +461,8 @@ def set_columns(X, columns):
                 known = described["categories"]
                 new = {v for v in values if v == v} - set(known)
                 described["categories"] = known + sorted(new)
+            elif X.iloc[:, i].isna().all():
+                described = {"name": "object"} if dtypes is None else dtypes[i]
             values = _pandas_column(values, described, X.index)
         X.isetitem(i, values)
     return X
@@ -431,8 +484,9 @@ def cast_like(X, dtypes, columns):
     ----------
     X : ndarray, pandas.DataFrame or polars.DataFrame
         A table.
-    dtypes : list of dtype, or None
-        Those of the columns; None to leave all as they are.
+    dtypes : list of dict, or None
+        Those of the columns, as `describe_dtypes` returns them; None to leave all as
+        they are.
     columns : ndarray of bool of shape (n_columns,)
         Which columns.
 
@@ -447,12 +501,12 @@ def cast_like(X, dtypes, columns):
     for i in np.flatnonzero(columns):
         if _is_pandas(X):
             column = X.iloc[:, i].to_numpy()
-            column = _pandas_column(column, _describe_pandas(dtypes[i]), X.index)
+            column = _pandas_column(column, dtypes[i], X.index)
             X = X.copy(deep=False)
             X.isetitem(i, column)
         else:
             column = X[:, int(i)].to_numpy()
-            column = _polars_column(names[i], column, _describe_polars(dtypes[i]))
+            column = _polars_column(names[i], column, dtypes[i])
             X = X.with_columns(column)
     return X
 

@@ -1,6 +1,7 @@
 """The state of an estimator: what is copied, pickled, and kept on errors."""
 
 import functools
+import inspect
 import zlib
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -126,8 +127,11 @@ class StateMixin:
         for name in _SHARED:
             if isinstance(state[name], (PickledLoss, OptimizerRecipe)):
                 state[name] = state[name].make()
+        # A parameter that is newer than a file has its default.
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         if "_fitted" not in state:
-            super().__setstate__(state)
+            super().__setstate__(defaults | state)
             return
         if state.pop("_checksum", None) != _checksum(state):
             raise UnpicklingError(
@@ -135,6 +139,7 @@ class StateMixin:
                 "written: the file is damaged or was changed."
             )
         # NumPy's own pickles of a generator cannot be read by older versions.
+        state = defaults | state
         rng = np.random.RandomState()
         rng.set_state(state["_rng"])
         state["_rng"] = rng
@@ -186,7 +191,7 @@ def _checksum(values):
         elif isinstance(value, (int, float)):
             total = zlib.crc32(float(value).hex().encode(), total)
         elif isinstance(value, str):
-            total = zlib.crc32(value.encode(), total)
+            total = zlib.crc32(value.encode(errors="surrogatepass"), total)
 
     add(values)
     return total

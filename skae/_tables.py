@@ -17,14 +17,17 @@ from sklearn.utils.validation import check_array
 from ._frames import (
     category_values,
     column_dtypes,
+    column_kind,
     column_name,
     column_names,
     describe_dtypes,
     holds_categories,
     is_frame,
+    library_of,
     make_frame,
     set_columns,
     take_columns,
+    without_na,
 )
 from ._groups import SMALLEST_PROBABILITY
 from ._missing import observed_means, observed_variances
@@ -33,6 +36,8 @@ from ._missing import observed_means, observed_variances
 # samples at least, or such a share of few samples. The others become one category.
 MAX_CATEGORIES = 100
 MIN_SAMPLES, MIN_SHARE = 5, 0.05
+# Share of the mean that the deviation of numbers has at least, if they are no constant.
+SMALLEST_DEVIATION = 1e-7
 # Weight of the negative log-likelihood of a category, in variances of numbers.
 CATEGORY_WEIGHT = 0.5
 
@@ -210,11 +215,14 @@ class TableEncoder:
             unknown_value=np.nan,
             min_frequency=int(min(MIN_SAMPLES, np.ceil(MIN_SHARE * len(values)))),
             max_categories=MAX_CATEGORIES,
-        ).fit(values)
+        )
+        encoder.set_output(transform="default").fit(values)
         ordinals = encoder.transform(values)
         numbers = _read_numbers(X, ~is_categorical)
         variances = observed_variances(numbers)
-        unit = variances[variances > 0].mean() if (variances > 0).any() else 1.0
+        # That of a constant is rounding.
+        varies = variances > np.square(SMALLEST_DEVIATION * observed_means(numbers))
+        unit = variances[varies].mean() if varies.any() else 1.0
         sizes = np.ones(len(is_categorical), int)
         labels = []
         for i, j in enumerate(which):
@@ -224,7 +232,7 @@ class TableEncoder:
         names = column_names(X)
         return cls(
             names=names,
-            library=None if names is None else type(X).__module__.split(".")[0],
+            library=library_of(X),
             dtypes=describe_dtypes(X),
             columns=Columns(
                 sizes, is_categorical, float(np.sqrt(CATEGORY_WEIGHT * unit))
@@ -347,6 +355,7 @@ class TableEncoder:
             dtype of X for categories, and that of `encoded` for numbers.
         """
         columns, changed = self.columns, {}
+        X = as_table(X)
         decoded = self._decode_columns(encoded)
         for j, is_categorical in enumerate(columns.is_categorical):
             if is_categorical:
@@ -358,7 +367,8 @@ class TableEncoder:
             if missing.any():
                 changed[j] = np.where(missing, decoded[j], values)
         if self.library is not None:
-            return set_columns(X, changed)
+            dtypes = self.dtypes if library_of(X) == self.library else None
+            return set_columns(X, changed, dtypes)
         values = np.array(X, object)
         for j, column in changed.items():
             values[:, j] = column
@@ -368,6 +378,26 @@ class TableEncoder:
     def _array_dtype(self):
         numeric = all(kind in (None, "numbers") for kind in self.kinds)
         return self.dtype if numeric else object
+
+
+def as_table(X):
+    """Return a DataFrame as it is, and anything else as an array, of objects if mixed.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame
+        Samples.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame
+        Of two dimensions.
+    """
+    if is_frame(X):
+        return X
+    # Lists of numbers and texts would all become texts.
+    dtype = None if hasattr(X, "dtype") else object
+    return check_array(X, dtype=dtype, ensure_all_finite=False)
 
 
 def find_categorical(X, categorical_features):
@@ -445,12 +475,12 @@ def _read_numbers(X, are_numbers):
     names = [column_name(X, j) for j in range(len(are_numbers))]
     if is_frame(X):
         for j in np.flatnonzero(are_numbers):
-            if holds_categories(X, j):
+            if column_kind(X, j) in ("categories", "others"):
                 raise ValueError(
                     f"Column {names[j]} of X has to hold numbers, as in fit "
                     f"or by categorical_features, but has dtype {column_dtypes(X)[j]}."
                 )
-        X = take_columns(X, are_numbers)
+        X = without_na(take_columns(X, are_numbers))
     else:
         X = X[:, are_numbers]
     numbers = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)

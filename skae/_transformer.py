@@ -587,7 +587,7 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         X = self._validate(X)
         X_hat = self._reconstruct(X)
-        if self._table is None or len(X) < 2:
+        if self._table is None or len(X) < 2 or np.isnan(X).all():
             return reconstruction_r2_score(X, X_hat)
         return self._score_reconstruction(X, X_hat)
 

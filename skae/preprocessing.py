@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from sklearn import preprocessing
+from sklearn import config_context, preprocessing
 from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
@@ -17,11 +17,15 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ._frames import (
     cast_like,
     column_dtypes,
+    column_kind,
+    describe_dtypes,
     is_frame,
+    library_of,
     numeric_columns,
     replace_columns,
     take_columns,
     texts_explained,
+    without_na,
 )
 
 __all__ = ["TableScaler"]
@@ -145,7 +149,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a numeric value is infinite, or if X has no samples.
         """
         X = self._check(X, reset=True)
-        self._dtypes = column_dtypes(X)
+        self._dtypes, self._library = describe_dtypes(X), library_of(X)
         self.numeric_features_ = numeric_columns(X)
         self.scaler_ = None
         if self.numeric_features_.any():
@@ -154,7 +158,8 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             with warnings.catch_warnings():
                 # A column without observed cells stays as it is.
                 warnings.filterwarnings("ignore", category=RuntimeWarning)
-                self.scaler_ = Pipeline(steps).fit(numbers)
+                with config_context(transform_output="default"):
+                    self.scaler_ = Pipeline(steps).fit(numbers)
         return self
 
     def transform(self, X):
@@ -206,12 +211,15 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         else:
             X = self._check(X, reset=False)
         X = self._apply("inverse_transform", X)
-        return cast_like(X, self._dtypes, self.numeric_features_)
+        dtypes = self._dtypes if library_of(X) == self._library else None
+        return cast_like(X, dtypes, self.numeric_features_)
 
     def _apply(self, method, X):
         if self.scaler_ is None:
             return X
-        scaled = getattr(self.scaler_, method)(self._numbers(X))
+        # Whatever the user's setting, the scalers inside return arrays.
+        with config_context(transform_output="default"):
+            scaled = getattr(self.scaler_, method)(self._numbers(X))
         if not is_frame(X):
             return scaled
         values = np.empty((len(scaled), self.n_features_in_), scaled.dtype)
@@ -243,7 +251,9 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     f"numeric, got {type(X).__name__}."
                 )
             return X
-        changed = self.numeric_features_ & ~numeric_columns(X)
+        holds = [column_kind(X, i) for i in range(X.shape[1])]
+        holds = np.isin(holds, ["numbers", "empty"])
+        changed = self.numeric_features_ & ~holds
         if changed.any():
             names = np.array(list(X.columns), object)[changed]
             dtypes = np.array(column_dtypes(X), object)[changed]
@@ -252,7 +262,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "now."
             )
         return check_array(
-            take_columns(X, self.numeric_features_),
+            without_na(take_columns(X, self.numeric_features_)),
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             estimator=self,

@@ -393,4 +393,6 @@ def test_files_of_format_1(name):
     loaded = joblib.load(folder / f"format_1_{name}.joblib")
     with np.load(folder / "format_1.npz") as file:
         np.testing.assert_allclose(outputs(loaded, file["X"]), file[name], rtol=1e-6)
+        # Parameters that are newer than the file have their defaults.
+        assert repr(clone(loaded)) == repr(loaded)
         loaded.partial_fit(file["X"])

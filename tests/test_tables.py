@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -260,16 +261,111 @@ class TestMissing:
         assert (of_incomplete.impute(changed)["level"] == "unheard of").all()
 
     def test_a_column_without_values(self, incomplete):
-        X = incomplete.assign(empty=None, level=incomplete["level"])
-        with pytest.warns(UserWarning, match="no observed cell: empty"):
+        nothing = pd.Categorical([None] * 300, categories=["a", "b"])
+        X = incomplete.assign(empty=None, unknown=nothing)
+        with pytest.warns(UserWarning, match="no observed cell: empty, unknown"):
             fitted = AutoencoderTransformer(1, **SMALL).fit(X)
-        assert fitted.reconstruct(X)["empty"].isna().all()
-        assert fitted.impute(X)["empty"].isna().all()
+        for found in (fitted.reconstruct(X), fitted.impute(X)):
+            assert (found["empty"] == 0).all()
+            assert found["unknown"].isna().all()
 
     def test_a_sample_without_values(self, of_incomplete, incomplete):
         X = incomplete[:1].mask(np.ones((1, 5), bool))
         assert np.isfinite(of_incomplete.transform(X)).all()
         assert not of_incomplete.impute(X).isna().any(axis=None)
+
+
+class TestOddTables:
+    """What a search for faults found."""
+
+    @pytest.mark.parametrize("constant", [0.3, 123.456])
+    def test_a_constant_is_no_unit(self, table, constant):
+        """The variance of equal numbers is not 0 but rounding."""
+        X = table[["level", "is_big"]].assign(k=constant)
+        fitted = AutoencoderTransformer(1, **SMALL).fit(X)
+        assert fitted.score(X) > 0.3
+
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    def test_output_of_transformers_is_set_for_all(self, transformer, table, library):
+        expected = TableScaler().fit_transform(table)["size"]
+        with config_context(transform_output=library):
+            np.testing.assert_allclose(
+                transformer.transform(table), transformer.transform(table)
+            )
+            AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(table)
+            scaled = TableScaler().fit_transform(table)["size"]
+        np.testing.assert_allclose(scaled, expected)
+
+    @pytest.mark.parametrize("value", [None, pd.NA])
+    def test_a_single_sample_without_a_number(self, detector, table, value):
+        X = table[:1].astype(object).assign(size=value)
+        expected = detector.score_samples(table[:1].assign(size=np.nan))
+        np.testing.assert_array_equal(detector.score_samples(X), expected)
+        scaler = TableScaler().fit(table)
+        assert scaler.transform(table[:1].assign(size=value))["size"].isna().all()
+
+    def test_impute_columns_without_values(self, transformer, table):
+        row = table[:1].astype(object)
+        for name in ("level", "is_big", "grade"):
+            found = transformer.impute(row.assign(**{name: np.nan}))[name]
+            assert found.dtype == table[name].dtype
+            assert not found.isna().any()
+        frame = pl.DataFrame({**table[:1].to_dict("list"), "level": [None]})
+        assert transformer.impute(frame)["level"].null_count() == 0
+
+    def test_lists(self, table):
+        X = [[a, b] for a, b in table[["size", "level"]].to_numpy()]
+        X[3][1], X[4][1] = np.nan, None
+        fitted = AutoencoderTransformer(1, categorical_features=[1], **SMALL).fit(X)
+        assert set(fitted.reconstruct(X)[:, 1]) <= set(table["level"])
+        imputed = fitted.impute(X)
+        assert imputed[0].tolist() == X[0]
+        assert imputed[3, 1] in set(table["level"])
+
+    def test_folds_and_unknown_codes(self, table):
+        X = table.assign(code=np.arange(300) % 3)
+        names = ["level", "is_big", "grade", "code"]
+        AutoencoderOutlierDetector(
+            1, calibration=3, categorical_features=names, **SMALL
+        ).fit(X, X_val=X[:50].assign(code=7))
+
+    @pytest.mark.parametrize("dtype", [pl.Decimal(10, 3), pl.Int128])
+    def test_numbers_that_numpy_has_not(self, table, dtype):
+        frame = pl.from_pandas(table).with_columns(pl.col("count").cast(dtype))
+        found = AutoencoderTransformer(1, **SMALL).fit(frame).reconstruct(frame)
+        assert found["count"].dtype.is_numeric()
+
+    def test_booleans_that_are_left_out_are_numbers(self, table):
+        X = table[["size", "level", "is_big"]]
+        fitted = AutoencoderTransformer(1, categorical_features=["level"], **SMALL)
+        assert fitted.fit(X).encoder_.input_shape == (None, 5)
+
+    def test_warm_start_wants_the_same_columns(self, table):
+        fitted = AutoencoderTransformer(1, warm_start=True, **SMALL).fit(table)
+        fitted.set_params(categorical_features=["level", "is_big", "grade", "count"])
+        with pytest.raises(ValueError, match="built for categorical_features='from_dt"):
+            fitted.fit(table)
+
+    def test_the_start_takes_little_time_with_many_coefficients(self):
+        """Newton's method needed minutes, for the inverse of a matrix of them all."""
+        rng = np.random.RandomState(0)
+        X = pd.DataFrame(rng.normal(size=(1000, 40)))
+        X["kind"] = [f"k{i}" for i in rng.randint(80, size=1000)]
+        X.columns = X.columns.astype(str)
+        fitted = AutoencoderTransformer(30, **SMALL | {"epochs": 1}).fit(X)
+        assert fitted.start_ in ("pca", "random")
+
+    def test_prices_are_no_formulas(self, table):
+        X = table.assign(level="$5-$10")
+        fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(table)
+        display = ReconstructionDisplay.from_estimator(fitted, X, n_samples=1)
+        display.figure_.canvas.draw()
+        plt.close(display.figure_)
+
+    def test_other_libraries_behind_a_scaler(self, table):
+        pipeline = make_pipeline(TableScaler(), AutoencoderTransformer(1, **SMALL))
+        pipeline.set_output(transform="polars").fit(table)
+        assert pipeline.inverse_transform(np.zeros((1, 1))).shape == (1, 5)
 
 
 class TestCategories:
@@ -289,7 +385,9 @@ class TestCategories:
 
     def test_at_most_a_hundred(self):
         rng = np.random.RandomState(0)
-        X = pd.DataFrame({"id": rng.randint(150, size=2000).astype(str), "x": 0.0})
+        X = pd.DataFrame(
+            {"id": [f"id{i}" for i in rng.randint(150, size=2000)], "x": 0.0}
+        )
         fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
         assert fitted.encoder_.input_shape == (None, 101)
 

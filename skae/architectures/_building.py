@@ -114,10 +114,11 @@ def custom_objects():
     --------
     >>> from skae.architectures import custom_objects
     >>> sorted(custom_objects())
-    ['skae>Chain', 'skae>Clip', 'skae>ContractivePenalty', 'skae>FillCells',
-     'skae>Gate', 'skae>GaussianNoise', 'skae>GaussianSampling', 'skae>HiddenCells',
-     'skae>InferenceChain', 'skae>MaskingNoise', 'skae>MissingIndicator',
-     'skae>NestedDropout', 'skae>SparsityPenalty', 'skae>TransposedDense']
+    ['skae>CategoryProbabilities', 'skae>Chain', 'skae>Clip',
+     'skae>ContractivePenalty', 'skae>FillCells', 'skae>Gate', 'skae>GaussianNoise',
+     'skae>GaussianSampling', 'skae>HiddenCells', 'skae>InferenceChain',
+     'skae>MaskingNoise', 'skae>MissingIndicator', 'skae>NestedDropout',
+     'skae>SparsityPenalty', 'skae>TransposedDense']
     """
     import_keras()
     from . import _layers

@@ -1,6 +1,9 @@
 """Networks that reconstruct categories as probabilities."""
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from .._backend import leaf_layers
@@ -8,6 +11,8 @@ from .._missing import NormalDistribution, fill, has_missing
 
 # Samples that logistic regressions are fitted to.
 MAX_SAMPLES = 2_000
+# Coefficients up to which Newton's method is faster.
+MAX_NEWTON_COEFFICIENTS = 100
 
 
 def category_layer(networks):
@@ -73,7 +78,16 @@ def _regress(codes, labels, n_categories):
     bias = np.log(np.maximum(counts, 0.5))
     seen = np.flatnonzero(counts)
     if len(seen) > 1:
-        regression = LogisticRegression(solver="newton-cholesky").fit(codes, labels)
+        # Newton's method takes few steps, with a matrix of all coefficients.
+        n_coefficients = len(seen) * (codes.shape[1] + 1)
+        is_small = n_coefficients <= MAX_NEWTON_COEFFICIENTS
+        regression = LogisticRegression(
+            solver="newton-cholesky" if is_small else "lbfgs", max_iter=50, tol=1e-3
+        )
+        with warnings.catch_warnings():
+            # It is where training begins.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regression.fit(codes, labels)
         coefficients, intercepts = regression.coef_, regression.intercept_
         if len(seen) == 2:  # one difference of logits
             coefficients = np.vstack([-coefficients, coefficients]) / 2

@@ -73,6 +73,7 @@ def _write_texts(axes, texts, styles):
         before = None
         for text, color in parts:
             options = {"color": color, "fontsize": size, "va": "center", "bbox": box}
+            options["parse_math"] = False  # dollars are prices
             box = box | {"pad": 0}
             text = shortened(text, 22)
             if before is None:
