@@ -1,5 +1,7 @@
 """Dask collections are computed block by block, when they are computed."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -8,7 +10,9 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
+from joblib import parallel_config
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -216,3 +220,38 @@ def test_without_dask():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert 'pip install "skae[dask]"' in ran.stderr
+
+
+@pytest.mark.no_cover
+def test_searches_in_processes_of_dask(X):
+    """The results of two workers are those of this process."""
+    from distributed import Client, LocalCluster
+
+    search = GridSearchCV(
+        AutoencoderTransformer(**SMALL),
+        {"n_components": [1, 2], "epochs": [1, 2]},
+        cv=2,
+    )
+    expected = search.fit(X).cv_results_["mean_test_score"]
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, Client(cluster), parallel_config("dask"):
+        found = clone(search).fit(X).cv_results_["mean_test_score"]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.no_cover
+def test_a_lost_worker(transformer, X, lazy_X):
+    """What a killed worker was computing is computed again."""
+    from distributed import Client, LocalCluster, wait
+
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, Client(cluster) as client:
+        lazy = transformer.transform(lazy_X).persist()
+        wait(lazy)
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+        found = lazy.compute()
+    np.testing.assert_allclose(found, transformer.transform(X), rtol=1e-6)
