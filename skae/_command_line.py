@@ -22,6 +22,8 @@ from sklearn.pipeline import Pipeline
 BATCH_ROWS = 50_000
 # Seconds between two lines of progress, where they cannot replace each other.
 LINE_INTERVAL = 30.0
+# Columns of the output that are computed.
+_RESULTS = ("score", "label", "pvalue")
 # Bytes of a file that are read at a time.
 READ_BYTES = 2**24
 
@@ -110,8 +112,9 @@ def _score(options):
     rows = [source.metadata.row_group(i).num_rows for i in range(n_groups)]
     if not sum(rows):
         raise CommandError(f"{options.input} has no rows.")
-    parts = options.output.with_name(f"{options.output.name}.parts")
-    _check_output(options.output)
+    output = options.output.resolve()
+    parts = output.with_name(f"{output.name}.parts")
+    _check_output(output, job)
     done = _resume(parts, job.fingerprint(), n_groups)
     waiting = [i for i in range(n_groups) if i not in done]
     progress = _Progress(rows, done, quiet=options.quiet)
@@ -122,7 +125,7 @@ def _score(options):
             job.score_row_group(i, parts)
             progress.add(i)
     progress.end()
-    _merge([_part(parts, i) for i in range(n_groups)], options.output)
+    _merge([_part(parts, i) for i in range(n_groups)], output)
     shutil.rmtree(parts)
 
 
@@ -171,6 +174,11 @@ class _Job:
         if missing:
             raise CommandError(
                 f"{self.input} has no column {missing[0]!r}, which --keep names."
+            )
+        taken = [name for name in self.keep if name in _RESULTS]
+        if taken:
+            raise CommandError(
+                f"--keep names {taken[0]!r}, which the output has already. Rename it."
             )
         names = getattr(self.estimator, "feature_names_in_", None)
         if names is not None:
@@ -326,6 +334,11 @@ def _resume(parts, fingerprint, n_groups):
             same = False
         if same:
             return {i for i in range(n_groups) if _part(parts, i).exists()}
+        if not manifest.exists() and any(parts.iterdir()):
+            raise CommandError(
+                f"{parts} is in the way: it holds something else than the parts of an "
+                "interrupted job. Move it, or choose another output."
+            )
         shutil.rmtree(parts)
     parts.mkdir()
     temporary = manifest.with_suffix(".tmp")
@@ -354,7 +367,9 @@ def _merge(files, output):
         raise
 
 
-def _check_output(path):
+def _check_output(path, job):
+    if path in (job.input, job.model):
+        raise CommandError(f"{path} is read, so it cannot be the output too.")
     if path.is_dir():
         raise CommandError(f"{path} is a folder. Give the path of a file.")
     if not path.parent.is_dir():

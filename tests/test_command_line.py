@@ -181,6 +181,24 @@ def test_errors(files, table, capsys, change, options, message):
     assert not files[2].exists()
 
 
+def test_nothing_of_the_user_is_overwritten(files, table, capsys):
+    model, source, output = files
+    own = output.with_name("out.parquet.parts")
+    own.mkdir()
+    (own / "notes.txt").write_text("keep me")
+    assert run(files) == 1
+    assert "is in the way" in capsys.readouterr().err
+    assert (own / "notes.txt").read_text() == "keep me"
+    for path in (model, source):
+        before = path.read_bytes()
+        assert run((model, source, path)) == 1
+        assert "cannot be the output too" in capsys.readouterr().err
+        assert path.read_bytes() == before
+    table.assign(score=1.0).to_parquet(source)
+    assert run(files, "--keep", "score") == 1
+    assert "--keep names 'score'" in capsys.readouterr().err
+
+
 def test_errors_of_files(files, tmp_path, capsys):
     model, source, output = files
     cases = [
