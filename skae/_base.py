@@ -1,5 +1,6 @@
 """What both estimators share: parameters, `fit` and `partial_fit`, inference."""
 
+import copy
 import math
 import warnings
 from abc import ABC, abstractmethod
@@ -22,6 +23,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
+from ._blocks import as_blocks, draw_rows, is_dataset, is_lazy
 from ._frames import column_name, index_of, is_frame, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
@@ -33,14 +35,16 @@ from ._missing import (
 )
 from ._random import draw_seed
 from ._state import StateMixin
-from ._tables import TableEncoder, as_table, find_categorical
+from ._tables import TableEncoder, as_table, encoded_width, find_categorical
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
     FitData,
     RowSource,
+    SampleStream,
     SklearnCallbacks,
     Start,
+    Summary,
     TrainingLoss,
     TrainingOptions,
     gain_is_significant,
@@ -59,12 +63,14 @@ from .architectures._categories import set_category_value
 from .architectures._clipping import clipping_lifted
 from .architectures._filling import fit_filling
 from .metrics import _r2_score, _squared_errors
-from .parallel import is_lazy, takes_lazy
+from .parallel import takes_lazy
 
 # Fitted attributes: Keras models that share their weights.
 KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
 # Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
+# Values of the samples that are drawn of X in blocks, and kept in memory.
+DRAWN_VALUES = 2**24
 # Validation samples by which the start and the end of training are compared.
 MAX_JUDGED_SAMPLES = 10_000
 # From so many on, it is worth a warning that training gained nothing.
@@ -320,7 +326,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 self._rng = self._new_rng()
             X = self._validate(X, reset=first, in_fit=True)
             samples = self._row_source(X, "X")
-            share = self._hidden_share(not first, samples)
+            share = self._hidden_share(not first, samples.summary)
             if share:
                 seed = draw_seed(self._rng)
                 samples = samples.hiding_cells(seed, share, self._groups)
@@ -355,13 +361,27 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _prepare(self, X, X_val, *, reset):
         """Validate X and X_val, and split them into what learns and what judges."""
+        blocks = as_blocks(X)
+        drawn = None
+        if blocks is not None:
+            drawn = self._draw_rows(blocks)
+            X = drawn.rows
         samples = self._row_source(self._validate(X, reset=reset, in_fit=True), "X")
         validation = None
         if X_val is not None:
             X_val = self._validate(X_val, in_fit=True)
             validation = self._row_source(X_val, "X_val")
-        given = [source for source in (samples, validation) if source is not None]
-        share = self._hidden_share(not reset, *given)
+        stream_summary = None
+        if drawn is not None and not drawn.are_all:
+            parts = (rows for _, rows in self._read_blocks(blocks))
+            stream_summary = Summary.of(parts)
+            check_floatx(
+                stream_summary.value_range, samples.X.dtype, samples.dtype, "X"
+            )
+        summaries = [stream_summary or samples.summary]
+        if validation is not None:
+            summaries.append(validation.summary)
+        share = self._hidden_share(not reset, *summaries)
         if share:
             hiding = draw_seed(self._rng), share, self._groups
             samples = samples.hiding_cells(*hiding)
@@ -382,25 +402,59 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                     random_state=draw_seed(self._rng),
                 ),
             )
-        return FitData(training, validation, calibration, learnable)
+        stream = None
+        if stream_summary is not None:
+            held_out = np.delete(drawn.indices, training.indices)
+            stream = SampleStream(
+                partial(self._read_blocks, blocks),
+                drawn.sizes,
+                blocks.n_blocks is None,
+                held_out,
+                self._sample_shape,
+                samples.dtype,
+            )
+        return FitData(
+            training, validation, calibration, learnable, stream, stream_summary
+        )
+
+    def _draw_rows(self, blocks):
+        """Draw some rows of X, which everything but training is learned from."""
+        _, rows = next(iter(blocks.read()), (None, None))
+        if rows is None:
+            raise ValueError("X has no samples: all blocks are empty.")
+        n_features = encoded_width(rows, self.categorical_features)
+        n_rows = max(1, DRAWN_VALUES // n_features)
+        # A generator of its own: fits that take all rows are those of X in memory.
+        return draw_rows(blocks, n_rows, draw_seed(copy.deepcopy(self._rng)))
+
+    def _read_blocks(self, blocks, order=None):
+        """Read and validate samples block by block."""
+        for i, rows in blocks.read(order):
+            try:
+                rows = self._validate(rows, in_fit=True)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Block {i} of X: {error}") from error
+            yield i, rows
 
     def _row_source(self, X, name):
         """Wrap validated X for the network, whose dtype has to hold its values."""
         floatx = import_keras().config.floatx()
         source = RowSource(X, self._sample_shape, floatx)
-        check_floatx(source.value_range, X.dtype, floatx, name)
+        check_floatx(source.summary.value_range, X.dtype, floatx, name)
         check_scale(X, floatx, name)
         return source
 
-    def _hidden_share(self, warm, *sources):
+    def _hidden_share(self, warm, summary, of_validation=None):
         """Return up to which share of the cells of a sample to hide in training.
 
         It is 0 for networks, built or to be built, that are not told of missing cells.
         """
-        for source, name in zip(sources, ("X", "X_val"), strict=False):
-            if not source.n_observed.any():
+        given = {"X": summary, "X_val": of_validation}
+        given = {name: part for name, part in given.items() if part is not None}
+        for name, part in given.items():
+            if not part.n_observed.any():
                 raise ValueError(f"{name} has no observed cell: all values are NaN.")
-        incomplete = [source for source in sources if source.has_missing]
+        incomplete = any(part.has_missing for part in given.values())
         if warm:
             if incomplete and not self._network_takes_missing:
                 unknown = "" if self._table is None else " or unknown categories"
@@ -416,10 +470,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
             if self._table is not None:
                 names = self._table.feature_names()
-            warn_of_empty_features(sources[0].n_observed, names)
+            warn_of_empty_features(summary.n_observed, names)
         asked = getattr(self.architecture, "handle_missing", "auto")
         if incomplete or (not isinstance(asked, str) and asked):
-            return hidden_share(sources[0].n_observed, len(sources[0].X))
+            return hidden_share(summary.n_observed, summary.n_rows)
         return 0.0
 
     @property
@@ -538,18 +592,16 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _training_options(self, data, loss):
         """Resolve the parameters of training."""
-        train = data.train
-        check_reachable(train.value_range, self._fitted.networks.decoder, loss, "X")
+        decoder, n_samples = self._fitted.networks.decoder, len(data.trained_on)
+        check_reachable(data.summary.value_range, decoder, loss, "X")
         if data.val_is_given:
-            check_reachable(
-                data.val.value_range, self._fitted.networks.decoder, loss, "X_val"
-            )
+            check_reachable(data.val.summary.value_range, decoder, loss, "X_val")
         optimizer = self._fitted.networks.optimizer
         optimizer = self.optimizer if optimizer is None else optimizer
         epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
         if batch_size == "auto":
-            batch_size = _default_batch_size(len(train))
-        n_batches = len(train) / batch_size
+            batch_size = _default_batch_size(n_samples)
+        n_batches = n_samples / batch_size
         if epochs == "auto":
             epochs = int(np.clip(8000 / n_batches, *self._auto_epochs))
         if patience == "auto":
@@ -561,7 +613,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             loss=loss,
             optimizer=make_optimizer(optimizer, self.learning_rate),
             epochs=epochs,
-            batch_size=min(batch_size, len(train)),
+            batch_size=min(batch_size, n_samples),
             patience=patience,
             peak_learning_rate=peak,
             max_time=self.max_time,
@@ -581,7 +633,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 starts=starts,
                 observers=observers,
             )
-        self._finalize(data.train, widen)
+        self._finalize(data.trained_on, widen)
         return result
 
     def _finalize(self, samples, widen=False):
@@ -636,7 +688,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         write_network(self._fitted.networks.autoencoder, start.values)
         if not data.val_is_given:
             self._initialize(data.learnable)
-        self._finalize(data.learnable)
+        self._finalize(data.learnable if data.stream is None else data.stream)
         return replace(result, start=start.name, best_epoch=0, optimizer_state=None)
 
     def _set_training_result(self, result, start=None, end=None):
@@ -708,12 +760,13 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
-        if is_lazy(X):
+        if is_lazy(X) or is_dataset(X):
+            library = type(X).__module__.split(".")[0]
             raise TypeError(
-                f"X is a Dask {type(X).__name__}, but only methods with one result for "
-                "each sample take one, such as transform and score_samples. Fit and "
-                "score on samples in memory, for example on a random part of X, by "
-                "X.compute()."
+                f"X is a {type(X).__name__} of {library}, which this method does not "
+                "take. fit does, and with a Dask collection, methods with one result "
+                "for each sample, such as transform and score_samples. Pass samples in "
+                "memory, such as a part of X, or call partial_fit for each part."
             )
         if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
             X = np.asarray(X)

@@ -468,6 +468,32 @@ def set_columns(X, columns, dtypes):
     return X
 
 
+def concatenate(parts):
+    """Join rows of several arrays or DataFrames.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray, pandas.DataFrame or polars.DataFrame
+        All of one kind, with the same columns.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame
+        All rows.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    if _is_pandas(parts[0]):
+        import pandas as pd
+
+        return pd.concat(parts)
+    if _is_polars(parts[0]):
+        import polars as pl
+
+        return pl.concat(parts)
+    return np.concatenate(parts)
+
+
 def take_columns(X, chosen):
     """Return a DataFrame with some of the columns, by their places."""
     if _is_pandas(X):

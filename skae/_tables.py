@@ -8,6 +8,7 @@ mean variance of the numbers, which is about what one-hot encoding weights it by
 numbers are standardized.
 """
 
+import math
 import warnings
 
 import numpy as np
@@ -466,6 +467,29 @@ def find_categorical(X, categorical_features):
         )
     found[[names.index(name) for name in given.tolist()]] = True
     return found
+
+
+def encoded_width(X, categorical_features):
+    """Return how many features some samples have once their categories are encoded.
+
+    Parameters
+    ----------
+    X : ndarray, pandas.DataFrame or polars.DataFrame
+        Some samples; others may have further categories.
+    categorical_features : "from_dtype", None, or array-like of bool, int or str
+        The parameter of an estimator.
+
+    Returns
+    -------
+    int
+        Number of features.
+    """
+    if not is_frame(X) and isinstance(categorical_features, (str, type(None))):
+        return math.prod(X.shape[1:])
+    X = as_table(X)
+    which = np.flatnonzero(find_categorical(X, categorical_features))
+    sizes = [len(set(category_values(X, i)[0].tolist())) for i in which]
+    return X.shape[1] + sum(min(size, MAX_CATEGORIES) for size in sizes)
 
 
 def _read_numbers(X, are_numbers):

@@ -6,17 +6,13 @@ import warnings
 
 import numpy as np
 
+from ._blocks import is_lazy
 from ._frames import is_frame
 
 __all__ = ["map_blocks"]
 
 # Methods whose columns are those that the estimator was fitted on.
 _TO_SAMPLES = ("inverse_transform", "impute", "reconstruct", "decode")
-
-
-def is_lazy(X):
-    """Check for a Dask collection."""
-    return hasattr(X, "__dask_graph__")
 
 
 def takes_lazy(method):

@@ -194,9 +194,9 @@ def test_later_changes_count(detector, lazy_X):
     np.testing.assert_array_equal(first, detector.predict(lazy_X.compute()))
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+@pytest.mark.parametrize("method", ["partial_fit", "score"])
 def test_what_needs_all_samples_is_refused(transformer, lazy_X, method):
-    with pytest.raises(TypeError, match=r"Dask Array.*X\.compute"):
+    with pytest.raises(TypeError, match="Array of dask, which this method does not"):
         getattr(transformer, method)(lazy_X)
 
 

@@ -10,6 +10,7 @@ import skae
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
     ["_frames", "_groups", "_missing"],
+    ["_blocks"],
     [
         "_imputation",
         "_operations",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from .._groups import owners_of
+from ._stream import SampleStream
 
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
 # and caches. It depends on the shape of X alone, so that a memory-mapped array gives
@@ -20,6 +21,54 @@ MIXED_RUNS = 256
 CHUNK_BYTES = 2**24
 # Patterns of the cells that are hidden where incomplete samples are evaluated.
 HIDDEN_PATTERNS = 1009
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is to be known of all samples before training.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of samples.
+    n_observed : ndarray of int of shape (n_features,)
+        Number of observed cells of each feature.
+    value_range : tuple of float
+        Smallest and largest observed value; 0 without any.
+    """
+
+    n_rows: int
+    n_observed: np.ndarray
+    value_range: tuple
+
+    @classmethod
+    def of(cls, parts):
+        """Compute it in one pass.
+
+        Parameters
+        ----------
+        parts : iterable of ndarray of shape (n_rows, n_features)
+            All samples, some at a time.
+
+        Returns
+        -------
+        Summary
+            The summary.
+        """
+        n_rows = n_observed = 0
+        low = high = np.nan
+        for part in parts:
+            n_rows += len(part)
+            n_observed = n_observed + (~np.isnan(part)).sum(axis=0)
+            low = np.fmin(low, np.fmin.reduce(part, axis=None))
+            high = np.fmax(high, np.fmax.reduce(part, axis=None))
+        value_range = float(np.nan_to_num(low)), float(np.nan_to_num(high))
+        return cls(n_rows, n_observed, value_range)
+
+    @property
+    def has_missing(self):
+        """Whether there are missing cells."""
+        return bool((self.n_observed < self.n_rows).any())
 
 
 class RowSource:
@@ -130,27 +179,10 @@ class RowSource:
         return math.prod(self.sample_shape) * np.dtype(self.dtype).itemsize
 
     @cached_property
-    def value_range(self):
-        """Smallest and largest observed value of X, of all its rows."""
+    def summary(self):
+        """A `Summary` of X, of all its rows."""
         size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
-        low = high = np.nan
-        for rows in gen_batches(len(self.X), size):
-            part = self.X[rows]
-            low = np.fmin(low, np.fmin.reduce(part, axis=None))
-            high = np.fmax(high, np.fmax.reduce(part, axis=None))
-        return float(np.nan_to_num(low)), float(np.nan_to_num(high))
-
-    @cached_property
-    def n_observed(self):
-        """Number of observed cells of each feature of X, an ndarray of int."""
-        size = max(1, CHUNK_BYTES // (self.X.shape[1] * self.X.itemsize))
-        parts = (self.X[rows] for rows in gen_batches(len(self.X), size))
-        return sum((~np.isnan(part)).sum(axis=0) for part in parts)
-
-    @property
-    def has_missing(self):
-        """Whether X has missing cells."""
-        return bool((self.n_observed < len(self.X)).any())
+        return Summary.of(self.X[rows] for rows in gen_batches(len(self.X), size))
 
     def draw(self, max_bytes, rng):
         """Draw samples at random, if all of them take too many bytes.
@@ -215,6 +247,23 @@ class RowSource:
         ]
         return np.concatenate(mixed)
 
+    def epoch(self, rng, n_samples=None):
+        """Return one pass over the samples in a new order.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+            Shuffles them.
+        n_samples : int, default=None
+            Number of samples; None for all of them.
+
+        Returns
+        -------
+        RowEpoch
+            The pass.
+        """
+        return RowEpoch(self, self.shuffled(rng)[:n_samples])
+
     def take(self, indices, size=None):
         """Copy the samples at some indices into an array for the network.
 
@@ -254,6 +303,46 @@ class RowSource:
             yield self.take(indices[rows])
 
 
+class RowEpoch:
+    """One pass over samples of an array, in some order.
+
+    Parameters
+    ----------
+    source : RowSource
+        What they are taken from.
+    order : ndarray of int
+        Which rows of X.
+    """
+
+    def __init__(self, source, order):
+        self.source = source
+        self.order = order
+
+    def __len__(self):
+        return len(self.order)
+
+    def arrays(self, size, *, pad=False):
+        """Yield the samples as arrays for the network.
+
+        Parameters
+        ----------
+        size : int
+            Number of samples of each array but the last.
+        pad : bool, default=False
+            Whether the last array is filled up with zeros.
+
+        Yields
+        ------
+        array : ndarray of shape (size, *sample_shape)
+            A copy of samples.
+        n_rows : int
+            How many of them there are, beside zeros.
+        """
+        for part in gen_batches(len(self.order), size):
+            indices = self.order[part]
+            yield self.source.take(indices, size if pad else None), len(indices)
+
+
 @dataclass(frozen=True)
 class FitData:
     """What one fit learns from, and what judges it.
@@ -261,19 +350,35 @@ class FitData:
     Parameters
     ----------
     train : RowSource
-        What everything is learned from.
+        What everything is learned from, or a sample of it if there is a stream.
     val : RowSource or None
         What chooses the best epoch, and whether the start was better.
     calibration : RowSource or None
         What an outlier detector chooses its threshold by.
     learnable : RowSource
         `train`, and the part of X that was held out for validation.
+    stream : SampleStream, default=None
+        What epochs train on, where that does not fit into memory.
+    stream_summary : Summary, default=None
+        Of all samples that the stream's source has.
     """
 
     train: RowSource
     val: RowSource | None
     calibration: RowSource | None
     learnable: RowSource
+    stream: SampleStream | None = None
+    stream_summary: Summary | None = None
+
+    @property
+    def trained_on(self):
+        """What epochs train on."""
+        return self.train if self.stream is None else self.stream
+
+    @property
+    def summary(self):
+        """What is known of all samples."""
+        return self.stream_summary or self.train.summary
 
     @property
     def val_is_given(self):

@@ -39,6 +39,9 @@ class Observer:
     def on_epoch_begin(self, epoch):
         """Run before an epoch, the first being 1."""
 
+    def on_part_end(self, data):
+        """Run now and then within an epoch; `data` is the pass over the samples."""
+
     def on_epoch_end(self, epoch, logs):
         """Run after an epoch, with its losses by name; True stops the training."""
 
@@ -73,6 +76,16 @@ class ProgressLine(Observer):
         self.start = time.perf_counter()
         self.next = self.start
         self.epoch = self.width = 0
+
+    def on_part_end(self, data):
+        """Print the number of blocks read, where samples are read block by block."""
+        n_blocks = getattr(data, "n_blocks", None)
+        if n_blocks and self.rewrites and time.perf_counter() >= self.next:
+            seconds = time.perf_counter() - self.start
+            self._rewrite(
+                f"Epoch {self.epoch + 1}/{self.epochs} - block {data.n_read}/{n_blocks}"
+                f" - {seconds:.1f}s"
+            )
 
     def on_epoch_end(self, epoch, logs):
         """Print the epoch's losses."""

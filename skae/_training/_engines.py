@@ -5,7 +5,6 @@ to rounding.
 """
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 from sklearn.utils import gen_batches
 
@@ -17,6 +16,7 @@ from .._backend import (
     write_network,
     write_values,
 )
+from .._blocks import read_ahead
 from ._jax_program import JaxProgram
 from ._program_cache import POOL, may_use_xla, program_key
 from ._tensorflow_program import TensorFlowProgram
@@ -37,7 +37,7 @@ def choose_engine(networks, samples, options, callbacks):
     ----------
     networks : Networks
         The autoencoder is what is trained.
-    samples : RowSource
+    samples : RowSource or SampleStream
         What it will be trained on.
     options : TrainingOptions
         How to train.
@@ -104,6 +104,10 @@ def _choose_blocks(autoencoder, samples, options):
     return min(xla_batches, 1 << (block_batches.bit_length() - 1)), True
 
 
+def _do_nothing():
+    pass
+
+
 class CompiledEngine:
     """Runs each epoch in blocks of batches, each one call of a compiled function.
 
@@ -133,19 +137,21 @@ class CompiledEngine:
         """Go back to a new optimizer, and to given values of the network."""
         self.program.restart(values)
 
-    def run_epoch(self, samples, order, *, silent=False):
-        """Train on all batches; return the epoch's mean losses by name."""
-        size = self.block_rows if self.program.block_batches else None
+    def run_epoch(self, epoch, *, report=_do_nothing, silent=False):
+        """Train on all batches; return the epoch's mean losses by name.
+
+        `report` is called without arguments, now and then.
+        """
+        pad = self.program.block_batches is not None
+        arrays = epoch.arrays(self.block_rows, pad=pad)
         self.program.reset_metrics()
         sums = 0.0
-
-        def read(part):
-            return self.program.put(samples.take(part, size), len(part))
-
-        for block, n_rows in self._blocks(read, order):
-            block_sums, self._values = self.program.train_block(block, n_rows)
+        blocks = (self.program.put(*array) for array in arrays)
+        for block in self._ahead(blocks, len(epoch)):
+            block_sums, self._values = self.program.train_block(*block)
             sums = sums + block_sums
-        return self.program.mean_losses(sums, len(order))
+            report()
+        return self.program.mean_losses(sums, len(epoch))
 
     def evaluate(self, samples, *, silent=False):
         """Return mean losses by name, without learning; no callback hears of it."""
@@ -160,9 +166,11 @@ class CompiledEngine:
                 return put, put, n_rows
             return self.program.put(shown, len(part))[0], put, n_rows
 
+        parts = gen_batches(len(samples), self.block_rows)
+        blocks = (read(samples.indices[part]) for part in parts)
         sums = sum(
             self.program.evaluate_block(*block)
-            for block in self._blocks(read, samples.indices)
+            for block in self._ahead(blocks, len(samples))
         )
         return self.program.mean_losses(sums, len(samples))
 
@@ -174,18 +182,9 @@ class CompiledEngine:
         if self.key is not None:
             POOL.put_back(self.key, self.program)
 
-    def _blocks(self, read, indices):
-        """Yield what is read of each block of indices, reading the next meanwhile."""
-        parts = [indices[p] for p in gen_batches(len(indices), self.block_rows)]
-        if len(parts) == 1:
-            yield read(parts[0])
-            return
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(read, parts[0])
-            for part in parts[1:]:
-                block, coming = coming.result(), reader.submit(read, part)
-                yield block
-            yield coming.result()
+    def _ahead(self, blocks, n_rows):
+        """Read the next block while one is in use, if there are several."""
+        return read_ahead(blocks) if n_rows > self.block_rows else blocks
 
 
 class KerasEngine:
@@ -226,17 +225,20 @@ class KerasEngine:
         write_network(self.autoencoder, values)
         write_values(self.optimizer.variables, self._optimizer_values)
 
-    def run_epoch(self, samples, order, *, silent=False):
-        """Train on batches until a callback stops it; return mean losses by name."""
+    def run_epoch(self, epoch, *, report=_do_nothing, silent=False):
+        """Train on batches until a callback stops it; return mean losses by name.
+
+        `report` is called without arguments after each batch.
+        """
         hooks = import_keras().callbacks.Callback() if silent else self.hooks
         sums, n_seen = Counter(), 0
-        for i, batch in enumerate(gen_batches(len(order), self.batch_size)):
-            x = samples.take(order[batch])
+        for i, (x, _) in enumerate(epoch.arrays(self.batch_size)):
             hooks.on_train_batch_begin(i)
             logs = self._on_batch("train", x, x)
             sums.update({name: value * len(x) for name, value in logs.items()})
             n_seen += len(x)
             hooks.on_train_batch_end(i, logs)
+            report()
             if self.autoencoder.stop_training:
                 break
         return self._means(sums, n_seen)

@@ -143,7 +143,7 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
             UserWarning,
             stacklevel=2,
         )
-    engine = choose_engine(networks, data.train, options, keras_callbacks)
+    engine = choose_engine(networks, data.trained_on, options, keras_callbacks)
     deadline = math.inf
     if options.max_time is not None:
         deadline = began + options.max_time
@@ -162,7 +162,7 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     if options.verbose:
         observers.append(ProgressLine(options.epochs))
     if keras_callbacks is not None:
-        n_samples = options.epoch_samples or len(data.train)
+        n_samples = options.epoch_samples or len(data.trained_on)
         keras_callbacks.set_plan(options.epochs, -(-n_samples // options.batch_size))
         observers.append(keras_callbacks)
     run = _Run(engine, autoencoder, data, options, deadline)
@@ -207,7 +207,7 @@ class _Run:
                     schedule.begin_epoch(self.epoch)
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
-                finite = self._run_epoch(rng)
+                finite = self._run_epoch(rng, observers)
                 # Each hook runs, also after one that asked to stop.
                 wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
                 if not finite:
@@ -222,10 +222,15 @@ class _Run:
         except KeyboardInterrupt:
             self.interrupted = True
 
-    def _run_epoch(self, rng):
+    def _run_epoch(self, rng, observers):
         """Run one epoch and keep its weights if they are better; False after NaN."""
-        order = self.data.train.shuffled(rng)[: self.options.epoch_samples]
-        logs = self.engine.run_epoch(self.data.train, order)
+        epoch = self.data.trained_on.epoch(rng, self.options.epoch_samples)
+
+        def report():
+            for observer in observers:
+                observer.on_part_end(epoch)
+
+        logs = self.engine.run_epoch(epoch, report=report)
         if self.data.val is not None:
             losses_val = self.engine.evaluate(self.data.val)
             logs |= {f"val_{name}": value for name, value in losses_val.items()}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ._batches import RowEpoch
+
 # Each start is trained for so many batches, but at most for a share of the training.
 TRIAL_BATCHES = 1000
 TRIAL_SHARE = 0.25
@@ -65,7 +67,7 @@ def choose_start(engine, data, starts, options, rng):
         The same, or those of a single epoch of the samples of a trial.
     """
     samples = data.train
-    n_training = options.epochs * (options.epoch_samples or len(samples))
+    n_training = options.epochs * (options.epoch_samples or len(data.trained_on))
     n_rows = min(TRIAL_BATCHES * engine.batch_size, int(TRIAL_SHARE * n_training))
     n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
@@ -85,7 +87,7 @@ def choose_start(engine, data, starts, options, rng):
     if not any_gains():
         # Random weights may take long to leave the plateau that PCA is.
         trials[-1].train(n_passes)
-    whole_trials = TRIAL_BATCHES * engine.batch_size == n_rows < len(data.train)
+    whole_trials = TRIAL_BATCHES * engine.batch_size == n_rows < len(data.trained_on)
     if (
         options.may_give_up
         and whole_trials
@@ -138,8 +140,7 @@ class _Trial:
             self.n_passes += 1
             if self.schedule is not None:
                 self.schedule.begin_epoch(self.n_passes)
-            order = self.samples.shuffled(self.rng)
-            self.engine.run_epoch(self.samples, order, silent=True)
+            self.engine.run_epoch(self.samples.epoch(self.rng), silent=True)
             self.best_loss = min(self.best_loss, self._loss())
 
     def gains_when_settled(self, values, options):
@@ -152,7 +153,7 @@ class _Trial:
         schedule = options.make_schedule(self.engine.optimizer)
         for i, part in enumerate(parts, start=1):
             schedule.begin_epoch(i)
-            self.engine.run_epoch(self.samples, part, silent=True)
+            self.engine.run_epoch(RowEpoch(self.samples, part), silent=True)
         return _is_less(self._loss(), self.initial_loss, LEAST_SHARE)
 
     def _loss(self):

@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from .._backend import read_values
+from ._batches import RowEpoch
 from ._starts import TRIAL_BATCHES, TRIAL_SHARE
 
 # Batches that are trained on to measure their duration.
@@ -41,7 +42,7 @@ def plan_for_time(engine, data, options, n_starts, began):
     TrainingOptions
         The same, unless `epochs` is too many.
     """
-    n_samples, batch_size = len(data.train), engine.batch_size
+    n_samples, batch_size = len(data.trained_on), engine.batch_size
     per_sample, per_validation = _durations(engine, data)
     left = PLANNED_SHARE * (began + options.max_time - perf_counter())
     # A trial is of so many batches, but at most a share of the training; the last start
@@ -68,7 +69,7 @@ def _durations(engine, data):
     seconds = {"train": 0.0, "validate": 0.0}
     for _ in range(2):  # the first time compiles
         begin = perf_counter()
-        engine.run_epoch(data.train, order, silent=True)
+        engine.run_epoch(RowEpoch(data.train, order), silent=True)
         seconds["train"] = perf_counter() - begin
         if data.val is not None:
             begin = perf_counter()

@@ -21,9 +21,9 @@ class Engine:
     def restart(self, values):
         self.coming = iter(self.losses[values[0]])
 
-    def run_epoch(self, samples, order, *, silent):
+    def run_epoch(self, epoch, *, silent):
         assert silent
-        assert len(order)
+        assert len(epoch)
 
     def evaluate(self, samples, *, silent):
         assert silent

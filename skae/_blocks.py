@@ -1,0 +1,321 @@
+"""Samples that come block by block, since all of them may not fit into memory."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing
+
+from ._frames import concatenate, is_frame
+
+# Rows of a Parquet file that are decoded at a time.
+BATCH_ROWS = 2**16
+# Rows in excess of those that are kept, as a share of them, before some are dropped.
+EXCESS = 0.25
+
+
+def is_lazy(X):
+    """Check for a Dask collection."""
+    return hasattr(X, "__dask_graph__")
+
+
+def is_dataset(X):
+    """Check for a data set of pyarrow."""
+    is_of_pyarrow = type(X).__module__.split(".")[0] == "pyarrow"
+    return is_of_pyarrow and hasattr(X, "get_fragments")
+
+
+def as_blocks(X):
+    """Return what reads samples block by block; None if X is something else.
+
+    Parameters
+    ----------
+    X : object
+        A Dask array or DataFrame, a `pyarrow.dataset.Dataset`, or an iterable of arrays
+        or DataFrames that can be read several times.
+
+    Returns
+    -------
+    Blocks or None
+        None for arrays, DataFrames, lists and whatever is not samples at all.
+
+    Raises
+    ------
+    TypeError
+        If X can be read once only.
+    """
+    if is_lazy(X):
+        is_table = hasattr(X, "columns") and hasattr(X, "partitions")
+        return _DaskPartitions(X) if is_table else _DaskBlocks(X)
+    if is_dataset(X):
+        try:
+            fragments = list(X.get_fragments())
+        except ValueError:  # filtered
+            return _Iterated(_Batches(X))
+        return _RowGroups(X, fragments)
+    is_sequence = hasattr(X, "__getitem__") and hasattr(X, "__len__")
+    protocols = ("__array__", "__array_interface__", "__dataframe__", "shape", "dtype")
+    if (
+        not (is_sequence or hasattr(X, "__iter__"))
+        or isinstance(X, (list, tuple, str, bytes, Mapping, Set))
+        or any(hasattr(X, name) for name in protocols)
+    ):
+        return None
+    if not is_sequence and iter(X) is X:
+        raise TypeError(
+            f"X is a {type(X).__name__}, which can be read once, but fit reads the "
+            "blocks of samples several times. Pass an object whose __iter__ begins "
+            "again, a Dask collection or a pyarrow.dataset.Dataset."
+        )
+    blocks = _Sequence(X) if is_sequence else _Iterated(X)
+    return blocks if blocks.are_samples() else None
+
+
+class Blocks(ABC):
+    """Blocks of samples, which can be read again.
+
+    Attributes
+    ----------
+    n_blocks : int or None
+        Number of blocks, which can be read in any order. None for unknown, where they
+        come in one order only.
+    """
+
+    n_blocks = None
+
+    @abstractmethod
+    def _parts(self, order):
+        """Yield numbers of blocks, in some order, and rows of each."""
+
+    def read(self, order=None):
+        """Read all blocks, the next one while the last is in use.
+
+        Parameters
+        ----------
+        order : sequence of int, default=None
+            Numbers of the blocks, if they are to come in another order.
+
+        Yields
+        ------
+        i : int
+            Number of a block. It may come several times, with rows in their order.
+        rows : ndarray or DataFrame
+            Some rows of it.
+        """
+        parts = self._parts(range(self.n_blocks or 0) if order is None else order)
+        for i, rows in read_ahead(parts):
+            rows = _check_rows(rows, i)
+            if len(rows):
+                yield i, rows
+
+
+class _DaskBlocks(Blocks):
+    """Blocks of a Dask array along its first axis."""
+
+    def __init__(self, X):
+        self.X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+        self.n_blocks = self.X.numblocks[0]
+
+    def _parts(self, order):
+        for i in order:
+            yield i, self.X.blocks[int(i)].compute()
+
+
+class _DaskPartitions(Blocks):
+    """Partitions of a Dask DataFrame."""
+
+    def __init__(self, X):
+        self.X = X
+        self.n_blocks = X.npartitions
+
+    def _parts(self, order):
+        for i in order:
+            yield i, self.X.partitions[int(i)].compute()
+
+
+class _RowGroups(Blocks):
+    """Row groups of the Parquet files of a data set, or its files of other formats."""
+
+    def __init__(self, dataset, fragments):
+        self.schema = dataset.schema
+        self.fragments = [
+            part
+            for fragment in fragments
+            for part in getattr(
+                fragment, "split_by_row_group", lambda f=fragment: [f]
+            )()
+        ]
+        self.n_blocks = len(self.fragments)
+
+    def _parts(self, order):
+        options = {"batch_size": BATCH_ROWS, "batch_readahead": 2}
+        for i in order:
+            batches = self.fragments[i].to_batches(schema=self.schema, **options)
+            for batch in batches:
+                yield i, batch.to_pandas()
+
+
+class _Batches:
+    """An iterable of the batches of a data set that is filtered."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __iter__(self):
+        for batch in self.dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2):
+            yield batch.to_pandas()
+
+
+class _Iterated(Blocks):
+    """Blocks of an iterable, which come in its own order."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def are_samples(self):
+        """Check that the first block has two dimensions, as an array of samples has."""
+        for _, first in self._parts([0]):
+            # Features and targets are refused later, with an error of their own.
+            return isinstance(first, tuple) or is_frame(first) or np.ndim(first) > 1
+        return False
+
+    def _parts(self, order):
+        yield from enumerate(self.X)
+
+
+class _Sequence(_Iterated):
+    """Blocks of a sequence."""
+
+    def __init__(self, X):
+        super().__init__(X)
+        self.n_blocks = len(X)
+
+    def are_samples(self):
+        return self.n_blocks > 0 and super().are_samples()
+
+    def _parts(self, order):
+        for i in order:
+            yield i, self.X[int(i)]
+
+
+def _check_rows(rows, i):
+    """Return rows of a block as an array or a DataFrame."""
+    if isinstance(rows, tuple):
+        raise TypeError(
+            f"Block {i} of X is a tuple of {len(rows)}, such as samples and targets. "
+            "Pass blocks of samples alone."
+        )
+    if issparse(rows):
+        raise TypeError(f"Block {i} of X is sparse. Pass dense blocks.")
+    if is_frame(rows):
+        return rows
+    rows = np.asarray(rows)
+    if rows.ndim < 2:
+        raise ValueError(
+            f"Block {i} of X has the shape {rows.shape}, but blocks hold samples as "
+            "rows, of shape (n_samples, n_features)."
+        )
+    return rows
+
+
+def read_ahead(iterable):
+    """Yield from an iterable, which computes the next element in a thread meanwhile.
+
+    Parameters
+    ----------
+    iterable : iterable
+        Used by one thread at a time.
+
+    Yields
+    ------
+    object
+        Its elements.
+    """
+    iterator, end = iter(iterable), object()
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, iterator, end)
+        while (element := coming.result()) is not end:
+            coming = reader.submit(next, iterator, end)
+            yield element
+
+
+@dataclass(frozen=True)
+class DrawnRows:
+    """Rows drawn at random from blocks, each as probable as any other.
+
+    Parameters
+    ----------
+    rows : ndarray or DataFrame
+        In the order in which they were read.
+    indices : ndarray of int
+        Which of all rows they are.
+    sizes : ndarray of int
+        Number of rows of each block.
+    """
+
+    rows: Any
+    indices: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def are_all(self):
+        """Whether no row was left out."""
+        return len(self.indices) == self.sizes.sum()
+
+
+def draw_rows(blocks, n_rows, random_state):
+    """Draw rows at random, in one pass over the blocks.
+
+    Each row has a random number, and those with the smallest numbers stay.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Where they come from.
+    n_rows : int
+        Maximum number of rows.
+    random_state : int
+        Determines which ones.
+
+    Returns
+    -------
+    DrawnRows
+        All rows, if they are no more than `n_rows`.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows at all.
+    """
+    rng = np.random.RandomState(random_state)
+    sizes = []
+    kept, n_kept, limit, offset = [], 0, np.inf, 0
+    for i, rows in blocks.read():
+        sizes += [0] * (i + 1 - len(sizes))
+        numbers = rng.random_sample(len(rows))
+        chosen = np.flatnonzero(numbers < limit)
+        kept.append((_safe_indexing(rows, chosen), offset + chosen, numbers[chosen]))
+        sizes[i] += len(rows)
+        offset += len(rows)
+        n_kept += len(chosen)
+        if n_kept > (1 + EXCESS) * n_rows:
+            kept = [_smallest(kept, n_rows)]
+            limit, n_kept = kept[0][-1].max(), n_rows
+    if not offset:
+        raise ValueError("X has no samples: all blocks are empty.")
+    rows, indices, _ = _smallest(kept, n_rows)
+    return DrawnRows(rows, indices, np.array(sizes))
+
+
+def _smallest(kept, n_rows):
+    """Join what was kept, and keep the rows with the smallest numbers of that."""
+    rows, indices, numbers = zip(*kept, strict=True)
+    rows, indices, numbers = concatenate(rows), *map(np.concatenate, (indices, numbers))
+    if len(indices) <= n_rows:
+        return rows, indices, numbers
+    chosen = np.sort(np.argpartition(numbers, n_rows)[:n_rows])
+    return _safe_indexing(rows, chosen), indices[chosen], numbers[chosen]

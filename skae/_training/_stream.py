@@ -1,0 +1,182 @@
+"""Training samples that are read block by block in each epoch."""
+
+import math
+
+import numpy as np
+
+# Bytes of the samples that are mixed with each other, as the network takes them.
+MIXED_BYTES = 2**27
+
+
+class SampleStream:
+    """Samples that are read from their source in each epoch.
+
+    Parameters
+    ----------
+    read : callable
+        Called with the numbers of blocks in some order, or with None. It yields the
+        number of a block and some of its rows, an ndarray of shape (n_rows,
+        n_features).
+    sizes : ndarray of int
+        Number of rows of each block.
+    is_ordered : bool
+        Whether blocks come in one order only.
+    held_out : ndarray of int
+        Which of all rows are left out.
+    sample_shape : tuple of int
+        Shape that the network gives one sample.
+    dtype : str
+        The network's dtype.
+    """
+
+    def __init__(self, read, sizes, is_ordered, held_out, sample_shape, dtype):
+        self.read = read
+        self.sizes = sizes
+        self.is_ordered = is_ordered
+        self.held_out = np.sort(held_out)
+        self.sample_shape = sample_shape
+        self.dtype = dtype
+
+    def __len__(self):
+        return int(self.sizes.sum()) - len(self.held_out)
+
+    @property
+    def row_bytes(self):
+        """Bytes of one sample, as the network takes it."""
+        return math.prod(self.sample_shape) * np.dtype(self.dtype).itemsize
+
+    def epoch(self, rng, n_samples=None):
+        """Return one pass over the samples in a new order.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+            Determines the order.
+        n_samples : int, default=None
+            Number of samples; None for all of them.
+
+        Returns
+        -------
+        StreamEpoch
+            The pass.
+        """
+        rng = np.random.RandomState(rng.randint(2**31))
+        return StreamEpoch(self, rng, n_samples or len(self))
+
+    def blocks(self):
+        """Yield all samples, some at a time, in the order of their source.
+
+        Yields
+        ------
+        ndarray of shape (n_rows, *sample_shape)
+            Some samples, of the network's dtype.
+        """
+        for _, rows in self.rows():
+            if len(rows):
+                yield rows.reshape(-1, *self.sample_shape)
+
+    def rows(self, order=None):
+        """Yield numbers of blocks, and those rows of them that are not held out."""
+        starts = np.cumsum(self.sizes) - self.sizes
+        n_read = np.zeros_like(self.sizes)
+        for i, rows in self.read(order):
+            if n_read[i] + len(rows) > self.sizes[i]:
+                self._raise_changed(i)
+            first = starts[i] + n_read[i]
+            n_read[i] += len(rows)
+            low, high = np.searchsorted(self.held_out, [first, first + len(rows)])
+            if low < high:
+                rows = np.delete(rows, self.held_out[low:high] - first, axis=0)
+            yield i, rows.astype(self.dtype, copy=False)
+        if (n_read != self.sizes).any():
+            self._raise_changed(np.flatnonzero(n_read != self.sizes)[0])
+
+    def _raise_changed(self, i):
+        raise ValueError(
+            f"Block {i} of X had {self.sizes[i]} samples when it was first read, and "
+            "has another number now. Each pass over X has to give the same blocks."
+        )
+
+
+class StreamEpoch:
+    """One pass over a stream: blocks in a new order, and samples mixed among several.
+
+    Parameters
+    ----------
+    stream : SampleStream
+        What is read.
+    rng : numpy.random.RandomState
+        Determines the order; of this pass alone, since a thread may draw from it.
+    n_samples : int
+        Number of samples of this pass.
+
+    Attributes
+    ----------
+    n_read : int
+        Number of blocks of which rows have been read.
+    n_blocks : int
+        Number of all blocks.
+    """
+
+    def __init__(self, stream, rng, n_samples):
+        self.stream = stream
+        self.rng = rng
+        self.n_samples = n_samples
+        self.n_read = 0
+        self.n_blocks = len(stream.sizes)
+
+    def __len__(self):
+        return self.n_samples
+
+    def arrays(self, size, *, pad=False):
+        """Yield the samples as arrays for the network.
+
+        Parameters
+        ----------
+        size : int
+            Number of samples of each array but the last.
+        pad : bool, default=False
+            Whether the last array is filled up with zeros.
+
+        Yields
+        ------
+        array : ndarray of shape (size, *sample_shape)
+            Samples.
+        n_rows : int
+            How many of them there are, beside zeros.
+        """
+        rest, left = None, self.n_samples
+        for rows in self._mixed():
+            rows = (rows if rest is None else np.concatenate([rest, rows]))[:left]
+            n_whole = len(rows) - len(rows) % size
+            for start in range(0, n_whole, size):
+                part = rows[start : start + size]
+                yield part.reshape(-1, *self.stream.sample_shape), size
+            left -= n_whole
+            rest = rows[n_whole:]
+            if len(rest) == left:
+                break
+        if left:
+            last = np.zeros((size if pad else left, rest.shape[1]), rest.dtype)
+            last[:left] = rest
+            yield last.reshape(-1, *self.stream.sample_shape), left
+
+    def _mixed(self):
+        """Yield rows, mixed with those of blocks before and after."""
+        stream, rng = self.stream, self.rng
+        order = None if stream.is_ordered else rng.permutation(self.n_blocks)
+        n_mixed = max(1, MIXED_BYTES // stream.row_bytes)
+        waiting, n_waiting, seen = [], 0, set()
+        for i, rows in stream.rows(order):
+            seen.add(i)
+            self.n_read = len(seen)
+            waiting.append(rows)
+            n_waiting += len(rows)
+            if n_waiting >= n_mixed:
+                # One half stays, to be mixed with what comes.
+                mixed = np.concatenate(waiting)[rng.permutation(n_waiting)]
+                yield mixed[: n_waiting // 2]
+                waiting = [mixed[n_waiting // 2 :]]
+                n_waiting = len(waiting[0])
+        if waiting:
+            yield np.concatenate(waiting)[rng.permutation(n_waiting)]
