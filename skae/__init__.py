@@ -1,6 +1,7 @@
 """Keras autoencoders behind scikit-learn's estimator API."""
 
 from ._outlier_detector import AutoencoderOutlierDetector
+from ._show_versions import show_versions
 from ._tensorflow_logs import hide_tensorflow_logs
 from ._transformer import AutoencoderTransformer
 from ._version import __version__ as __version__
@@ -19,4 +20,5 @@ __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "hide_tensorflow_logs",
+    "show_versions",
 ]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -119,7 +118,7 @@ def test_it_goes_on_after_a_kill(files, pipeline, table):
     killed = subprocess.Popen(command, stderr=subprocess.PIPE)
     while not list(parts.glob("part-*.parquet")) and killed.poll() is None:
         time.sleep(0.001)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate()
     assert not files[2].exists() or killed.returncode == 0
     done = {path.name: os.stat(path).st_mtime_ns for path in parts.glob("*.parquet")}

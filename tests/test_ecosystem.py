@@ -1,5 +1,6 @@
 """Where scikit-learn's users put estimators: pipelines, searches, data frames."""
 
+import os
 import subprocess
 import sys
 
@@ -218,6 +219,7 @@ def test_two_jobs_from_a_script(tmp_path):
     subprocess.run([sys.executable, script], check=True, timeout=300)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no os.fork")
 def test_threads_that_the_user_chose_stay():
     """One process imports TensorFlow; copies of it each make one choice."""
     code = """

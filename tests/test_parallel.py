@@ -241,6 +241,7 @@ def test_searches_in_processes_of_dask(X):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.no_cover
 def test_a_lost_worker(transformer, X, lazy_X):
     """What a killed worker was computing is computed again."""

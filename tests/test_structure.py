@@ -22,7 +22,7 @@ FLOORS = [
         "metrics",
         "parallel",
     ],
-    ["_tensorflow_logs"],
+    ["_show_versions", "_tensorflow_logs"],
     ["_backend"],
     ["_keras_layers"],
     ["_validation"],
