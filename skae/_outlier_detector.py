@@ -4,6 +4,7 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.stats import ks_2samp
 from sklearn.base import OutlierMixin
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import _safe_indexing
@@ -25,6 +26,7 @@ from ._outliers._thresholds import (
     check_calibration_size,
     choose_threshold,
     conformal_pvalues,
+    select_pvalues,
 )
 from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
@@ -50,8 +52,9 @@ def _has_pvalues(detector):
     if calibrated:
         return True
     raise AttributeError(
-        "predict_pvalue needs scores of samples that the network was not trained on. "
-        "Fit with calibration=0.2 or calibration=5; partial_fit does not calibrate."
+        "predict_pvalue, select and test_drift need scores of samples that the network "
+        "was not trained on. Fit with calibration=0.2 or calibration=5; partial_fit "
+        "does not calibrate."
     )
 
 
@@ -681,6 +684,136 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         scores = self.score_samples(X)
         return conformal_pvalues(self._reference_scores, scores)
+
+    @available_if(_has_pvalues)
+    def select(self, X, *, fdr=0.1):
+        """Select outliers such that the share of false ones is controlled.
+
+        Available after a fit with `calibration`. The procedure of Benjamini and
+        Hochberg [1]_ is applied to the p-values of `predict_pvalue` [2]_. The false
+        discovery rate, that is the expected share of normal samples among those
+        selected (0 if there are none), is then at most `fdr`, whatever the share of
+        outliers in X: the more there are, the lower the threshold that they have to
+        pass. In contrast to `predict`, the samples of X are therefore judged together.
+
+        This holds if a share of the samples was held out as `calibration`, and the
+        normal samples of X are independent of and distributed as those held out;
+        approximately with folds. Outliers among the calibration samples make the
+        selection smaller.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples to judge, none of which was used in `fit`. A Dask collection is
+            computed.
+        fdr : float, default=0.1
+            The false discovery rate, in (0, 1).
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of bool
+            Whether each sample is selected.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than ``1 / fdr - 1`` calibration samples, so that no
+            p-value is as low as `fdr`.
+
+        Warns
+        -----
+        UserWarning
+            If no sample is selected, but would be if there were more calibration
+            samples: among m samples and with n calibration samples, at least
+            ``m / (fdr * (n + 1))`` have to score below all of the latter.
+
+        See Also
+        --------
+        predict : Judges each sample alone, by `offset_`.
+
+        References
+        ----------
+        .. [1] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate: a
+           practical and powerful approach to multiple testing", Journal of the Royal
+           Statistical Society B 57 (1995), 289-300.
+        .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for
+           outliers with conformal p-values", Annals of Statistics 51 (2023), 149-178.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> rng = np.random.RandomState(0)
+        >>> x = rng.normal(size=(500, 1))
+        >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(500, 3))
+        >>> detector = AutoencoderOutlierDetector(calibration=0.5, random_state=0)
+        >>> new = X[400:] + [[0.0, 0.0, 3.0]] * (np.arange(100) < 10)[:, np.newaxis]
+        >>> selected = detector.fit(X[:400]).select(new, fdr=0.1)
+        >>> int(selected[:10].sum()), int(selected[10:].sum())
+        (10, 1)
+        """
+        validate_parameter_constraints(
+            {"fdr": [Interval(Real, 0, 1, closed="neither")]},
+            {"fdr": fdr},
+            caller_name="select",
+        )
+        pvalues = np.asarray(self.predict_pvalue(X))
+        return select_pvalues(pvalues, fdr, n_calibration=len(self._reference_scores))
+
+    @available_if(_has_pvalues)
+    def test_drift(self, X):
+        """Test whether a batch scores as the calibration samples do.
+
+        Available after a fit with `calibration`. The two-sample test of Kolmogorov and
+        Smirnov compares the distribution of the scores of X with that of the
+        calibration samples. A small p-value means that the samples have changed as a
+        whole, so that the decision threshold and p-values do not hold for them: fit
+        again on newer samples. Single outliers hardly change it.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples, none of which was used in `fit`. A Dask collection is computed.
+
+        Returns
+        -------
+        scipy.stats result
+            `statistic`: the largest difference of the two cumulative distributions, in
+            [0, 1]; `pvalue`; `statistic_location`: the score at which they differ most;
+            `statistic_sign`: 1 if more samples of X than of the calibration score lower
+            than that, else -1. Each is of shape () and float64.
+
+        See Also
+        --------
+        select : Which samples of a batch are outliers.
+        scipy.stats.ks_2samp : The test.
+
+        Notes
+        -----
+        With many samples, differences that do not matter have small p-values, too:
+        consider `statistic`. With folds as `calibration`, the scores of calibration
+        samples come from other networks than those of X, and where samples are few for
+        the features they differ without drift.
+
+        References
+        ----------
+        .. [1] S. Rabanser, S. Günnemann and Z. Lipton, "Failing loudly: an empirical
+           study of methods for detecting dataset shift", NeurIPS 2019, 1396-1408.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> rng = np.random.RandomState(0)
+        >>> X = rng.normal(size=(600, 1)) * [1, -1, 2] + rng.normal(size=(600, 3)) / 10
+        >>> detector = AutoencoderOutlierDetector(calibration=0.5, random_state=0)
+        >>> detector.fit(X[:400]).test_drift(X[400:]).pvalue > 0.05
+        True
+        >>> detector.test_drift(X[400:] + [0, 0, 0.2]).pvalue < 0.001
+        True
+        """
+        scores = np.asarray(self.score_samples(X))
+        return ks_2samp(scores, self._reference_scores)
 
     @takes_lazy
     def encode(self, X):

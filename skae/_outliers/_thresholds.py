@@ -5,8 +5,10 @@ that score below the threshold are outliers.
 """
 
 import math
+import warnings
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from ._whitening import median_and_deviation
 
@@ -212,3 +214,70 @@ def conformal_pvalues(calibration_scores, scores):
     scores = scores + ROUNDING * np.abs(scores)
     no_higher = np.searchsorted(calibration, scores, side="right")
     return (1 + no_higher) / (1 + len(calibration))
+
+
+def select_pvalues(pvalues, fdr, *, n_calibration):
+    """Select samples by their conformal p-values, with a false discovery rate.
+
+    The procedure of Benjamini and Hochberg [1]_, which controls it for conformal
+    p-values, although they depend on each other through the calibration samples [2]_.
+
+    Parameters
+    ----------
+    pvalues : ndarray of shape (n_samples,)
+        P-values.
+    fdr : float
+        The false discovery rate, in (0, 1).
+    n_calibration : int
+        Number of calibration samples that the p-values were computed with.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), of bool
+        Which samples are selected.
+
+    Raises
+    ------
+    ValueError
+        If there are too few calibration samples to select any sample.
+
+    References
+    ----------
+    .. [1] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate: a
+       practical and powerful approach to multiple testing", Journal of the Royal
+       Statistical Society B 57 (1995), 289-300.
+    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers
+       with conformal p-values", Annals of Statistics 51 (2023), 149-178.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae._outliers._thresholds import select_pvalues
+    >>> select_pvalues(np.array([0.01, 0.5, 0.05, 0.9]), 0.1, n_calibration=99)
+    array([ True, False,  True, False])
+    """
+    smallest = 1 / (n_calibration + 1)
+    if _rank(n_calibration, fdr) == 0:
+        raise ValueError(
+            f"fdr={fdr} needs at least {math.ceil(round(1 / fdr, 9)) - 1} calibration "
+            f"samples, but there are {n_calibration}, so that no p-value is below "
+            f"{smallest:.3g}. Fit on more samples, calibrate with a larger share of "
+            "them or with folds (calibration=5), or raise fdr."
+        )
+    # Rounding must not cost a sample.
+    selected = false_discovery_control(pvalues) <= fdr * (1 + 1e-9)
+    n_smallest = np.sum(pvalues <= smallest * (1 + 1e-9))
+    if n_smallest and not selected.any():
+        needed = len(pvalues) / fdr
+        warnings.warn(
+            f"No sample is selected, although {n_smallest} of {len(pvalues)} have the "
+            f"smallest p-value that there is with {n_calibration} calibration samples, "
+            f"{smallest:.3g}. With fdr={fdr}, at least "
+            f"{math.ceil(round(needed * smallest, 9))} would have to have it, or there "
+            f"would have to be {math.ceil(round(needed / n_smallest, 9)) - 1} "
+            "calibration samples. Calibrate with more samples, raise fdr, or select "
+            "from fewer samples at once.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return selected
