@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import ks_2samp
 from sklearn.base import OutlierMixin
 from sklearn.model_selection import KFold, train_test_split
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -655,6 +655,50 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def fit_resample(self, X, y):
+        """Fit on X, and return the samples that are predicted as inliers.
+
+        This makes the detector a sampler of imbalanced-learn: in its
+        ``imblearn.pipeline.Pipeline``, outliers are removed from the training samples
+        of the steps that follow, while all samples are predicted. `y` is not used for
+        the fit.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets of the steps that follow.
+
+        Returns
+        -------
+        X_resampled : array-like of the type of X
+            The samples without outliers, otherwise as they were.
+        y_resampled : array-like of the type of y
+            Their targets.
+
+        Raises
+        ------
+        ValueError
+            If X and y are of different lengths.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> rng = np.random.RandomState(0)
+        >>> x = rng.normal(size=(300, 1))
+        >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(300, 3))
+        >>> y = x[:, 0] > 0
+        >>> detector = AutoencoderOutlierDetector(contamination=0.1, random_state=0)
+        >>> X_resampled, y_resampled = detector.fit_resample(X, y)
+        >>> X_resampled.shape, y_resampled.shape
+        ((270, 3), (270,))
+        """
+        check_consistent_length(X, y)
+        inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
+        return _safe_indexing(X, inliers), _safe_indexing(y, inliers)
+
     @available_if(_has_pvalues)
     @takes_lazy
     def predict_pvalue(self, X):
@@ -723,9 +767,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Warns
         -----
         UserWarning
-            If no sample is selected, but would be if there were more calibration
-            samples: among m samples and with n calibration samples, at least
-            ``m / (fdr * (n + 1))`` have to score below all of the latter.
+            If no sample is selected, although more samples than expected score below
+            all calibration samples: more of the latter could tell. Among m samples and
+            with n calibration samples, ``m / (fdr * (n + 1))`` have to score below all.
 
         See Also
         --------

@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 import sklearn
 from _helpers import output_of, weights
+from scipy.stats import false_discovery_control
 from sklearn.covariance import LedoitWolf
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -298,6 +300,73 @@ def test_pvalues_and_threshold_agree(calibrated):
     np.testing.assert_array_equal(
         calibrated.predict(X) == -1, calibrated.predict_pvalue(X) <= 0.05
     )
+
+
+def with_outliers(n_normal, n_outliers):
+    """New rows near the plane, then some that are far from it."""
+    far = np.random.RandomState(8).normal(scale=4, size=(n_outliers, 8))
+    return np.r_[factor_rows(n_normal, random_state=7), far]
+
+
+def test_selection_follows_the_pvalues_of_all_samples(calibrated):
+    X = with_outliers(950, 50)
+    selected = calibrated.select(X)
+    assert selected.dtype == bool
+    assert selected[950:].sum() > 40
+    assert selected[:950].sum() < 0.25 * selected.sum()
+    adjusted = false_discovery_control(calibrated.predict_pvalue(X))
+    np.testing.assert_array_equal(selected, adjusted <= 0.1)
+    fewer = calibrated.select(X, fdr=0.02)
+    assert fewer.sum() < selected.sum()
+    assert not (fewer & ~selected).any()
+
+
+def test_selection_indexes_a_frame(calibrated):
+    X = pd.DataFrame(with_outliers(95, 5), index=np.arange(100) + 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # fitted without names
+        selected = X[calibrated.select(X)]
+    assert set(selected.index) >= set(range(102, 107))
+
+
+def test_selection_among_normal_samples_is_mostly_empty(calibrated):
+    n_selected = [
+        calibrated.select(factor_rows(200, random_state=20 + seed)).sum()
+        for seed in range(30)
+    ]
+    # In a tenth of the batches on average, some are: 9 or more have a chance of 0.2 %.
+    assert np.count_nonzero(n_selected) < 9
+
+
+def test_selection_after_a_fit_with_folds(rows):
+    detector = quick(calibration=3).fit(rows)
+    selected = detector.select(with_outliers(90, 10))
+    assert selected[90:].sum() > 5
+    assert selected[:90].sum() < 5
+
+
+def test_selection_with_too_few_calibration_samples(rows):
+    detector = quick(calibration=20 / 300).fit(rows[:300])
+    with pytest.raises(ValueError, match=r"fdr=0.04 needs at least 24 .* there are 20"):
+        detector.select(rows[300:], fdr=0.04)
+    X = with_outliers(360, 40)
+    with pytest.warns(UserWarning, match=r"No sample is selected, although \d+ of 400"):
+        assert not detector.select(X).any()
+    for fdr in (0, 1, None, "0.1"):
+        with pytest.raises(ValueError, match="'fdr' parameter of select"):
+            detector.select(X, fdr=fdr)
+
+
+def test_drift(calibrated):
+    X = factor_rows(1000, random_state=9)
+    same = calibrated.test_drift(X)
+    assert same.pvalue > 0.01
+    drifted = calibrated.test_drift(X + np.eye(8)[0])
+    assert drifted.pvalue < 1e-6
+    assert drifted.statistic > same.statistic
+    assert drifted.statistic_sign == 1  # more of low scores
+    # Single outliers are no drift.
+    assert calibrated.test_drift(with_outliers(990, 10)).pvalue > 0.01
 
 
 @pytest.mark.parametrize("params", [{"calibration": 0.3}, {"calibration": 3}])
@@ -794,10 +863,36 @@ def test_set_threshold_to_something_else(of_kind, contamination):
     assert of_kind.offset_ == offset
 
 
-def test_pvalues_need_calibration(of_kind, rows):
-    assert not hasattr(of_kind, "predict_pvalue")
+def test_outliers_are_removed_from_training_samples(rows):
+    X, y = pd.DataFrame(rows[:200], columns=list("abcdefgh")), np.arange(200)
+    detector = quick(contamination=0.1)
+    inliers = detector.fit_predict(X) == 1
+    X_resampled, y_resampled = detector.fit_resample(X, y.tolist())
+    pd.testing.assert_frame_equal(X_resampled, X[inliers])
+    assert y_resampled == y[inliers].tolist()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        detector.fit_resample(X, y[1:])
+
+
+def test_pipeline_of_imbalanced_learn(rows):
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    X, coef = rows.copy(), np.arange(8.0)
+    y = X @ coef
+    X[:20] *= -20  # what y does not follow
+    model = pipeline.make_pipeline(quick(), LinearRegression()).fit(X, y)
+    np.testing.assert_allclose(model[-1].coef_, coef, atol=0.1)
+    assert model.predict(X).shape == y.shape  # of all samples
+    searched = GridSearchCV(
+        model, {"autoencoderoutlierdetector__contamination": [0.001, 0.1]}, cv=2
+    ).fit(X, y)
+    assert len(searched.cv_results_["params"]) == 2
+
+
+@pytest.mark.parametrize("method", ["predict_pvalue", "select", "test_drift"])
+def test_pvalues_need_calibration(of_kind, rows, method):
+    assert not hasattr(of_kind, method)
     with pytest.raises(AttributeError) as caught:
-        of_kind.predict_pvalue(rows)
+        getattr(of_kind, method)(rows)
     assert "calibration=0.2 or calibration=5" in str(caught.value.__cause__)
 
 
@@ -809,6 +904,8 @@ def test_not_fitted(rows):
         "decision_function",
         "explain",
         "predict_pvalue",
+        "select",
+        "test_drift",
     ):
         with pytest.raises(NotFittedError):
             getattr(detector, method)(rows)

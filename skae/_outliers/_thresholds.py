@@ -267,7 +267,9 @@ def select_pvalues(pvalues, fdr, *, n_calibration):
     # Rounding must not cost a sample.
     selected = false_discovery_control(pvalues) <= fdr * (1 + 1e-9)
     n_smallest = np.sum(pvalues <= smallest * (1 + 1e-9))
-    if n_smallest and not selected.any():
+    # Of normal samples alone, so many are expected: no more of them are no news.
+    n_expected = len(pvalues) * smallest
+    if n_smallest >= max(2 * n_expected, 1) and not selected.any():
         needed = len(pvalues) / fdr
         warnings.warn(
             f"No sample is selected, although {n_smallest} of {len(pvalues)} have the "

@@ -7,6 +7,7 @@ from skae._outliers._thresholds import (
     choose_threshold,
     conformal_pvalues,
     conformal_threshold,
+    select_pvalues,
     share_threshold,
 )
 
@@ -133,3 +134,46 @@ def test_too_few_samples_to_calibrate_with():
     with pytest.raises(ValueError, match=r"at least 99 calib.* there are 98"):
         conformal_threshold(scores, 0.01)
     assert conformal_threshold(-np.arange(99.0), 0.01) == -98
+
+
+@pytest.mark.parametrize("n_outliers", [0, 20])
+def test_false_discovery_rate(n_outliers):
+    rng = np.random.RandomState(0)
+    false_shares, found = [], []
+    is_outlier = np.arange(200) < n_outliers
+    for _ in range(400):
+        calibration, new = -rng.chisquare(4, 999), -rng.chisquare(4, 200)
+        new[is_outlier] -= 20
+        pvalues = conformal_pvalues(calibration, new)
+        selected = select_pvalues(pvalues, 0.2, n_calibration=999)
+        false_shares.append(selected[~is_outlier].sum() / max(1, selected.sum()))
+        found.extend(selected[is_outlier])
+    # Benjamini and Hochberg's is the level times the share of normal samples.
+    error = np.std(false_shares) / np.sqrt(len(false_shares))
+    level = 0.2 * (1 - n_outliers / 200)
+    assert np.mean(false_shares) <= level + 2 * error
+    assert np.mean(false_shares) >= level / 2
+    assert not n_outliers or np.mean(found) > 0.9
+
+
+def test_too_few_samples_to_select_with():
+    with pytest.raises(ValueError, match=r"fdr=0.1 needs at least 9 .* there are 8"):
+        select_pvalues(np.full(3, 1 / 9), 0.1, n_calibration=8)
+    assert select_pvalues(np.full(3, 1 / 10), 0.1, n_calibration=9).all()
+
+
+def test_what_a_selection_would_need():
+    pvalues = np.r_[np.full(2, 0.01), np.full(98, 0.5)]
+    with pytest.warns(UserWarning, match="at least 10 would") as caught:
+        assert not select_pvalues(pvalues, 0.1, n_calibration=99).any()
+    assert "would have to be 499 calibration samples" in str(caught[0].message)
+    # As many as it says are enough, and no fewer.
+    pvalues[:10] = 0.01
+    assert select_pvalues(pvalues, 0.1, n_calibration=99).sum() == 10
+    pvalues[2:] = 0.5
+    pvalues[:2] = 1 / 500
+    assert select_pvalues(pvalues, 0.1, n_calibration=499).sum() == 2
+    # Nothing is unusual: nothing to say.
+    assert not select_pvalues(np.full(100, 0.5), 0.1, n_calibration=99).any()
+    pvalues = np.r_[0.01, np.full(99, 0.5)]
+    assert not select_pvalues(pvalues, 0.1, n_calibration=99).any()
