@@ -1,3 +1,4 @@
+import copy
 import pickle
 import warnings
 
@@ -386,6 +387,34 @@ def test_cross_validation_leaves_the_final_network_all_rows(rows):
     assert detector.predict_pvalue(rows[:100]).min() >= 1 / 101
     means = output_of(detector.autoencoder_, rows[:100]).mean(axis=0)
     np.testing.assert_allclose(means, rows[:100].mean(axis=0), atol=0.2)
+
+
+def test_pvalues_of_folds_are_those_of_their_own_networks():
+    """Few samples and many features: networks of half of them score lower."""
+    pvalues, by_final = [], []
+    for seed in range(3):
+        X = np.random.RandomState(seed).normal(size=(440, 10))
+        detector = quick(calibration=2, epochs=1, random_state=seed).fit(X[:40])
+        pvalues.append(detector.predict_pvalue(X[40:]))
+        known = detector._reference_scores[:, np.newaxis]
+        scores = detector.score_samples(X[40:])
+        by_final.append((1 + (known <= scores).sum(axis=0)) / 41)
+    assert abs(np.mean(pvalues) - 0.5) < 0.08
+    assert np.mean(by_final) > np.mean(pvalues) + 0.05
+
+
+def test_folds_are_kept_with_the_detector(rows):
+    X = pd.DataFrame(rows[:90], columns=list("abcdefgh"))
+    X["kind"] = np.where(rows[:90, 0] > 0, "high", "low")
+    detector = quick(calibration=3, epochs=1).fit(X)
+    expected = detector.predict_pvalue(X)
+    np.testing.assert_array_equal(copy.deepcopy(detector).predict_pvalue(X), expected)
+    loaded = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(loaded.predict_pvalue(X), expected)
+    np.testing.assert_array_equal(loaded.predict_pvalue(X[:1]), expected[:1])
+    assert not hasattr(loaded.partial_fit(X), "predict_pvalue")
+    again = loaded.set_params(calibration=0.3).fit(X)
+    assert again.predict_pvalue(X).min() >= 1 / 28
 
 
 def test_each_sample_is_scored_without_its_fold(rows):

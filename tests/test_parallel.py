@@ -105,6 +105,16 @@ def test_arrays_of_a_detector(detector, X, lazy_X, method):
     np.testing.assert_allclose(found.compute(), expected, rtol=1e-6)
 
 
+def test_a_selection_is_computed(detector, X, lazy_X):
+    X_new = X + [[5, -5]] * (np.arange(200) < 50)[:, np.newaxis]
+    lazy_new = da.from_array(X_new, chunks=(60, 1))
+    selected = detector.select(lazy_new)
+    assert isinstance(selected, np.ndarray)
+    assert selected.any()
+    np.testing.assert_array_equal(selected, detector.select(X_new))
+    assert detector.test_drift(lazy_X) == detector.test_drift(X)
+
+
 def test_codes_by_keyword(detector, lazy_X):
     codes = detector.encode(X=lazy_X)
     assert detector.decode(codes=codes).compute().shape == (200, 2)

@@ -15,7 +15,8 @@ Drift: how often `test_drift` has a p-value of at most 0.05, for batches of up t
 normal samples as they are, and with one feature shifted by one standard deviation.
 
 The data sets are read from the folder adbench in the folder named by SKAE_DATA: the npz
-files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical). With
+files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical); the table
+adult, of which categories are one-hot encoded, from tables/adult.csv. With
 ``--quick``, or without them: generated data and scikit-learn's breast cancer data.
 """
 
@@ -24,6 +25,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from _paired import parse_arguments, write_json
 from scipy.stats import ks_2samp
 from sklearn.datasets import load_breast_cancer
@@ -48,7 +50,7 @@ SETS = [
 # With more than 1,300 normal samples.
 FOLD_SETS = [
     *("6_cardio", "23_mammography", "24_mnist", "26_optdigits"),
-    *("28_pendigits", "30_satellite", "35_SpamBase", "41_Waveform"),
+    *("28_pendigits", "30_satellite", "35_SpamBase", "41_Waveform", "adult"),
 ]
 
 
@@ -67,6 +69,10 @@ def load(name):
     if name == "breast cancer":
         X, y = load_breast_cancer(return_X_y=True)
         return X, y == 0
+    if name == "adult":
+        table = pd.read_csv(FOLDER.parent / "tables" / "adult.csv", nrows=10_000)
+        X = pd.get_dummies(table, dtype=float).to_numpy()
+        return X, np.zeros(len(X), bool)
     with np.load(FOLDER / f"{name}.npz") as data:
         return data["X"].astype(float), data["y"] == 1
 
@@ -151,7 +157,9 @@ def draw_and_select(scores, rng):
         test = new[n_calibration:]
         of_test = np.r_[of_new[test], of_outliers[outliers]]
         selected = select_pvalues(
-            conformal_pvalues(calibration, of_test), FDR, n_calibration=n_calibration
+            conformal_pvalues([(calibration, of_test)]),
+            FDR,
+            n_calibration=n_calibration,
         )
         n_selected, n_wrong = selected.sum(), selected[:n_false].sum()
         batch = test[:MAX_BATCH]
@@ -206,7 +214,7 @@ if arguments.quick or not FOLDER.is_dir():
     n_fits = {40: 4, 150: 4}
 else:
     sets, fold_sets, seeds, n_selections = SETS, FOLD_SETS, (0, 1, 2), 200
-    n_fits = {40: 40, 150: 40, 1000: 12}
+    n_fits = {40: 20, 150: 20, 1000: 5}
 print("False alarms of p-values after a fit with calibration=5")
 folds = measure_folds(["generated", *fold_sets], list(n_fits), n_fits)
 print(f"\nselect(X, fdr={FDR}), and test_drift(X).pvalue <= 0.05")

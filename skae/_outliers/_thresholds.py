@@ -179,18 +179,20 @@ def conformal_threshold(calibration_scores, contamination):
     return float(np.sort(calibration_scores)[rank - 1])
 
 
-def conformal_pvalues(calibration_scores, scores):
+def conformal_pvalues(folds):
     """Compute conformal p-values.
 
-    The p-value of a score is one plus the number of calibration scores that are no
-    higher, divided by one plus the number of calibration scores [1]_.
+    The p-value of a sample is one plus the number of calibration scores that are no
+    higher than its own, divided by one plus the number of calibration scores [1]_. With
+    several folds, each of which is scored by a detector of its own, they are
+    cross-conformal [2]_.
 
     Parameters
     ----------
-    calibration_scores : ndarray of shape (n_calibration,)
-        Scores of samples that the detector was not fitted on.
-    scores : ndarray of shape (n_samples,)
-        Scores of the samples to judge.
+    folds : iterable of (ndarray of shape (n_calibration,), \
+            ndarray of shape (n_samples,))
+        Of each fold, scores of its samples, and those of the samples to judge, both by
+        a detector that was not fitted on the fold.
 
     Returns
     -------
@@ -201,19 +203,25 @@ def conformal_pvalues(calibration_scores, scores):
     ----------
     .. [1] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers
        with conformal p-values", Annals of Statistics 51 (2023), 149-178.
+    .. [2] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
+       Intelligence 74 (2015), 9-28.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skae._outliers._thresholds import conformal_pvalues
-    >>> conformal_pvalues(np.array([-3.0, -2.0, -1.0, -0.5]), np.array([-5.0, -2.0]))
+    >>> calibration, scores = np.array([-3.0, -2.0, -1.0, -0.5]), np.array([-5.0, -2.0])
+    >>> conformal_pvalues([(calibration, scores)])
     array([0.2, 0.6])
     """
-    calibration = np.sort(calibration_scores)
-    # Scores that are equal but for rounding count as equal.
-    scores = scores + ROUNDING * np.abs(scores)
-    no_higher = np.searchsorted(calibration, scores, side="right")
-    return (1 + no_higher) / (1 + len(calibration))
+    n_no_higher = n_calibration = 1
+    for calibration_scores, scores in folds:
+        # Scores that are equal but for rounding count as equal.
+        raised = scores + ROUNDING * np.abs(scores)
+        ranks = np.searchsorted(np.sort(calibration_scores), raised, side="right")
+        n_no_higher = n_no_higher + ranks
+        n_calibration += len(calibration_scores)
+    return n_no_higher / n_calibration
 
 
 def select_pvalues(pvalues, fdr, *, n_calibration):

@@ -76,7 +76,7 @@ def test_conformal_threshold_is_where_pvalues_cross(n_calibration, contamination
     calibration = -rng.randint(40, size=n_calibration).astype(float)
     scores = -np.linspace(0, 50, 201)
     threshold = conformal_threshold(calibration, contamination)
-    pvalues = conformal_pvalues(calibration, scores)
+    pvalues = conformal_pvalues([(calibration, scores)])
     np.testing.assert_array_equal(scores < threshold, pvalues <= contamination + 1e-12)
 
 
@@ -88,14 +88,16 @@ def test_conformal_coverage(contamination):
     for _ in range(300):
         calibration, new = -rng.chisquare(4, (2, 119))
         rates.append((new < conformal_threshold(calibration, contamination)).mean())
-        pvalues.append((conformal_pvalues(calibration, new) <= contamination).mean())
+        pvalues.append(
+            (conformal_pvalues([(calibration, new)]) <= contamination).mean()
+        )
     assert np.mean(rates) == pytest.approx(contamination, abs=0.01)
     np.testing.assert_allclose(rates, pvalues)
 
 
 def test_pvalues_stay_above_zero():
     calibration = -np.arange(9.0)
-    pvalues = conformal_pvalues(calibration, np.array([-100.0, -8.0, 0.0, 100.0]))
+    pvalues = conformal_pvalues([(calibration, np.array([-100.0, -8.0, 0.0, 100.0]))])
     np.testing.assert_allclose(pvalues, [0.1, 0.2, 1, 1])
 
 
@@ -113,7 +115,7 @@ def test_rounding_makes_no_outliers(contamination, calibrated, dtype):
         again = scores - rounding
         assert not (scores - threshold < 0).any()
         assert not (again - threshold < 0).any()
-        assert (conformal_pvalues(scores, again) == 1).all()
+        assert (conformal_pvalues([(scores, again)]) == 1).all()
 
 
 def test_threshold_is_of_calibration_or_of_training_samples():
@@ -144,7 +146,7 @@ def test_false_discovery_rate(n_outliers):
     for _ in range(400):
         calibration, new = -rng.chisquare(4, 999), -rng.chisquare(4, 200)
         new[is_outlier] -= 20
-        pvalues = conformal_pvalues(calibration, new)
+        pvalues = conformal_pvalues([(calibration, new)])
         selected = select_pvalues(pvalues, 0.2, n_calibration=999)
         false_shares.append(selected[~is_outlier].sum() / max(1, selected.sum()))
         found.extend(selected[is_outlier])
