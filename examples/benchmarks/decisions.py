@@ -14,6 +14,11 @@ calibration and test samples in each repetition.
 Drift: how often `test_drift` has a p-value of at most 0.05, for batches of up to 300
 normal samples as they are, and with one feature shifted by one standard deviation.
 
+Default threshold: share of normal samples that ``contamination="auto"`` predicts as
+outliers after a fit on half of them, at most 2,000: of those of the fit and of new
+ones. On all sets of ADBench but InternetAds, with heavy tails shortened by arcsinh, and
+on the tables of the folder tables, in which all samples count as normal.
+
 The data sets are read from the folder adbench in the folder named by SKAE_DATA: the npz
 files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical); the table
 adult, of which categories are one-hot encoded, from tables/adult.csv. With
@@ -35,6 +40,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae._outliers._thresholds import conformal_pvalues, select_pvalues
+from skae.preprocessing import TableScaler
 
 hide_tensorflow_logs()
 
@@ -206,10 +212,58 @@ def measure_selection(names, seeds, n_repetitions):
     return figures
 
 
+def shares_of_auto(X, seed):
+    """Return shares of samples predicted as outliers: of the fit, and of new ones."""
+    X = X.sample(frac=1, random_state=seed)
+    half = len(X) // 2
+    train, new = X[:half][:MAX_TRAIN], X[half:][: 2 * MAX_TRAIN]
+    detector = make_pipeline(
+        TableScaler("squash"), AutoencoderOutlierDetector(random_state=seed)
+    ).fit(train)
+    return [np.mean(detector.predict(part) == -1) for part in (train, new)]
+
+
+def measure_auto(groups, seeds):
+    """Measure the rate of false alarms of the default threshold."""
+    figures = []
+    for title, tables in groups.items():
+        shares = np.array(
+            [
+                np.mean([shares_of_auto(X, seed) for seed in seeds], axis=0)
+                for X in tables
+            ]
+        )
+        for name, column in zip(("fitted on", "new"), shares.T, strict=True):
+            low, high = np.quantile(column, [0.1, 0.9])
+            print(
+                f"  {title}, samples {name}: mean {column.mean():.3f}, median "
+                f"{np.median(column):.3f}, 80 % of {len(column)} sets in {low:.3f} to "
+                f"{high:.3f}",
+                flush=True,
+            )
+        figures.append({"title": title, "shares": shares.tolist()})
+    return figures
+
+
+def normal_tables(quick):
+    """Return normal samples as DataFrames, by what they are."""
+    if quick:
+        X, is_outlier = generated()
+        return {"generated": [pd.DataFrame(X[~is_outlier])]}
+    names = [path.stem for path in sorted(FOLDER.glob("*.npz"))]
+    loaded = (load(name) for name in names if "InternetAds" not in name)
+    tables = map(pd.read_csv, sorted((FOLDER.parent / "tables").glob("*.csv")))
+    return {
+        "ADBench": (pd.DataFrame(X[~is_outlier]) for X, is_outlier in loaded),
+        "tables": (X.loc[:, X.notna().any()] for X in tables),
+    }
+
+
 arguments = parse_arguments(__doc__)
 FOLDER = Path(os.environ.get("SKAE_DATA", "../shared/data")) / "adbench"
 warnings.simplefilter("ignore")
-if arguments.quick or not FOLDER.is_dir():
+quick = arguments.quick or not FOLDER.is_dir()
+if quick:
     sets, fold_sets, seeds, n_selections = ["generated", "breast cancer"], [], (0,), 20
     n_fits = {40: 4, 150: 4}
 else:
@@ -219,4 +273,6 @@ print("False alarms of p-values after a fit with calibration=5")
 folds = measure_folds(["generated", *fold_sets], list(n_fits), n_fits)
 print(f"\nselect(X, fdr={FDR}), and test_drift(X).pvalue <= 0.05")
 selections = measure_selection(sets, seeds, n_selections)
-write_json(arguments, {"folds": folds, "selections": selections})
+print('\nPredicted as outliers by contamination="auto"')
+autos = measure_auto(normal_tables(quick), seeds)
+write_json(arguments, {"folds": folds, "selections": selections, "auto": autos})
