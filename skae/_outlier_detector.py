@@ -134,8 +134,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         standard deviation being estimated from the median absolute deviation [4]_ [5]_.
         If anomalies followed a chi-squared distribution, 0.13 % of the samples would be
         beyond. Real ones have heavier tails: on 36 data sets, 5 % of the normal samples
-        that the detector was fitted on are, and 7 % of new ones (1 % to 14 % on 8 of 10
-        sets); on 10 tables with categories, 12 % of new ones. `calibration` and a float
+        that the detector was fitted on are, and 7 % of new ones (1 % to 15 % on 8 of 10
+        sets); on 10 tables with categories, 11 % of new ones. `calibration` and a float
         control the rate.
     outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
             "fused"} or callable, default="auto"
@@ -868,8 +868,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         -----
         With many samples, differences that do not matter have small p-values, too:
         consider `statistic`. With folds as `calibration`, the scores of calibration
-        samples come from other networks than those of X, and where samples are few for
-        the features they differ without drift.
+        samples come from other networks than those of X, and may differ without drift
+        where samples are few: hold out a share instead.
 
         References
         ----------
