@@ -87,7 +87,7 @@ def _parser():
     score.add_argument(
         "--contributions",
         action="store_true",
-        help="also write what each feature and component contributes to the anomaly",
+        help="also write what each feature contributes to the anomaly",
     )
     score.add_argument(
         "--workers",
@@ -290,12 +290,10 @@ class _Job:
                 "--contributions needs."
             )
         contributions = detector.explain(X)
-        names = list(getattr(contributions, "columns", ()))
         values = np.asarray(contributions)
-        if not names:
-            n_codes = values.shape[1] - len(self.columns)
-            names = self.columns if n_codes >= 0 else []
-            names = [*names, *(f"code{j}" for j in range(values.shape[1] - len(names)))]
+        names = list(getattr(contributions, "columns", self.columns))
+        if len(names) != values.shape[1]:  # steps before have made others
+            names = [f"x{j}" for j in range(values.shape[1])]
         return {
             f"contribution of {name}": column
             for name, column in zip(names, values.T, strict=True)

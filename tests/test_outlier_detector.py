@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderOutlierDetector
 from skae.architectures import ConvolutionalArchitecture, DenseArchitecture
-from skae.inspection import OutlierScoreDisplay
+from skae.inspection import OutlierExplanationDisplay
 from skae.metrics import (
     outlier_roc_auc_scorer,
     reconstruction_error,
@@ -173,7 +173,9 @@ def test_no_truncation_where_the_architecture_cannot_order_codes():
         return X[:, 0]
 
     fused = detector.explain(images)
-    assert (fused[:, 64:] > 0).all()
+    np.testing.assert_allclose(
+        fused.sum(axis=1), -detector.score_samples(images), rtol=1e-5
+    )
     detector.set_params(outlier_score=spy).fit(images)
     assert set(calls) == {4}
     reconstruction = output_of(detector.autoencoder_, images)
@@ -556,7 +558,7 @@ def assert_extreme(detectors, kind, rows, extreme):
             mixed = detector.score_samples(np.concatenate([rows[:50], extreme]))
             alone = detector.score_samples(rows[:50])
             np.testing.assert_allclose(mixed[:50], alone, rtol=1e-2)
-        contributions, _ = detectors[0].explain(extreme, return_reconstruction=True)
+        contributions, _ = detectors[0].explain(extreme, return_expected=True)
         sums = contributions.sum(axis=1)
     assert (contributions >= 0).all()
     alone = detectors[0].score_samples(extreme)
@@ -747,52 +749,83 @@ def test_callbacks_are_given_a_detector_that_works(rows, calibration):
 # Explanations
 
 
-def test_contributions_sum_to_the_score(of_kind, kind, rows):
+def test_contributions_sum_to_the_score(of_kind, rows):
     contributions = of_kind.explain(rows)
-    n_codes = of_kind.n_components_ if kind in ("code", "neighbors", "fused") else 0
-    assert contributions.shape == (400, 8 + n_codes)
+    assert contributions.shape == (400, 8)
     assert (contributions >= 0).all()
     np.testing.assert_allclose(
         contributions.sum(axis=1), -of_kind.score_samples(rows), rtol=1e-9
     )
 
 
-@pytest.mark.parametrize("kind", ["reconstruction", "residual", "fused"])
+@pytest.mark.parametrize("kind", ["reconstruction", "residual", "code", "fused"])
 def test_the_changed_feature_ranks_first(kind):
     X, new = factor_rows(1000), factor_rows(200, random_state=4)
     changed = np.random.RandomState(0).randint(8, size=200)
     new[np.arange(200), changed] += 6
     detector = quick(n_components=2, outlier_score=kind).fit(X)
-    contributions = detector.explain(new)[:, :8]
+    contributions = detector.explain(new)
     assert (contributions.argmax(axis=1) == changed).mean() > 0.9
 
 
-def test_frames_come_back_with_the_reconstruction(rows):
+def test_frames_come_back(rows):
     X = pd.DataFrame(rows, columns=[f"sensor {i}" for i in range(8)])
     X.index += 100
     detector = quick(n_components=2).fit(X)
-    contributions, reconstruction = detector.explain(X, return_reconstruction=True)
-    assert [*contributions.columns] == [*X.columns, "code0", "code1"]
-    assert contributions.index.equals(X.index)
-    assert reconstruction.columns.equals(X.columns)
-    expected = output_of(detector.autoencoder_, rows)
-    np.testing.assert_allclose(reconstruction, expected, atol=1e-5)
-    np.testing.assert_allclose(contributions, detector.explain(X))
+    contributions, expected = detector.explain(X, return_expected=True)
+    for frame in (contributions, expected):
+        assert frame.columns.equals(X.columns)
+        assert frame.index.equals(X.index)
+    np.testing.assert_array_equal(contributions, detector.explain(X))
 
 
 def test_polars_frames_come_back(rows):
     columns = [f"sensor {i}" for i in range(8)]
     X = pl.DataFrame(rows, schema=columns)
     detector = quick(n_components=2).fit(X)
-    contributions, reconstruction = detector.explain(X, return_reconstruction=True)
+    contributions, expected = detector.explain(X, return_expected=True)
     assert isinstance(contributions, pl.DataFrame)
-    assert contributions.columns == [*columns, "code0", "code1"]
-    assert reconstruction.columns == columns
+    assert contributions.columns == expected.columns == columns
     np.testing.assert_array_equal(
         contributions, quick(n_components=2).fit(rows).explain(rows)
     )
-    plain = quick(n_components=2, outlier_score="residual").fit(X)
-    assert plain.explain(X.head(1)).columns == columns
+
+
+def test_a_pipeline_hands_names_on(rows):
+    X = pd.DataFrame(rows, columns=list("abcdefgh"))
+    pipeline = make_pipeline(StandardScaler(), quick(n_components=2))
+    pipeline.set_output(transform="pandas").fit(X)
+    contributions = pipeline[-1].explain(pipeline[:-1].transform(X))
+    assert contributions.columns.equals(X.columns)
+
+
+def test_expected_values_do_not_depend_on_the_value(rows):
+    X = factor_rows(1000)
+    detector = quick(n_components=2).fit(X)
+    for wrong in (10.0, -30.0):
+        changed = rows[:50].copy()
+        changed[:, 3] = wrong
+        _, expected = detector.explain(changed, return_expected=True)
+        hidden = rows[:50].copy()
+        hidden[:, 3] = np.nan
+        reconstruction = detector.reconstruct(hidden)
+        np.testing.assert_allclose(expected[:, 3], reconstruction[:, 3], rtol=1e-6)
+        assert np.corrcoef(expected[:, 3], rows[:50, 3])[0, 1] > 0.8
+
+
+def test_many_features():
+    """Of more than 64, those with the largest parts are hidden."""
+    rng = np.random.RandomState(0)
+    Z, mixing = rng.normal(size=(500, 3)), rng.normal(size=(3, 100))
+    X = Z @ mixing + 0.3 * rng.normal(size=(500, 100))
+    detector = quick(n_components=3).fit(X[:400])
+    changed = rng.randint(100, size=100)
+    X[np.arange(400, 500), changed] += 6
+    contributions = detector.explain(X[400:])
+    assert (contributions.argmax(axis=1) == changed).mean() > 0.9
+    np.testing.assert_allclose(
+        contributions.sum(axis=1), -detector.score_samples(X[400:]), rtol=1e-9
+    )
 
 
 def test_map_of_the_error_of_images():
@@ -806,9 +839,7 @@ def test_map_of_the_error_of_images():
     ).fit(images[:150])
     changed = images[150:].copy()
     changed[:, 0, 0] = 3  # a dead pixel
-    contributions, reconstruction = detector.explain(
-        changed, return_reconstruction=True
-    )
+    contributions, reconstruction = detector.explain(changed, return_expected=True)
     assert reconstruction.shape == changed.shape
     error_map = contributions.reshape(changed.shape)
     np.testing.assert_allclose(error_map, (changed - reconstruction) ** 2)
@@ -819,9 +850,7 @@ def test_display_of_an_explanation(rows):
     X = pd.DataFrame(rows, columns=list("abcdefgh"))
     pipeline = make_pipeline(StandardScaler(), quick(n_components=2)).fit(X)
     X.loc[0, "c"] += 9
-    display = OutlierScoreDisplay.from_estimator(
-        pipeline, X, kind="contributions", sample=0
-    )
+    display = OutlierExplanationDisplay.from_estimator(pipeline, X)
     total = sum(bar.get_width() for bar in display.bars_)
     assert total == pytest.approx(-pipeline.score_samples(X)[0], rel=1e-5)
 
