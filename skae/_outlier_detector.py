@@ -1034,8 +1034,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         expected = self._reconstruct(X)
         shifts = np.square(expected - (0 if self._centre is None else self._centre))
         shifts = np.sqrt(np.add.reduceat(shifts, starts, axis=1))
+        missing = np.isnan(X[:, starts])
         triple = self._triple(X, score.sizes)
-        divided = divide_directly(score.contributions(*triple), shifts)
+        divided = divide_directly(score.contributions(*triple), shifts, missing)
         # Files of version 0.1 cannot fill missing cells.
         if len(self._sample_shape) > 1 or self._centre is None:
             return divided, expected
@@ -1049,9 +1050,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             decreases[:, i] = anomaly - score.anomaly(*self._triple(rest, score.sizes))
             if return_expected:
                 expected[is_hidden] = self._reconstruct(rest)[is_hidden]
-        # A missing cell has no value that could be wrong.
-        missing = np.take_along_axis(np.isnan(X[:, starts]), order, axis=1)
-        decreases[missing] = 0
+        decreases[np.take_along_axis(missing, order, axis=1)] = 0
         return divide_by_decreases(divided, order, decreases), expected
 
 

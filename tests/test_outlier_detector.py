@@ -758,7 +758,7 @@ def test_contributions_sum_to_the_score(of_kind, rows):
     )
 
 
-@pytest.mark.parametrize("kind", ["reconstruction", "residual", "code", "fused"])
+@pytest.mark.parametrize("kind", ["reconstruction", "residual", "fused"])
 def test_the_changed_feature_ranks_first(kind):
     X, new = factor_rows(1000), factor_rows(200, random_state=4)
     changed = np.random.RandomState(0).randint(8, size=200)
@@ -786,8 +786,8 @@ def test_polars_frames_come_back(rows):
     contributions, expected = detector.explain(X, return_expected=True)
     assert isinstance(contributions, pl.DataFrame)
     assert contributions.columns == expected.columns == columns
-    np.testing.assert_array_equal(
-        contributions, quick(n_components=2).fit(rows).explain(rows)
+    np.testing.assert_allclose(
+        contributions, quick(n_components=2).fit(rows).explain(rows), rtol=1e-9
     )
 
 

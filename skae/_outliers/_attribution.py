@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def divide_directly(contributions, shifts):
+def divide_directly(contributions, shifts, missing):
     """Attribute what components contribute to the columns that the code moves.
 
     Parameters
@@ -12,6 +12,8 @@ def divide_directly(contributions, shifts):
         Those of residuals, by column, and of components.
     shifts : ndarray of shape (n_samples, n_columns)
         Distance of each cell's reconstruction from that of an average sample.
+    missing : ndarray of bool of shape (n_samples, n_columns)
+        Cells that have no value, and so no part, unless no cell of a sample has one.
 
     Returns
     -------
@@ -29,7 +31,15 @@ def divide_directly(contributions, shifts):
     shares = np.where(most > 0, np.square(shifts / np.where(most > 0, most, 1)), 1.0)
     shares /= shares.sum(axis=1, keepdims=True)
     moved = shares * codes.sum(axis=1, dtype=np.float64)[:, np.newaxis]
-    return columns + moved.astype(columns.dtype)
+    divided = columns + moved
+    rows = np.flatnonzero(missing.any(axis=1))
+    observed = np.where(missing[rows], 0, divided[rows])
+    some = observed.any(axis=1)
+    rows, observed = rows[some], observed[some]
+    shares = observed / observed.max(axis=1, keepdims=True)
+    shares /= shares.sum(axis=1, keepdims=True)
+    divided[rows] = shares * divided[rows].sum(axis=1, keepdims=True)
+    return divided.astype(columns.dtype)
 
 
 def divide_by_decreases(divided, columns, decreases):

@@ -3,6 +3,7 @@
 from ._decoded_codes import DecodedCodesDisplay
 from ._explained_variance import ExplainedVarianceDisplay
 from ._latent_space import LatentSpaceDisplay
+from ._outlier_explanation import OutlierExplanationDisplay
 from ._outlier_score import OutlierScoreDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._training_history import TrainingHistoryDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "DecodedCodesDisplay",
     "ExplainedVarianceDisplay",
     "LatentSpaceDisplay",
+    "OutlierExplanationDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
     "TrainingHistoryDisplay",

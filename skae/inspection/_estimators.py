@@ -132,9 +132,10 @@ def score(estimator, X):
 
 
 def explain(estimator, X):
-    """Return contributions to the scores of X by the last step, and their names.
+    """Return contributions to the scores of X, feature names, and two tables.
 
-    There is one contribution of each feature, and may be one of each component.
+    These are the samples, and what is expected of each cell: in the units of X if the
+    steps before a detector can be inverted and keep the columns, else in its own.
     """
     before, detector = unpack(estimator)
     if not hasattr(detector, "explain"):
@@ -142,16 +143,19 @@ def explain(estimator, X):
             f"{type(detector).__name__} has no method explain that returns "
             "contributions to its scores. Give contributions to from_predictions."
         )
-    contributions = detector.explain(_transform(before, X))
+    given = _transform(before, _as_fitted(estimator, X))
+    contributions, expected = detector.explain(given, return_expected=True)
+    n_features = np.shape(contributions)[1]
     if hasattr(contributions, "columns"):
-        return contributions, list(contributions.columns)
-    n_contributions = np.shape(contributions)[1]
-    n_features = min(detector.n_features_in_, n_contributions)
-    names = _names_after(before, getattr(X, "columns", None))
-    if names is None or len(names) != n_features:
-        names = feature_names_of(None, n_features)
-    names = [*names, *(f"code{i}" for i in range(n_contributions - n_features))]
-    return contributions, names
+        names = list(contributions.columns)
+    else:
+        names = _names_after(before, getattr(X, "columns", None))
+        if names is None or len(names) != n_features:
+            names = feature_names_of(None, n_features)
+    invertible = all(hasattr(step, "inverse_transform") for step in before)
+    if not before or (invertible and math.prod(np.shape(X)[1:]) == n_features):
+        return contributions, names, X, _inverse_transform(before, detector, expected)
+    return contributions, names, given, expected
 
 
 def _as_fitted(estimator, X):

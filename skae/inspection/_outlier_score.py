@@ -1,19 +1,15 @@
-"""Display of outlier scores and of their attributions."""
+"""Display of outlier scores."""
 
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
 from ._drawing import (
-    CHARACTER,
-    LINE,
     check_option,
     number,
     set_axes_title,
     single_axes,
-    text_size,
-    wrapped,
 )
-from ._estimators import explain, feature_names_of, score
+from ._estimators import score
 
 _ALL = "All samples"
 _STYLES = {
@@ -24,7 +20,7 @@ _STYLES = {
 
 
 class OutlierScoreDisplay:
-    """Histogram of anomaly scores, or contributions to the score of one sample.
+    """Histogram of anomaly scores.
 
     Scores are those of `score_samples`: higher for inliers. With labels, a histogram of
     the inliers and one of the outliers are drawn over each other, each normalized to
@@ -35,28 +31,20 @@ class OutlierScoreDisplay:
 
     Parameters
     ----------
-    scores : ndarray of shape (n_samples,), default=None
-        Scores. None: only contributions can be drawn.
+    scores : ndarray of shape (n_samples,)
+        Scores.
     is_outlier : ndarray of bool of shape (n_samples,), default=None
         Whether each sample is labelled as an outlier. None: there are no labels.
     threshold : float, default=None
         Decision threshold: samples with lower scores are predicted as outliers. It is
         `offset_` of a detector. None: there is none.
-    contributions : ndarray of shape (n_samples, n_contributions), default=None
-        Contribution of each feature to the score of each sample. None: only scores can
-        be drawn.
-    feature_names : list of str, default=None
-        Names of the contributions. None: x0, x1 and so on.
 
     Attributes
     ----------
     histograms_ : dict of str to matplotlib.patches.StepPatch
-        Histograms by "All samples", or by "Inliers" and "Outliers". Empty for
-        contributions.
+        Histograms by "All samples", or by "Inliers" and "Outliers".
     threshold_line_ : matplotlib.lines.Line2D or None
-        The decision threshold. None for contributions, or without a threshold.
-    bars_ : matplotlib.container.BarContainer or None
-        The contributions. None for scores.
+        The decision threshold. None without one.
     ax_ : matplotlib.axes.Axes
         The axes.
     figure_ : matplotlib.figure.Figure
@@ -64,7 +52,7 @@ class OutlierScoreDisplay:
 
     See Also
     --------
-    skae.AutoencoderOutlierDetector : Outlier detector with `explain`.
+    OutlierExplanationDisplay : Why samples are outliers.
     ReconstructionDisplay : Samples beside their reconstructions.
 
     Examples
@@ -81,28 +69,21 @@ class OutlierScoreDisplay:
 
     def __init__(
         self,
-        scores=None,
+        scores,
         *,
         is_outlier=None,
         threshold=None,
-        contributions=None,
-        feature_names=None,
     ):
         self.scores = scores
         self.is_outlier = is_outlier
         self.threshold = threshold
-        self.contributions = contributions
-        self.feature_names = feature_names
 
     def plot(
         self,
         ax=None,
         *,
-        kind="scores",
         bins=40,
         xscale="auto",
-        sample=0,
-        max_features=15,
     ):
         """Plot visualization.
 
@@ -110,20 +91,12 @@ class OutlierScoreDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
-        kind : {"scores", "contributions"}, default="scores"
-            What to draw: a histogram of the scores, or the contributions to the score
-            of one sample.
         bins : int, default=40
             Number of bins of the histogram.
         xscale : {"auto", "linear", "log"}, default="auto"
             Scale of the scores. "log" needs negative ones, such as an autoencoder's,
             and is logarithmic in their absolute value. "auto" chooses it for negative
             scores whose minimum is more than 20 times their median.
-        sample : int, default=0
-            Index of the sample whose contributions are drawn.
-        max_features : int, default=15
-            Maximum number of contributions drawn separately: those with the largest
-            absolute values. One more bar is the sum of the others.
 
         Returns
         -------
@@ -133,24 +106,9 @@ class OutlierScoreDisplay:
         Raises
         ------
         ValueError
-            If there are no data of this `kind`, no such `sample`, or a parameter is
-            out of range.
+            If a parameter is out of range.
         """
-        check_option("kind", kind, ("scores", "contributions"))
-        if getattr(self, kind) is None:
-            raise ValueError(
-                f"kind={kind!r}, but the display has no {kind}. Give them to "
-                "from_predictions."
-            )
-        self.histograms_, self.threshold_line_, self.bars_ = {}, None, None
-        if kind == "scores":
-            self._plot_scores(ax, bins, xscale)
-        else:
-            self._plot_contributions(ax, sample, max_features)
-        self.figure_ = self.ax_.figure
-        return self
-
-    def _plot_scores(self, ax, bins, xscale):
+        self.histograms_, self.threshold_line_ = {}, None
         log = self._is_log(xscale)
         self.ax_ = ax = single_axes(ax, (6.4, 4))
         edges = self._bin_edges(bins, log)
@@ -182,6 +140,8 @@ class OutlierScoreDisplay:
         ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.09 * len(handles)))
         ax.legend(loc="upper left", framealpha=1)
         set_axes_title(ax, title)
+        self.figure_ = ax.figure
+        return self
 
     def _draw_histogram(self, name, members, edges, total):
         """Draw the histogram of some samples, with its bars divided by a total."""
@@ -223,43 +183,6 @@ class OutlierScoreDisplay:
             return edges
         return np.histogram_bin_edges(values, bins, (low, high))
 
-    def _plot_contributions(self, ax, sample, max_features):
-        n_samples = len(self.contributions)
-        if not -n_samples <= sample < n_samples:
-            raise ValueError(
-                f"sample={sample}, but there are contributions to {n_samples} samples."
-            )
-        values, labels, n_others = self._largest_contributions(sample, max_features)
-        n_characters, n_lines = text_size(labels)
-        height = len(labels) * max(1.2 * LINE * n_lines, 0.25) + 1.1
-        self.ax_ = ax = single_axes(
-            ax, (max(4 + n_characters * CHARACTER, 5.5), height)
-        )
-        positions = np.arange(len(labels))
-        self.bars_ = ax.barh(positions, values, color="0.8", edgecolor="0.35")
-        if n_others:
-            self.bars_[-1].set(facecolor="none", hatch="////")
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.set_yticks(positions, labels)
-        ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
-        ax.locator_params(axis="x", nbins=5)
-        title = f"Contributions to the score of sample {sample % n_samples}"
-        if self.scores is not None:
-            title += f" ({number(self.scores[sample], 3)})"
-        set_axes_title(ax, title)
-
-    def _largest_contributions(self, sample, max_features):
-        """Return contributions by size, their labels, and of how many the last is."""
-        values = self.contributions[sample]
-        names = feature_names_of(None, len(values), self.feature_names)
-        order = np.argsort(-np.abs(values), kind="stable")
-        shown, others = order[:max_features], order[max_features:]
-        labels = [wrapped(names[i], 30) for i in shown]
-        if not len(others):
-            return values[shown], labels, 0
-        labels.append(f"{len(others)} others")
-        return np.append(values[shown], values[others].sum()), labels, len(others)
-
     @classmethod
     def from_estimator(
         cls,
@@ -267,8 +190,6 @@ class OutlierScoreDisplay:
         X,
         y=None,
         *,
-        kind="scores",
-        feature_names=None,
         ax=None,
         **plot_params,
     ):
@@ -281,16 +202,12 @@ class OutlierScoreDisplay:
             :class:`~sklearn.ensemble.IsolationForest` and the like, or a Pipeline that
             ends in one. Its `offset_` is the threshold. Detectors of PyOD score
             outliers higher: their `decision_function` and `threshold_` are used, with
-            the sign changed. Contributions are those of the method `explain`.
+            the sign changed.
         X : array-like of shape (n_samples, n_features)
             Samples to score.
         y : array-like of shape (n_samples,), default=None
             Labels: 1 for inliers and -1 for outliers, or 0 for inliers and 1 for
             outliers.
-        kind : {"scores", "contributions"}, default="scores"
-            What to draw, see :meth:`plot`.
-        feature_names : list of str, default=None
-            Names of the contributions. None takes those of a DataFrame.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -304,8 +221,7 @@ class OutlierScoreDisplay:
         Raises
         ------
         TypeError
-            If the estimator cannot score, or has no `explain` where contributions are
-            drawn.
+            If the estimator cannot score.
         ValueError
             If `y` holds other labels, or those of one class only.
 
@@ -327,17 +243,10 @@ class OutlierScoreDisplay:
         >>> plt.close(display.figure_)
         """
         scores, threshold = score(estimator, X)
-        contributions = None
-        if kind == "contributions":
-            contributions, names = explain(estimator, X)
-            feature_names = names if feature_names is None else feature_names
         return cls.from_predictions(
             scores,
             y,
             threshold=threshold,
-            contributions=contributions,
-            feature_names=feature_names,
-            kind=kind,
             ax=ax,
             **plot_params,
         )
@@ -345,33 +254,24 @@ class OutlierScoreDisplay:
     @classmethod
     def from_predictions(
         cls,
-        scores=None,
+        scores,
         y=None,
         *,
         threshold=None,
-        contributions=None,
-        feature_names=None,
-        kind=None,
         ax=None,
         **plot_params,
     ):
-        """Plot precomputed scores or contributions.
+        """Plot precomputed scores.
 
         Parameters
         ----------
-        scores : array-like of shape (n_samples,), default=None
+        scores : array-like of shape (n_samples,)
             Scores, higher for inliers.
         y : array-like of shape (n_samples,), default=None
             Labels: 1 for inliers and -1 for outliers, or 0 for inliers and 1 for
             outliers.
         threshold : float, default=None
             Decision threshold: samples with lower scores are predicted as outliers.
-        contributions : array-like of shape (n_samples, n_contributions), default=None
-            Contribution of each feature to the score of each sample.
-        feature_names : list of str, default=None
-            Names of the contributions. None takes those of a DataFrame of them.
-        kind : {"scores", "contributions"}, default=None
-            What to draw, see :meth:`plot`. None draws scores if they are given.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -396,39 +296,17 @@ class OutlierScoreDisplay:
         >>> import matplotlib.pyplot as plt
         >>> from skae.inspection import OutlierScoreDisplay
         >>> display = OutlierScoreDisplay.from_predictions(
-        ...     contributions=[[0.1, 3.0, 0.2]],
-        ...     feature_names=["length", "width", "age"],
+        ...     [-1.0, -2.0, -1.5, -9.0], threshold=-4.0
         ... )
-        >>> [label.get_text() for label in display.ax_.get_yticklabels()]
-        ['width', 'age', 'length']
+        >>> list(display.histograms_)
+        ['All samples']
         >>> plt.close(display.figure_)
         """
-        if scores is not None:
-            scores = column_or_1d(
-                check_array(scores, ensure_2d=False, input_name="scores")
-            )
-            if y is not None:
-                y = _check_labels(y, len(scores))
-        if contributions is not None:
-            names = contributions
-            contributions = check_array(contributions, input_name="contributions")
-            feature_names = feature_names_of(
-                names, contributions.shape[1], feature_names
-            )
-            if scores is not None and len(scores) != len(contributions):
-                raise ValueError(
-                    f"There are {len(scores)} scores, but contributions to "
-                    f"{len(contributions)} samples."
-                )
-        if kind is None:
-            kind = "contributions" if scores is None else "scores"
-        return cls(
-            scores,
-            is_outlier=y,
-            threshold=threshold,
-            contributions=contributions,
-            feature_names=feature_names,
-        ).plot(ax, kind=kind, **plot_params)
+        scores = column_or_1d(check_array(scores, ensure_2d=False, input_name="scores"))
+        if y is not None:
+            y = _check_labels(y, len(scores))
+        display = cls(scores, is_outlier=y, threshold=threshold)
+        return display.plot(ax, **plot_params)
 
 
 def _check_labels(y, n_samples):

@@ -21,6 +21,7 @@ from skae.inspection import (
     DecodedCodesDisplay,
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
+    OutlierExplanationDisplay,
     OutlierScoreDisplay,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
@@ -96,7 +97,7 @@ def outlier_scores():
 
 
 def contributions():
-    return OutlierScoreDisplay.from_predictions(contributions=CODES.T, max_features=8)
+    return OutlierExplanationDisplay.from_predictions(CODES.T, max_features=8)
 
 
 def explained_variance():

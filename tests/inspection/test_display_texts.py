@@ -9,6 +9,7 @@ from skae.inspection import (
     DecodedCodesDisplay,
     ExplainedVarianceDisplay,
     LatentSpaceDisplay,
+    OutlierExplanationDisplay,
     OutlierScoreDisplay,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
@@ -74,6 +75,12 @@ def outliers(*args, **params):
     return lambda ax=None: OutlierScoreDisplay.from_predictions(*args, ax=ax, **params)
 
 
+def explanation(contributions, **params):
+    return lambda ax=None: OutlierExplanationDisplay.from_predictions(
+        contributions, ax=ax, **params
+    )
+
+
 def variance(n_components, scores, **params):
     return lambda ax=None: ExplainedVarianceDisplay.from_scores(
         n_components, scores, ax=ax, **params
@@ -124,8 +131,10 @@ CASES = {
     "scores and labels": outliers(SCORES, LABELS, threshold=-40.0),
     "linear scores": outliers(SCORES, LABELS, threshold=-40.0, xscale="linear"),
     "scores around zero": outliers(CODES[:, 1]),
-    "contributions": outliers(contributions=TABLE, sample=3),
-    "few contributions": outliers(CODES[:, 0], contributions=CODES[:, :2], sample=3),
+    "contributions": explanation(TABLE, observed=TABLE, expected=TABLE, sample=3),
+    "few contributions": explanation(CODES[:, :2], sample=3),
+    "heat map": explanation(TABLE.abs(), kind="heat_map"),
+    "maps of images": explanation(IMAGES[:10], observed=IMAGES[:10]),
     "variance": variance(np.arange(1, 65), np.linspace(0, 1, 64)),
     "variance, log": variance(
         np.arange(1, 1001), np.linspace(0, 1, 1000), xscale="log"
@@ -151,6 +160,7 @@ SMALL = [
     "history of a variational one",
     "scores and labels",
     "few contributions",
+    "maps of images",
     "variance",
 ]
 

@@ -1,14 +1,13 @@
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skae.inspection import OutlierScoreDisplay
@@ -151,79 +150,6 @@ def test_detectors_of_pyod(X):
     assert 25 < outliers.sum() <= 30
 
 
-def bars(display):
-    names = [label.get_text() for label in display.ax_.get_yticklabels()]
-    widths = [float(bar.get_width()) for bar in display.bars_]
-    return dict(zip(names, widths, strict=True))
-
-
-def test_contributions_of_a_row():
-    contributions = pd.DataFrame([[9, 9, 9, 9], [1, -5, 2, 0.5]], columns=list("abcd"))
-    display = OutlierScoreDisplay.from_predictions(
-        contributions=contributions, sample=1
-    )
-    assert bars(display) == {"b": -5, "c": 2, "a": 1, "d": 0.5}
-    assert display.ax_.get_title() == "Contributions to the score of sample 1"
-    display.plot(kind="contributions", sample=-1, max_features=1)
-    assert bars(display) == {"b": -5, "3 others": 3.5}
-    assert display.ax_.get_title() == "Contributions to the score of sample 1"
-    # Down from the largest.
-    assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
-
-
-class Explainer(OutlierMixin, BaseEstimator):
-    def fit(self, X, y=None):
-        self.n_features_in_ = X.shape[1]
-        return self
-
-    def score_samples(self, X):
-        return -np.asarray(self.explain(X)).sum(axis=1)
-
-    def explain(self, X):
-        return np.asarray(X) ** 2
-
-
-def test_contributions_by_a_detector():
-    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
-    pipeline = make_pipeline(StandardScaler(), Explainer()).fit(X)
-    for estimator in (Explainer().fit(X), pipeline):
-        display = OutlierScoreDisplay.from_estimator(
-            estimator, X, kind="contributions", sample=2
-        )
-        expected = np.square(
-            X if estimator is not pipeline else pipeline[0].transform(X)
-        )
-        expected = np.asarray(expected)[2]
-        assert bars(display) == pytest.approx(
-            dict(zip(X.columns, expected, strict=True))
-        )
-
-
-def test_contributions_of_components_have_names():
-    class WithComponents(Explainer):
-        def explain(self, X):
-            return np.hstack([super().explain(X), np.ones((len(X), 2))])
-
-    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
-    for rows, names in ((X, ["length", "width"]), (X.to_numpy(), ["x0", "x1"])):
-        pipeline = make_pipeline(StandardScaler(), WithComponents()).fit(rows)
-        display = OutlierScoreDisplay.from_estimator(
-            pipeline, rows, kind="contributions"
-        )
-        assert display.feature_names == [*names, "code0", "code1"]
-
-
-def test_names_are_those_that_the_detector_gets():
-    X = pd.DataFrame(np.eye(4, 3), columns=["length", "width", "age"])
-    for before, names in (
-        (PCA(3), ["pca0", "pca1", "pca2"]),
-        (FunctionTransformer(np.asarray), ["x0", "x1", "x2"]),
-    ):
-        pipeline = make_pipeline(before, Explainer()).fit(X)
-        display = OutlierScoreDisplay.from_estimator(pipeline, X, kind="contributions")
-        assert display.feature_names == names
-
-
 def test_in_axes_of_the_user(beside):
     display = OutlierScoreDisplay.from_predictions(SCORES, ax=beside)
     assert display.ax_ is beside
@@ -238,21 +164,7 @@ def test_in_axes_of_the_user(beside):
         ({"y": [0] * 6}, "Leave y out"),
         ({"y": list("aabbab")}, r"y holds \['a', 'b'\]"),
         ({"y": [1, -1]}, "y has 2 labels, but there are 6 samples"),
-        ({"kind": "bars"}, "kind='bars', but"),
-        ({"kind": "contributions"}, "the display has no contributions"),
-        (
-            {"contributions": np.ones((5, 2))},
-            "6 scores, but contributions to 5 samples",
-        ),
         ({"xscale": "cubic"}, "xscale='cubic', but"),
-        (
-            {"contributions": np.ones((6, 2)), "kind": "contributions", "sample": 6},
-            "sample=6, but there are contributions to 6 samples",
-        ),
-        (
-            {"contributions": np.ones((6, 2)), "feature_names": ["a"]},
-            "2 features, but 1 feature_names",
-        ),
     ],
 )
 def test_bad_input(params, message):
@@ -260,16 +172,7 @@ def test_bad_input(params, message):
         OutlierScoreDisplay.from_predictions(SCORES, **params)
 
 
-def test_nothing_given():
-    with pytest.raises(ValueError, match="has no contributions"):
-        OutlierScoreDisplay.from_predictions()
-
-
 def test_estimators_that_cannot(X):
-    forest = IsolationForest(random_state=0).fit(X)
-    with pytest.raises(TypeError, match="IsolationForest has no method explain"):
-        OutlierScoreDisplay.from_estimator(forest, X, kind="contributions")
-
     class NoDetector(BaseEstimator):
         pass
 

@@ -1,0 +1,414 @@
+"""Display of the attributions of outlier scores to features."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from .._frames import split_categories
+from ._drawing import (
+    CHARACTER,
+    LINE,
+    axes_size,
+    check_option,
+    number,
+    set_axes_title,
+    shortened,
+    single_axes,
+    text_size,
+    wrapped,
+)
+from ._estimators import explain, feature_names_of
+from ._images import ImageRow, as_images, draw_image_rows, image_slots, to_colors
+
+
+class OutlierExplanationDisplay:
+    """Contributions of features to the anomaly of samples.
+
+    The contributions to one sample are drawn as bars, with the observed value of each
+    feature beside the expected one; those to many samples as a heat map, and those of
+    images as maps of pixels.
+
+    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
+    create a display. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (n_samples, n_features), or of images (n_samples, \
+            height, width) or (n_samples, height, width, channels)
+        Contribution of each feature to the anomaly of each sample.
+    observed : ndarray of the shape of the contributions, default=None
+        Values of the features, of objects if there are categories. None: they are not
+        drawn.
+    expected : ndarray of the shape of the contributions, default=None
+        Values that are expected by the others. None: they are not drawn.
+    feature_names : list of str, default=None
+        Names of the features. None: x0, x1 and so on.
+
+    Attributes
+    ----------
+    bars_ : matplotlib.container.BarContainer or None
+        The contributions to one sample.
+    image_ : matplotlib.image.AxesImage or None
+        The heat map.
+    images_ : dict of str to list of matplotlib.image.AxesImage
+        Images in the order of the samples: "Observed", "Expected" and "Contribution".
+        Empty for tables.
+    ax_ : matplotlib.axes.Axes
+        The axes.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+
+    See Also
+    --------
+    skae.AutoencoderOutlierDetector.explain : What is drawn.
+    OutlierScoreDisplay : Histogram of the scores.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skae.inspection import OutlierExplanationDisplay
+    >>> display = OutlierExplanationDisplay.from_predictions(
+    ...     [[0.1, 3.0, 0.2]],
+    ...     observed=[[5.1, 9.0, 30]],
+    ...     expected=[[5.0, 2.5, 31]],
+    ...     feature_names=["length", "width", "age"],
+    ... )
+    >>> print(display.ax_.get_yticklabels()[0].get_text())
+    width
+    9, expected 2.5
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self, contributions, *, observed=None, expected=None, feature_names=None
+    ):
+        self.contributions = contributions
+        self.observed = observed
+        self.expected = expected
+        self.feature_names = feature_names
+
+    def plot(self, ax=None, *, kind="auto", sample=0, max_features=15, cmap="Greys"):
+        """Plot visualization.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        kind : {"auto", "bars", "heat_map", "images"}, default="auto"
+            What to draw: bars of one sample, a heat map of all, or maps of pixels.
+            "auto" draws maps of images, and bars of a table.
+        sample : int, default=0
+            Index of the sample whose bars are drawn.
+        max_features : int, default=15
+            Maximum number of features drawn separately: of one sample, those with the
+            largest absolute contributions, and one more bar for the sum of the others;
+            in a heat map, those with the largest mean share.
+        cmap : str or matplotlib.colors.Colormap, default="Greys"
+            Colours of contributions. In a heat map, a contribution is drawn as a share
+            of the anomaly of its sample; in an image, of the largest of the image.
+
+        Returns
+        -------
+        OutlierExplanationDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such `sample`, or `kind` does not fit the contributions.
+        """
+        check_option("kind", kind, ("auto", "bars", "heat_map", "images"))
+        are_images = self.contributions.ndim > 2
+        if kind == "auto":
+            kind = "images" if are_images else "bars"
+        if are_images != (kind == "images"):
+            what = "images" if are_images else "a table"
+            raise ValueError(
+                f"kind={kind!r}, but these are contributions to {what}. Choose "
+                "kind='images' for images, and give image_shape=(height, width) if "
+                "they are flat."
+            )
+        self.bars_, self.image_, self.images_ = None, None, {}
+        if kind == "bars":
+            self._plot_bars(ax, sample, max_features)
+        elif kind == "heat_map":
+            self._plot_heat_map(ax, max_features, cmap)
+        else:
+            self._plot_images(ax, cmap)
+        self.figure_ = self.ax_.figure
+        return self
+
+    def _names(self):
+        n_features = self.contributions.shape[1]
+        return feature_names_of(None, n_features, self.feature_names)
+
+    def _plot_bars(self, ax, sample, max_features):
+        n_samples = len(self.contributions)
+        if not -n_samples <= sample < n_samples:
+            raise ValueError(
+                f"sample={sample}, but there are contributions to {n_samples} samples."
+            )
+        values, labels, n_others = self._largest(sample, max_features)
+        n_characters, n_lines = text_size(labels)
+        height = len(labels) * max(1.2 * LINE * n_lines, 0.25) + 1.1
+        self.ax_ = ax = single_axes(
+            ax, (max(4 + n_characters * CHARACTER, 5.5), height)
+        )
+        positions = np.arange(len(labels))
+        self.bars_ = ax.barh(positions, values, color="0.8", edgecolor="0.35")
+        if n_others:
+            self.bars_[-1].set(facecolor="none", hatch="////")
+        ax.axvline(0, color="black", linewidth=0.8)
+        # Dollars are prices.
+        ax.set_yticks(positions, labels, parse_math=False)
+        ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
+        ax.locator_params(axis="x", nbins=5)
+        anomaly = number(self.contributions[sample].sum(), 3)
+        title = f"Contributions to the anomaly of sample {sample % n_samples}"
+        set_axes_title(ax, f"{title} ({anomaly})", min(axes_size(ax)[0], 3.8))
+
+    def _largest(self, sample, max_features):
+        """Return contributions by size, their labels, and of how many the last is."""
+        values = self.contributions[sample]
+        order = np.argsort(-np.abs(values), kind="stable")
+        shown, others = order[:max_features], order[max_features:]
+        names = self._names()
+        labels = [wrapped(names[i], 30) + self._values(sample, i) for i in shown]
+        if not len(others):
+            return values[shown], labels, 0
+        labels.append(f"{len(others)} others")
+        return np.append(values[shown], values[others].sum()), labels, len(others)
+
+    def _values(self, sample, feature):
+        """Describe the observed and the expected value in a further line."""
+        if self.observed is None:
+            return ""
+        text = f"\n{_format(self.observed[sample, feature])}"
+        if self.expected is not None:
+            text += f", expected {_format(self.expected[sample, feature])}"
+        return text
+
+    def _plot_heat_map(self, ax, max_features, cmap):
+        totals = self.contributions.sum(axis=1, keepdims=True)
+        shares = self.contributions / np.where(totals > 0, totals, 1)
+        order = np.argsort(-np.abs(shares).mean(axis=0), kind="stable")[:max_features]
+        names = [shortened(self._names()[i], 40) for i in order]
+        n_samples = len(shares)
+        width = np.clip(0.22 * n_samples, 3, 10) + max(map(len, names)) * CHARACTER
+        self.ax_ = ax = single_axes(ax, (width + 1.4, 0.27 * len(names) + 1.3))
+        self.image_ = ax.imshow(
+            shares[:, order].T, cmap=cmap, vmin=0, vmax=1, aspect="auto"
+        )
+        ax.set_yticks(np.arange(len(names)), names, parse_math=False)
+        ax.set_xlabel("Sample")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.figure.colorbar(self.image_, ax=ax, label="Share of the anomaly")
+        n_features = self.contributions.shape[1]
+        title = "Contributions to the anomaly"
+        if n_features > len(order):
+            title += f": the {len(order)} largest of {n_features} features"
+        set_axes_title(ax, title)
+
+    def _plot_images(self, ax, cmap):
+        maps = self.contributions
+        if maps.ndim == 4:  # of all channels
+            maps = maps.sum(axis=-1)
+        height = np.clip(maps.shape[1] / maps.shape[2], 0.3, 3)
+        rows = {}
+        if self.observed is not None:
+            low, high = np.nanmin(self.observed), np.nanmax(self.observed)
+            gray = {"cmap": "gray", "vmin": low, "vmax": high}
+            series = {"Observed": self.observed, "Expected": self.expected}
+            for name, images in series.items():
+                if images is not None:
+                    colors = to_colors(images, low, high)
+                    rows[name] = ImageRow(name, colors, height, gray)
+        largest = maps.max(axis=(1, 2), keepdims=True)
+        maps = maps / np.where(largest > 0, largest, 1)
+        kwargs = {"cmap": cmap, "vmin": 0, "vmax": 1}
+        label = "Contribution,\nas a share of\nthe largest"
+        rows["Contribution"] = ImageRow(label, maps, height, kwargs)
+        n_columns, inches = image_slots(len(maps))
+        self.ax_, artists, room = draw_image_rows(
+            ax, list(rows.values()), n_columns=n_columns, inches=inches
+        )
+        self.images_ = dict(zip(rows, artists, strict=True))
+        set_axes_title(self.ax_, "Contributions to the anomaly of images", room)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        image_shape=None,
+        feature_names=None,
+        ax=None,
+        **plot_params,
+    ):
+        """Plot the explanations of a fitted outlier detector.
+
+        Parameters
+        ----------
+        estimator : fitted AutoencoderOutlierDetector, or Pipeline that ends in one
+            Contributions and expected values are those of its method `explain`.
+            Features are those that the detector is given. Values are in the units of X
+            if the steps before have `inverse_transform` and keep the columns, otherwise
+            in those that the detector is given.
+        X : array-like of the shape that `fit` takes, or DataFrame
+            Samples to explain, such as those with the lowest scores.
+        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+            Shape of the images of which X holds the flat pixels; "square" derives it
+            from the number of features. None: flat samples are a table.
+        feature_names : list of str, default=None
+            Names of the features. None takes those of a DataFrame.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        OutlierExplanationDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no `explain`.
+        ValueError
+            If the shape or names do not fit.
+
+        See Also
+        --------
+        OutlierExplanationDisplay.from_predictions : The same from arrays.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from skae import AutoencoderOutlierDetector
+        >>> from skae.inspection import OutlierExplanationDisplay
+        >>> X = load_iris(as_frame=True).data
+        >>> detector = AutoencoderOutlierDetector(random_state=0)
+        >>> pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+        >>> lowest_first = X.iloc[pipeline.score_samples(X).argsort()]
+        >>> display = OutlierExplanationDisplay.from_estimator(pipeline, lowest_first)
+        >>> display.contributions.shape
+        (150, 4)
+        >>> plt.close(display.figure_)
+        """
+        contributions, names, observed, expected = explain(estimator, X)
+        return cls.from_predictions(
+            contributions,
+            observed=observed,
+            expected=expected,
+            image_shape=image_shape,
+            feature_names=names if feature_names is None else feature_names,
+            ax=ax,
+            **plot_params,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        contributions,
+        *,
+        observed=None,
+        expected=None,
+        image_shape=None,
+        feature_names=None,
+        ax=None,
+        **plot_params,
+    ):
+        """Plot precomputed contributions.
+
+        Parameters
+        ----------
+        contributions : array-like of shape (n_samples, n_features), or DataFrame
+            Contribution of each feature to the anomaly of each sample. Those to images
+            may be flat.
+        observed, expected : array-like or DataFrame, default=None
+            Values of the features, and those expected by the others: of the shape of
+            the contributions, or images.
+        image_shape, feature_names, ax, **plot_params
+            As in :meth:`from_estimator`.
+
+        Returns
+        -------
+        OutlierExplanationDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If shapes or names do not fit.
+
+        See Also
+        --------
+        OutlierExplanationDisplay.from_estimator : The same from an estimator.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from skae.inspection import OutlierExplanationDisplay
+        >>> display = OutlierExplanationDisplay.from_predictions(
+        ...     [[0.1, 3.0], [2.0, 0.2]], kind="heat_map"
+        ... )
+        >>> display.image_.get_array().shape
+        (2, 2)
+        >>> plt.close(display.figure_)
+        """
+        names = contributions
+        contributions = check_array(
+            contributions, allow_nd=True, input_name="contributions"
+        )
+        series = {"observed": observed, "expected": expected}
+        shape = np.shape(observed) if observed is not None else contributions.shape
+        if image_shape is None and len(shape) > 2:
+            image_shape = shape[1:]
+        for key, values in series.items():
+            if values is None:
+                continue
+            values = _as_objects(values)
+            if values.size != contributions.size:
+                raise ValueError(
+                    f"{key} has shape {values.shape}, but there are contributions of "
+                    f"shape {contributions.shape}."
+                )
+            series[key] = values.reshape(contributions.shape)
+        if image_shape is not None:
+            flat = contributions.reshape(len(contributions), -1)
+            contributions = as_images(flat, image_shape)
+            series = {
+                key: values
+                if values is None
+                else as_images(values.reshape(flat.shape), image_shape)
+                for key, values in series.items()
+            }
+            feature_names = None
+        else:
+            feature_names = feature_names_of(
+                names, contributions.shape[1], feature_names
+            )
+        display = cls(contributions, **series, feature_names=feature_names)
+        return display.plot(ax, **plot_params)
+
+
+def _as_objects(values):
+    """Return an array: of numbers, or of objects where there are categories."""
+    numbers, texts = split_categories(values)
+    numbers = np.asarray(numbers)
+    if texts is None:
+        return numbers
+    return np.where(texts == None, numbers, texts)  # noqa: E711
+
+
+def _format(value):
+    """Format a number or a category; NaN and None are missing."""
+    if isinstance(value, str):
+        return shortened(value, 24)
+    if value is None or value != value:
+        return "missing"
+    return number(value, 3)

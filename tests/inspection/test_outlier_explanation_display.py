@@ -1,0 +1,182 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skae import AutoencoderOutlierDetector
+from skae.architectures import ConvolutionalArchitecture
+from skae.inspection import OutlierExplanationDisplay
+from skae.preprocessing import TableScaler
+
+
+def labels(display):
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def bars(display):
+    widths = [float(bar.get_width()) for bar in display.bars_]
+    return dict(zip(labels(display), widths, strict=True))
+
+
+class Explainer(OutlierMixin, BaseEstimator):
+    """Detector of values far from 0."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def explain(self, X, return_expected=False):
+        X = np.asarray(X)
+        return (X**2, np.zeros_like(X)) if return_expected else X**2
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.RandomState(0)
+    z = rng.normal(size=200)
+    noise = rng.normal(scale=0.1, size=(2, 200))
+    return pd.DataFrame(
+        {
+            "length": 50 + 10 * (z + noise[0]),
+            "width": 7 - 2 * (z + noise[1]),
+            "kind": np.where(z > 0, "large", "small"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline(table):
+    detector = AutoencoderOutlierDetector(1, epochs=20, random_state=0)
+    return make_pipeline(TableScaler(), detector).fit(table)
+
+
+def test_bars_of_a_sample():
+    contributions = pd.DataFrame([[9, 9, 9, 9], [1, 5, 2, 0.5]], columns=list("abcd"))
+    display = OutlierExplanationDisplay.from_predictions(contributions, sample=1)
+    assert bars(display) == {"b": 5, "c": 2, "a": 1, "d": 0.5}
+    title = display.ax_.get_title().replace("\n", " ")
+    assert title == "Contributions to the anomaly of sample 1 (8.5)"
+    display.plot(sample=-1, max_features=1)
+    assert bars(display) == {"b": 5, "3 others": 3.5}
+    # Down from the largest.
+    assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
+
+
+def test_observed_and_expected_values_are_labels(table, pipeline):
+    strange = table[:3].copy()
+    strange.loc[1, "kind"] = None
+    strange.loc[1, "length"] = 130
+    display = OutlierExplanationDisplay.from_estimator(pipeline, strange, sample=1)
+    first = labels(display)[0]
+    assert first.startswith("length\n130, expected ")
+    expected = float(first.split()[-1])
+    assert abs(expected - table.loc[1, "length"]) < 8
+    assert any(
+        label.startswith("kind\nmissing, expected ") for label in labels(display)
+    )
+    total = sum(bar.get_width() for bar in display.bars_)
+    assert total == pytest.approx(-pipeline.score_samples(strange)[1], rel=1e-5)
+
+
+def test_polars(table, pipeline):
+    names = list(table)
+    frame = pl.from_pandas(table)
+    detector = AutoencoderOutlierDetector(1, epochs=1, random_state=0)
+    fitted = make_pipeline(TableScaler(), detector).fit(frame)
+    display = OutlierExplanationDisplay.from_estimator(fitted, frame[:2])
+    assert display.feature_names == names
+    assert display.observed[0, 2] == table.loc[0, "kind"]
+
+
+def test_units_are_those_of_X():
+    X = pd.DataFrame(np.arange(6.0).reshape(3, 2), columns=["length", "width"])
+    pipeline = make_pipeline(StandardScaler(), Explainer()).fit(X)
+    display = OutlierExplanationDisplay.from_estimator(pipeline, X, sample=2)
+    scaled = pipeline[0].transform(X)[2]
+    assert list(bars(display)) == ["length\n4, expected 2", "width\n5, expected 3"]
+    assert list(bars(display).values()) == pytest.approx(scaled**2)
+
+
+@pytest.mark.parametrize(
+    ("before", "names"),
+    [
+        (PCA(2), ["pca0", "pca1"]),
+        (FunctionTransformer(np.asarray), ["x0", "x1", "x2"]),
+    ],
+)
+def test_names_are_those_that_the_detector_gets(before, names):
+    X = pd.DataFrame(np.eye(4, 3), columns=["length", "width", "age"])
+    pipeline = make_pipeline(before, Explainer()).fit(X)
+    display = OutlierExplanationDisplay.from_estimator(pipeline, X)
+    assert display.feature_names == names
+    np.testing.assert_allclose(display.observed, pipeline[0].transform(X))
+
+
+def test_heat_map_has_shares():
+    contributions = np.array([[1.0, 3.0, 0.0], [10.0, 0.0, 0.0]])
+    display = OutlierExplanationDisplay.from_predictions(
+        contributions, feature_names=list("abc"), kind="heat_map", max_features=2
+    )
+    assert labels(display) == ["a", "b"]
+    np.testing.assert_allclose(display.image_.get_array(), [[0.25, 1], [0.75, 0]])
+    title = display.ax_.get_title().replace("\n", " ")
+    assert "the 2 largest of 3 features" in title
+
+
+def test_maps_of_images():
+    images = np.random.RandomState(0).uniform(size=(40, 6, 5))
+    detector = AutoencoderOutlierDetector(
+        2, architecture=ConvolutionalArchitecture(2), epochs=1, random_state=0
+    ).fit(images)
+    display = OutlierExplanationDisplay.from_estimator(detector, images[:4])
+    assert list(display.images_) == ["Observed", "Expected", "Contribution"]
+    maps = detector.explain(images[:4]).reshape(4, 6, 5)
+    for drawn, image in zip(display.images_["Contribution"], maps, strict=True):
+        np.testing.assert_allclose(drawn.get_array(), image / image.max())
+    flat = OutlierExplanationDisplay.from_predictions(
+        maps.reshape(4, 30), image_shape=(6, 5)
+    )
+    assert list(flat.images_) == ["Contribution"]
+
+
+def test_colors():
+    images = np.random.RandomState(0).uniform(size=(3, 4, 4, 3))
+    display = OutlierExplanationDisplay.from_predictions(
+        images.reshape(3, -1), observed=images
+    )
+    drawn = display.images_["Contribution"][0].get_array()
+    expected = images[0].sum(axis=-1)
+    np.testing.assert_allclose(drawn, expected / expected.max())
+
+
+def test_in_axes_of_the_user(beside):
+    display = OutlierExplanationDisplay.from_predictions([[1.0, 2.0]], ax=beside)
+    assert display.ax_ is beside
+    assert display.figure_ is beside.figure
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"kind": "pie"}, "kind='pie', but"),
+        ({"kind": "images"}, "these are contributions to a table"),
+        ({"kind": "bars", "image_shape": (1, 2)}, "these are contributions to images"),
+        ({"sample": 6}, "sample=6, but there are contributions to 6 samples"),
+        ({"feature_names": ["a"]}, "2 features, but 1 feature_names"),
+        ({"observed": np.ones((6, 3))}, r"observed has shape \(6, 3\), but"),
+    ],
+)
+def test_bad_input(params, message):
+    with pytest.raises(ValueError, match=message):
+        OutlierExplanationDisplay.from_predictions(np.ones((6, 2)), **params)
+
+
+def test_a_detector_without_explain(X):
+    forest = IsolationForest(random_state=0).fit(X)
+    with pytest.raises(TypeError, match="IsolationForest has no method explain"):
+        OutlierExplanationDisplay.from_estimator(forest, X)
