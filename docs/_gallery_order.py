@@ -11,6 +11,7 @@ _FIRST = [
     "plot_grid_search.py",
     "plot_fashion_outliers.py",
     "plot_mnist_outliers.py",
+    "plot_outlier_explanation.py",
     "plot_denoising.py",
     "plot_mixed_table.py",
     "plot_missing_cells.py",

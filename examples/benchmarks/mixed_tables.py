@@ -191,7 +191,7 @@ def compare_detection(table, seed, epochs):
     for name, (detector, X) in detectors.items():
         scores = detector.set_params(random_state=seed).fit(X).score_samples(X)
         found[name] = float(roc_auc_score(~is_changed, scores))
-    contributions = detectors["skae"][0].explain(scaled)[list(table)].to_numpy()
+    contributions = detectors["skae"][0].explain(scaled).to_numpy()
     first = contributions[is_changed].argmax(axis=1) == column[is_changed]
     return found | {"named first": float(first.mean() * table.shape[1])}
 

@@ -332,8 +332,14 @@ class OutlierExplanationDisplay:
         observed, expected : array-like or DataFrame, default=None
             Values of the features, and those expected by the others: of the shape of
             the contributions, or images.
-        image_shape, feature_names, ax, **plot_params
-            As in :meth:`from_estimator`.
+        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+            Shape of images whose contributions are flat. None: that of `observed`.
+        feature_names : list of str, default=None
+            Names of the features. None takes those of a DataFrame of contributions.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None makes a figure.
+        **plot_params : dict
+            Passed to :meth:`plot`.
 
         Returns
         -------
