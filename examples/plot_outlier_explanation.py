@@ -10,7 +10,7 @@ is the one without which the sample is normal.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -21,26 +21,25 @@ from skae.preprocessing import TableScaler
 hide_tensorflow_logs()
 
 # %%
-# The detector learns from the measurements of benign tumours. The columns depend on
-# each other: perimeter and area follow from the radius, for example.
+# The detector learns from chemical analyses of wines of three kinds. The columns depend
+# on each other and on the kind.
 
-data = load_breast_cancer(as_frame=True)
-benign = data.data[data.target == 1].iloc[:, :10]
-train, test = train_test_split(benign, random_state=0)
+wine = load_wine(as_frame=True)
+train, test = train_test_split(wine.data, stratify=wine.target, random_state=0)
 detector = make_pipeline(TableScaler(), AutoencoderOutlierDetector(random_state=0))
 detector.fit(train)
 
 # %%
-# In each of 60 further samples that are normal, one value is replaced by another one
-# from the same column, more than two standard deviations away.
+# In each of 60 samples, drawn from further ones that are normal, one value is wrong by
+# 4 standard deviations of its column.
 
 rng = np.random.RandomState(0)
-rows = test[detector.predict(test) == 1][:60].reset_index(drop=True)
-changed = np.full(len(rows), None)
-for i in range(len(rows)):
-    name = rng.choice(rows.columns)
-    far = train[name][(train[name] - rows.at[i, name]).abs() > 2 * train[name].std()]
-    rows.at[i, name], changed[i] = rng.choice(far), name
+normal = test[detector.predict(test) == 1]
+rows = normal.sample(60, replace=True, random_state=0, ignore_index=True)
+rows = rows.astype(float)
+changed = rng.choice(rows.columns, len(rows))
+for i, name in enumerate(changed):
+    rows.at[i, name] += rng.choice([-4, 4]) * train[name].std()
 
 flagged = detector.predict(rows) == -1
 print(f"{flagged.sum()} of {len(rows)} are predicted as outliers")
