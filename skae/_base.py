@@ -200,6 +200,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _finish_fit(self, data, warm, interrupted=False):
         """Compute what follows from trained networks."""
 
+    def _finish_partial_fit(self, data):
+        """Compute what follows from trained networks after one more batch."""
+        self._finish_fit(data, warm=True)
+
     def _attributes_in_training(self, data):
         """Return what `_finish_fit` would set, for the weights as they are."""
         return {}
@@ -348,7 +352,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             if not first:
                 result = self._appended(result)
             self._set_training_result(result)
-            self._finish_fit(data, warm=True)
+            self._finish_partial_fit(data)
         if result.interrupted:
             raise KeyboardInterrupt
         return self

@@ -23,6 +23,7 @@ from ._base import _BaseAutoencoder
 from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
+from ._outliers._reservoir import Reservoir
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
     check_calibration_size,
@@ -33,6 +34,7 @@ from ._outliers._thresholds import (
 from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
+from ._training import RowSource
 from .parallel import takes_lazy
 
 # Shares of the variance that PCA keeps with as many components as there are by default,
@@ -258,10 +260,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     which takes as many times as long as `score_samples` as there are folds. A file of
     the detector is larger accordingly.
 
-    After `partial_fit`, distances, neighbours and `offset_` are recomputed from the
-    last batch only, without calibration; use large batches. At the end of an epoch,
-    where scikit-learn's callbacks are given a fitted detector, calibration by folds has
-    not taken place either.
+    After `partial_fit`, distances, neighbours and `offset_` are recomputed by the
+    present network, without calibration, from a uniform sample of all samples so far:
+    at most 10,000, and fewer with more than 100 features. Of those of `fit`, at most
+    2,000 are kept for that, and fewer with more than 125 features. At the end of an
+    epoch, where scikit-learn's callbacks are given a fitted detector, calibration by
+    folds has not taken place either.
 
     Samples so large that the arithmetic overflows have the lowest finite score.
 
@@ -323,7 +327,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # sorted scores that this gave to the fold.
     _folds_scored = ()
 
-    _from_dicts = _BaseAutoencoder._from_dicts | {"_anomaly_score": score_from_dict}
+    # Samples that `partial_fit` goes on from.
+    _reservoir = None
+    _of_training = (*_BaseAutoencoder._of_training, "_reservoir")
+    _from_dicts = _BaseAutoencoder._from_dicts | {
+        "_anomaly_score": score_from_dict,
+        "_reservoir": lambda state: Reservoir(**state),
+    }
 
     _parameter_constraints: dict = {
         **_BaseAutoencoder._parameter_constraints,
@@ -433,6 +443,22 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         vars(self).update(
             self._attributes(score, reference_scores, calibrated, folds_scored)
         )
+        samples = data.learnable
+        n_samples = len(data.trained_on if data.stream else samples)
+        self._reservoir = Reservoir.draw(
+            samples.X, samples.indices, n_samples, draw_seed(self._rng)
+        )
+
+    def _finish_partial_fit(self, data):
+        before = self._reservoir
+        if before is None:
+            before = Reservoir.empty(data.train.X)
+        self._reservoir = before.add(data.train.X, draw_seed(self._rng))
+        rows = self._reservoir.rows
+        samples = RowSource(rows, self._sample_shape, data.train.dtype)
+        score = self._fit_anomaly_score(samples, self._rng)
+        scores = self._score_source(score, samples, self._rng)
+        vars(self).update(self._attributes(score, scores, calibrated=False))
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)

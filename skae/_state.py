@@ -56,12 +56,16 @@ class StateMixin:
         vars(cloned).update(shared)
         return cloned
 
+    # Attributes that only further training needs.
+    _of_training = ("_optimizer_state",)
+
     def drop_optimizer_state(self):
         """Forget the optimizer's state, which only further training needs.
 
         A file of the estimator then takes about a third of the space. A later
         `partial_fit` or fit with `warm_start` continues with the weights, but with a
-        new optimizer.
+        new optimizer. A detector also forgets the samples that `partial_fit` would
+        compute distances and the threshold from, beside new ones.
 
         Returns
         -------
@@ -69,7 +73,7 @@ class StateMixin:
             The estimator itself.
         """
         check_is_fitted(self)
-        self._optimizer_state = None
+        vars(self).update(dict.fromkeys(self._of_training))
         return self
 
     @contextmanager
