@@ -193,6 +193,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Return whether training orders the codes."""
         return False
 
+    def _set_outliers_apart(self, X, y, are_all):
+        """Split X into what may be learned, and outliers; say which are normal."""
+        return X, None, None
+
     def _hold_out(self, samples):
         """Split samples into those to learn from, and those to calibrate by, if any."""
         return samples, None
@@ -241,8 +245,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             network itself computes in Keras's floatx, float32 by default. NaN is a
             missing cell, for architectures that take those. A DataFrame of pandas or
             Polars may have categories, see `categorical_features`.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples,), default=None
+            Ignored, except by :class:`AutoencoderOutlierDetector` with
+            ``use_labels=True``: labels, of which -1 is an outlier, 1 a normal sample,
+            and 0 an unknown one.
         X_val : array-like of the shape of X but for n_samples, default=None
             Validation samples, in place of a share of X.
 
@@ -264,7 +270,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         warm = self.warm_start and hasattr(self, "_fitted")
         with self._restored_on_error():
             self._rng = self._new_rng()
-            data = self._prepare(X, X_val, reset=not warm)
+            data = self._prepare(X, y, X_val, reset=not warm)
             loss = self._begin(data, warm)
             options = self._training_options(data, loss)
             # scikit-learn's own callbacks; None before version 1.9.
@@ -363,20 +369,23 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
 
-    def _prepare(self, X, X_val, *, reset):
+    def _prepare(self, X, y, X_val, *, reset):
         """Validate X and X_val, and split them into what learns and what judges."""
         blocks = as_blocks(X)
         drawn = None
         if blocks is not None:
             drawn = self._draw_rows(blocks)
             X = drawn.rows
-        samples = self._row_source(self._validate(X, reset=reset, in_fit=True), "X")
+        X = self._validate(X, reset=reset, in_fit=True)
+        are_all = drawn is None or drawn.are_all
+        X, outliers, is_normal = self._set_outliers_apart(X, y, are_all)
+        samples = self._row_source(X, "X")
         validation = None
         if X_val is not None:
             X_val = self._validate(X_val, in_fit=True)
             validation = self._row_source(X_val, "X_val")
         stream_summary = None
-        if drawn is not None and not drawn.are_all:
+        if not are_all:
             parts = (rows for _, rows in self._read_blocks(blocks))
             stream_summary = Summary.of(parts)
             check_floatx(
@@ -417,9 +426,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 self._sample_shape,
                 samples.dtype,
             )
-        return FitData(
-            training, validation, calibration, learnable, stream, stream_summary
-        )
+        parts = training, validation, calibration, learnable
+        return FitData(*parts, outliers, is_normal, stream, stream_summary)
 
     def _draw_rows(self, blocks):
         """Draw some rows of X, which everything but training is learned from."""

@@ -23,6 +23,7 @@ from ._base import _BaseAutoencoder
 from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
+from ._outliers._labels import NORMAL, OUTLIER, UNKNOWN, LabelledScore, check_labels
 from ._outliers._reservoir import Reservoir
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
@@ -143,6 +144,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         that the detector was fitted on are, and 7 % of new ones (1 % to 15 % on 8 of 10
         sets); on 10 tables with categories, 11 % of new ones. `calibration` and a float
         control the rate.
+        With labelled outliers, see `use_labels`, "auto" places the threshold where a
+        sample is as likely to be an outlier as to be normal, if both were equally
+        frequent.
     outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
             "fused"} or callable, default="auto"
         How the anomaly of a sample is measured; `score_samples` returns its negative.
@@ -182,6 +186,20 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           folds too, after that of the final network. This takes one more fit per fold
           and holds out no samples from the final network, but the rate is approximate:
           see Notes. The detectors of the folds are kept for p-values.
+
+    use_labels : bool, default=False
+        Whether `fit` reads labels from y: -1 for outliers, 1 for normal samples, 0 for
+        unknown ones. By default y is ignored, as by other detectors of scikit-learn.
+
+        Neither the network nor whatever else describes normal samples then learns from
+        labelled outliers, but they determine how the terms of the score, features,
+        residuals and latent components are weighted: `score_samples` is the logarithm
+        of the probability that a sample is normal, if outliers were as frequent as
+        normal samples, by an additive logistic regression [8]_ with a penalty. With few
+        labels the order of the samples is nearly that of the score without labels.
+        Unknown samples count as normal, as most are. Fitted without any label of -1,
+        the detector is the one without labels. Needs a named `outlier_score`. See
+        :ref:`few_labels`.
 
     categorical_features : "from_dtype", array-like of {bool, int, str} or None, \
             default="from_dtype"
@@ -303,6 +321,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
        with conformal p-values", Annals of Statistics 51 (2023), 149-178.
     .. [7] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive
        inference with the jackknife+", Annals of Statistics 49 (2021), 486-507.
+    .. [8] T. Hastie and R. Tibshirani, "Generalized additive models", Statistical
+       Science 1 (1986), 297-310.
 
     Examples
     --------
@@ -353,6 +373,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             HasMethods(["split", "get_n_splits"]),
             None,
         ],
+        "use_labels": ["boolean"],
     }
 
     def __init__(
@@ -375,6 +396,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contamination="auto",
         outlier_score="auto",
         calibration=None,
+        use_labels=False,
         categorical_features="from_dtype",
     ):
         super().__init__(
@@ -397,8 +419,26 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self.contamination = contamination
         self.outlier_score = outlier_score
         self.calibration = calibration
+        self.use_labels = use_labels
 
     # What the fit of the base class asks for.
+
+    def _set_outliers_apart(self, X, y, are_all):
+        if not self.use_labels:
+            return X, None, None
+        if not are_all:
+            raise ValueError(
+                "use_labels=True needs X as an array or a DataFrame, but X is read "
+                "block by block. Fit on the labelled samples and a part of the others."
+            )
+        if callable(self.outlier_score):
+            raise ValueError(
+                "use_labels=True cannot be combined with a function as outlier_score. "
+                'Choose a name, such as outlier_score="auto".'
+            )
+        y = check_labels(y, X)
+        is_outlier = y == OUTLIER
+        return X[~is_outlier], X[is_outlier], y[~is_outlier] == NORMAL
 
     def _hold_out(self, samples):
         if self.calibration is None:
@@ -429,7 +469,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _finish_fit(self, data, warm, interrupted=False):
         if self.verbose:
             print("Fitting the anomaly score and the threshold")
-        score = self._fit_anomaly_score(data.learnable, self._rng)
+        score = self._fit_anomaly_score(data, self._rng)
         by_folds = data.calibration is not None and not self._holds_out_share()
         # Who interrupts a fit does not want to wait for those of the folds.
         calibrated = data.calibration is not None and not (by_folds and interrupted)
@@ -462,7 +502,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
-        score = self._fit_anomaly_score(data.learnable, rng)
+        score = self._fit_anomaly_score(data, rng)
         # Folds are fitted at the end only.
         calibrated = data.calibration is not None and self._holds_out_share()
         samples = data.calibration if calibrated else data.learnable
@@ -475,8 +515,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             "_folds_scored": folds_scored,
             "_reference_scores": np.sort(reference_scores),
             "_is_calibrated": calibrated,
-            "offset_": choose_threshold(
-                reference_scores, self.contamination, calibrated=calibrated
+            "offset_": _choose_offset(
+                anomaly_score, reference_scores, self.contamination, calibrated
             ),
         }
 
@@ -488,13 +528,23 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     # Scores, by networks as they are.
 
-    def _fit_anomaly_score(self, samples, rng):
+    def _fit_anomaly_score(self, data, rng):
         """Fit the score to some of the samples that may be learned from."""
+        samples = data.learnable
         drawn = draw_samples(len(samples), samples.X.shape[1], draw_seed(rng))
-        X = samples.X[np.sort(samples.indices[drawn])]
+        rows = np.sort(samples.indices[drawn])
+        X = samples.X[rows]
         score = TruncationScore(self._score_kind(), self._truncation_sizes(X))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            return score.fit(*self._triple(X, score.sizes))
+            triple = self._triple(X, score.sizes)
+            if data.outliers is None or not len(data.outliers):
+                return score.fit(*triple)
+            return LabelledScore(score).fit(
+                *triple,
+                data.is_normal[rows],
+                self._triple(data.outliers, score.sizes),
+                draw_seed(rng),
+            )
 
     def _truncation_sizes(self, X):
         """Choose the numbers of components with which codes are scored."""
@@ -597,7 +647,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _cross_score(self, data):
         """Score each sample by a detector that was fitted without its fold."""
         samples = data.calibration
-        X = self._present(samples.X)
+        X, y, outliers = samples.X, None, []
+        if data.outliers is not None:
+            outliers = np.arange(len(X), len(X) + len(data.outliers))
+            y = np.where(data.is_normal, NORMAL, UNKNOWN)
+            y = np.append(y, np.full(len(outliers), OUTLIER))
+            X = np.concatenate([X, data.outliers])
+        X = self._present(X)
         X_val = self._present(data.val.X) if data.val_is_given else None
         folds_scored = []
         folds = self._folds(samples, self._rng)
@@ -606,7 +662,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             if self.verbose:
                 print(f"Fold {i}/{len(folds)}")
             fold = self._fold_detector()
-            fold.fit(_safe_indexing(X, training), X_val=X_val)
+            if y is None:
+                labels = None
+            else:
+                training = np.append(training, outliers)
+                labels = y[training]
+            fold.fit(_safe_indexing(X, training), labels, X_val=X_val)
             test = np.intersect1d(test, judged)
             if len(test):
                 scores = fold.score_samples(_safe_indexing(X, test))
@@ -626,6 +687,61 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         )
 
     # Public methods.
+
+    def partial_fit(self, X, y=None):
+        """Train for one pass over X, starting from the current weights.
+
+        The first call builds the networks. Later calls continue with their weights and
+        with the optimizer's state, at the learning rate that the parameters ask for.
+        Nothing is held out for validation or calibration, and `callbacks` are not
+        called.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Training samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        AutoencoderOutlierDetector
+            This detector, trained for one more epoch.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if X has another number of features than before, if
+            parameters ask for other networks than there are, or if `use_labels` is
+            True: labels of earlier batches are not kept.
+        """
+        if self.use_labels:
+            raise ValueError(
+                "partial_fit does not take labels, since it does not keep those of "
+                "earlier batches, but use_labels=True. Call fit with all labelled "
+                "samples, with warm_start=True to continue with the weights, or set "
+                "use_labels=False."
+            )
+        return super().partial_fit(X, y)
+
+    def fit_predict(self, X, y=None, **fit_params):
+        """Fit to X, and predict whether its samples are inliers or outliers.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Training samples.
+        y : array-like of shape (n_samples,), default=None
+            Labels, as `fit` takes them.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of int
+            -1 for outliers, 1 for inliers.
+        """
+        return self.fit(X, y, **fit_params).predict(X)
 
     def set_threshold(self, contamination):
         """Set the decision threshold for another contamination, without refitting.
@@ -654,8 +770,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             {"contamination": contamination},
             caller_name="set_threshold",
         )
-        self.offset_ = choose_threshold(
-            self._reference_scores, contamination, calibrated=self._is_calibrated
+        self.offset_ = _choose_offset(
+            self._anomaly_score,
+            self._reference_scores,
+            contamination,
+            self._is_calibrated,
         )
         return self
 
@@ -990,7 +1109,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         contributions : ndarray of shape (n_samples, n_features_in_), or DataFrame
             Contribution of each feature, or column of a table. All are at least 0, and
             those of a sample sum to its ``-score_samples(X)``. Missing cells contribute
-            0, unless all cells are missing. If X is a DataFrame of pandas or Polars, so
+            0, unless all cells are missing. With labelled outliers, the anomaly is
+            divided in proportion to what raises the odds of being an outlier. If X is a DataFrame of pandas or Polars, so
             are the contributions. Those of images are a flat map of pixels.
         expected : ndarray of the shape of X, or DataFrame
             Reconstruction of each cell from the others, where it was hidden; the
@@ -1078,6 +1198,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 expected[is_hidden] = self._reconstruct(rest)[is_hidden]
         decreases[np.take_along_axis(missing, order, axis=1)] = 0
         return divide_by_decreases(divided, order, decreases), expected
+
+
+def _choose_offset(anomaly_score, scores, contamination, calibrated):
+    """Choose the decision threshold, by labels if they determine it."""
+    if contamination == "auto" and anomaly_score.boundary is not None:
+        return -anomaly_score.boundary
+    return choose_threshold(scores, contamination, calibrated=calibrated)
 
 
 def _draw_judged(indices, rng):

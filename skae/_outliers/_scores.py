@@ -82,6 +82,8 @@ class Score(ABC):
     uses_codes = False
     # Whether several threads may compute it.
     is_thread_safe = True
+    # Anomaly that separates outliers from normal samples, if it is known.
+    boundary = None
 
     def to_dict(self):
         """Return the score as dicts, lists, numbers, strings and arrays.

@@ -357,6 +357,10 @@ class FitData:
         What an outlier detector chooses its threshold by.
     learnable : RowSource
         `train`, and the part of X that was held out for validation.
+    outliers : ndarray of shape (n_outliers, n_features) or None
+        Samples that are labelled as outliers, which are in none of the others.
+    is_normal : ndarray of shape (n_samples,), of bool, or None
+        Which of the samples of the others are labelled as normal.
     stream : SampleStream, default=None
         What epochs train on, where that does not fit into memory.
     stream_summary : Summary, default=None
@@ -367,6 +371,8 @@ class FitData:
     val: RowSource | None
     calibration: RowSource | None
     learnable: RowSource
+    outliers: np.ndarray | None = None
+    is_normal: np.ndarray | None = None
     stream: SampleStream | None = None
     stream_summary: Summary | None = None
 
