@@ -10,7 +10,7 @@ the other half gives an unbiased estimate. ``--shares 0.01 0.1 0.5`` measures th
 ``--no-peers`` leaves out XGBOD of PyOD, which needs xgboost, and DevNet, which needs
 torch. DevNet (G. Pang, C. Shen and A. van den Hengel, "Deep anomaly detection with
 deviation networks", KDD 2019) is written out here, with the settings of its paper: in
-that of PyOD 2 and 3 the loss broadcasts labels against scores, so that it learns
+that of PyOD 3.6.7 the loss broadcasts labels against scores, so that it learns
 nothing.
 
 The data sets are read from the folder adbench in the folder named by SKAE_DATA: the npz
@@ -94,7 +94,7 @@ def devnet(X, labels, seed):
     model = torch.nn.Sequential(
         torch.nn.Linear(X.shape[1], 20), torch.nn.ReLU(), torch.nn.Linear(20, 1)
     )
-    # RMSprop, written out: torch.optim loads a compiler, which crashes beside TensorFlow.
+    # RMSprop, written out: the compiler that torch.optim loads crashes beside Keras.
     weights = list(model.parameters())
     squares = [torch.zeros_like(weight) for weight in weights]
     X = torch.tensor(X, dtype=torch.float32)
