@@ -194,7 +194,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         return False
 
     def _set_outliers_apart(self, X, y, are_all):
-        """Split X into what may be learned, and outliers; say which are normal."""
+        """Return normal samples, labelled outliers, and which are labelled as normal.
+
+        `are_all` is False where X is a part of samples that are read block by block.
+        """
         return X, None, None
 
     def _hold_out(self, samples):

@@ -1110,8 +1110,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             Contribution of each feature, or column of a table. All are at least 0, and
             those of a sample sum to its ``-score_samples(X)``. Missing cells contribute
             0, unless all cells are missing. With labelled outliers, the anomaly is
-            divided in proportion to what raises the odds of being an outlier. If X is a DataFrame of pandas or Polars, so
-            are the contributions. Those of images are a flat map of pixels.
+            divided in proportion to what raises the odds of being an outlier. If X is a
+            DataFrame of pandas or Polars, so are the contributions. Those of images are
+            a flat map of pixels.
         expected : ndarray of the shape of X, or DataFrame
             Reconstruction of each cell from the others, where it was hidden; the
             ordinary reconstruction elsewhere. Only if `return_expected` is True.
