@@ -107,10 +107,18 @@ class Blocks(ABC):
             Some rows of it.
         """
         parts = self._parts(range(self.n_blocks or 0) if order is None else order)
+        shape = None
         for i, rows in read_ahead(parts):
             rows = _check_rows(rows, i)
-            if len(rows):
-                yield i, rows
+            if not len(rows):
+                continue
+            shape = rows.shape[1:] if shape is None else shape
+            if rows.shape[1:] != shape:
+                raise ValueError(
+                    f"Block {i} of X holds samples of shape {rows.shape[1:]}, but "
+                    f"blocks before it hold samples of shape {shape}."
+                )
+            yield i, rows
 
 
 class _DaskBlocks(Blocks):

@@ -35,7 +35,7 @@ from ._outliers._thresholds import (
 from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
-from ._training import RowSource
+from ._training import FitData, RowSource
 from .parallel import takes_lazy
 
 # Shares of the variance that PCA keeps with as many components as there are by default,
@@ -496,7 +496,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self._reservoir = before.add(data.train.X, draw_seed(self._rng))
         rows = self._reservoir.rows
         samples = RowSource(rows, self._sample_shape, data.train.dtype)
-        score = self._fit_anomaly_score(samples, self._rng)
+        kept = FitData(samples, None, None, samples)
+        score = self._fit_anomaly_score(kept, self._rng)
         scores = self._score_source(score, samples, self._rng)
         vars(self).update(self._attributes(score, scores, calibrated=False))
 

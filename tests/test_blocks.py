@@ -1,0 +1,282 @@
+"""`fit` reads samples block by block, from whatever holds more than memory does."""
+
+import dask.array as da
+import dask.dataframe as dd
+import keras
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import dataset, parquet
+from scipy.sparse import csr_array
+
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer, _base
+from skae._training import _stream
+from skae.architectures import DenseArchitecture, KerasArchitecture
+
+N_KEPT = 200
+SMALL = {"architecture": DenseArchitecture((8,)), "epochs": 3, "random_state": 0}
+
+
+class Iterable:
+    """Blocks that come in one order; it counts the passes over them."""
+
+    def __init__(self, X, n_blocks=7):
+        self.parts = np.array_split(X, n_blocks)
+        self.n_passes = 0
+
+    def __iter__(self):
+        self.n_passes += 1
+        return iter(self.parts)
+
+
+class Sequence:
+    """Blocks that can be read in any order; it keeps the orders."""
+
+    def __init__(self, parts):
+        self.parts = parts
+        self.read = []
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __getitem__(self, i):
+        self.read.append(i)
+        return self.parts[i]
+
+
+@pytest.fixture(scope="module")
+def X():
+    rng = np.random.RandomState(0)
+    z = rng.normal(size=(1000, 2))
+    curved = np.tanh(z @ rng.normal(size=(2, 5)))
+    return curved + 0.05 * rng.normal(size=(1000, 5))
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Of five features, 200 samples are kept, and 300 mixed."""
+    monkeypatch.setattr(_base, "DRAWN_VALUES", 5 * N_KEPT)
+    monkeypatch.setattr(_stream, "MIXED_BYTES", 300 * 5 * 4)
+
+
+def as_frame(X):
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+
+
+def as_parquet(X, folder):
+    table = pa.Table.from_pandas(as_frame(X))
+    parquet.write_table(table, folder / "rows.parquet", row_group_size=150)
+    return dataset.dataset(folder)
+
+
+SOURCES = {
+    "Dask array": lambda X, _: da.from_array(X, chunks=(170, 2)),
+    "Dask DataFrame": lambda X, _: dd.from_pandas(as_frame(X), npartitions=6),
+    "Parquet": as_parquet,
+    "filtered Parquet": lambda X, folder: as_parquet(X, folder).filter(
+        dataset.field("x0") > -100
+    ),
+    "iterable": lambda X, _: Iterable(X),
+    "sequence": lambda X, _: Sequence(np.array_split(X, 7)),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_fits_into_memory_is_fitted_there(X, tmp_path, source):
+    found = AutoencoderTransformer(2, **SMALL).fit(SOURCES[source](X, tmp_path))
+    expected = AutoencoderTransformer(2, **SMALL).fit(X)
+    is_frame = hasattr(found, "feature_names_in_")
+    codes = found.transform(as_frame(X) if is_frame else X)
+    np.testing.assert_array_equal(codes, expected.transform(X))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_streams_are_fitted_as_well(streamed, X, tmp_path, source):
+    parameters = SMALL | {"epochs": 20}
+    expected = AutoencoderTransformer(2, **parameters).fit(X).score(X)
+    blocks = SOURCES[source](X, tmp_path)
+    found = AutoencoderTransformer(2, **parameters).fit(blocks)
+    X = as_frame(X) if hasattr(found, "feature_names_in_") else X
+    assert found.score(X) > expected - 0.01
+    again = AutoencoderTransformer(2, **parameters).fit(blocks)
+    np.testing.assert_array_equal(found.transform(X), again.transform(X))
+
+
+def record_training(blocks, **parameters):
+    """Fit a network that runs batch by batch; return what it was trained on."""
+
+    import tensorflow as tf
+
+    layers = [keras.Input((5,)), keras.layers.Dense(2), keras.layers.Dense(5)]
+    model = keras.Sequential(layers)
+    batches = []
+
+    class Recording(keras.Model):
+        def train_step(self, data):
+            x, _ = data
+            with tf.control_dependencies(
+                [tf.py_function(lambda x: batches.append(x.numpy()), [x], [])]
+            ):
+                return super().train_step(data)
+
+    recording = Recording(model.inputs, model.outputs)
+    recording.compile("adam", "mse")
+    fitted = AutoencoderTransformer(
+        architecture=KerasArchitecture(recording),
+        **{"epochs": 2, "random_state": 0, "batch_size": 32} | parameters,
+    ).fit(blocks)
+    return fitted, np.concatenate(batches)
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_each_sample_once_an_epoch(streamed, X, is_ordered):
+    parts = np.array_split(X, 7)
+    blocks = Iterable(X) if is_ordered else Sequence(parts)
+    _, trained_on = record_training(blocks, validation_fraction=0.25)
+    # A quarter of the samples that are kept is held out, in each epoch.
+    n_trained = len(X) - N_KEPT // 4
+    first, second = trained_on[:n_trained], trained_on[n_trained:]
+    assert len(second) == n_trained
+    values = [set(epoch[:, 0].tolist()) for epoch in (first, second)]
+    assert len(values[0]) == n_trained
+    assert values[0] == values[1] <= set(X[:, 0].astype(np.float32).tolist())
+    assert not np.array_equal(first, second)
+    # Samples of blocks that are read one after the other are mixed.
+    places = {value: i for i, value in enumerate(X[:, 0].astype(np.float32).tolist())}
+    order = np.array([places[value] for value in first[:, 0].tolist()])
+    assert np.abs(np.diff(order)).mean() > 60
+
+
+def test_blocks_are_read_in_another_order_each_epoch(streamed, X):
+    blocks = Sequence(np.array_split(X, 7))
+    AutoencoderTransformer(2, **SMALL).fit(blocks)
+    orders = [tuple(order) for order in np.reshape(blocks.read[-28:], (4, 7))]
+    assert all(sorted(order) == list(range(7)) for order in orders)
+    assert len(set(orders)) >= 3
+
+
+def test_tables(streamed, X):
+    table = as_frame(X).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
+    table.loc[::7, "x1"] = np.nan
+    lazy = dd.from_pandas(table, npartitions=6)
+    found = AutoencoderTransformer(3, **SMALL | {"epochs": 20}).fit(lazy)
+    expected = AutoencoderTransformer(3, **SMALL | {"epochs": 20}).fit(table)
+    assert found.score(table) > expected.score(table) - 0.03
+    assert list(found.reconstruct(table).columns) == list(table.columns)
+
+
+def test_images(streamed, X):
+    images = X[:, :4].reshape(-1, 2, 2)
+    lazy = da.from_array(images, chunks=(130, 1, 2))
+    transformer = AutoencoderTransformer(2, **SMALL).fit(lazy)
+    assert transformer.reconstruct(images).shape == images.shape
+
+
+@pytest.mark.parametrize("calibration", [None, 0.5])
+def test_a_detector(streamed, X, calibration):
+    parameters = SMALL | {"contamination": 0.1, "calibration": calibration}
+    detector = AutoencoderOutlierDetector(2, **parameters).fit(Iterable(X))
+    assert 0.04 < (detector.predict(X) < 0).mean() < 0.2
+    assert detector.predict([[3.0, -3.0, 3.0, -3.0, 3.0]]) == [-1]
+
+
+def test_warm_start(streamed, X):
+    blocks = Iterable(X)
+    transformer = AutoencoderTransformer(2, **SMALL, warm_start=True).fit(blocks)
+    before = transformer.score(X)
+    assert transformer.fit(blocks).score(X) > before - 0.01
+
+
+def test_callbacks_and_validation_samples(streamed, X, capsys):
+    steps = []
+
+    class Steps(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            steps.append(self.params["steps"])
+
+    AutoencoderTransformer(
+        2, **SMALL, batch_size=100, callbacks=[Steps()], verbose=1
+    ).fit(Iterable(X), X_val=X[:50])
+    assert steps == [10]
+    assert "Epoch 3/3" in capsys.readouterr().out
+
+
+def test_what_is_wrong_with_a_block_is_told(streamed, X):
+    def fit(parts, **parameters):
+        AutoencoderTransformer(2, **SMALL | parameters).fit(Sequence(parts))
+
+    parts = np.array_split(X, 5)
+    bad = [part.copy() for part in parts]
+    bad[3][1, 0] = np.inf
+    with pytest.raises(ValueError, match=r"(?s)Block 3 of X: .*infinity"):
+        fit(bad)
+    with pytest.raises(ValueError, match=r"Block 4 of X holds samples of shape \(4,\)"):
+        fit([*parts[:4], parts[4][:, :4]])
+    in_range = [(part - part.min()) / 10 for part in parts]
+    in_range[4][1] = 3
+    with pytest.raises(ValueError, match="X goes from 0 to 3"):
+        fit(in_range, loss="binary_crossentropy")
+    with pytest.raises(TypeError, match="Block 0 of X is a tuple of 2"):
+        fit([(part, part[:, 0]) for part in parts])
+    with pytest.raises(TypeError, match="Block 0 of X is sparse"):
+        fit([csr_array(part) for part in parts])
+    with pytest.raises(TypeError, match=r"generator.*__iter__"):
+        AutoencoderTransformer(2).fit(part for part in parts)
+    with pytest.raises(ValueError, match="no samples"):
+        fit([X[:0], X[:0]])
+
+
+def test_blocks_that_change_are_refused_and_nothing_is_lost(streamed, X):
+    class Shrinking(Iterable):
+        def __iter__(self):
+            self.n_passes += 1
+            return iter([part[self.n_passes > 5 :] for part in self.parts])
+
+    transformer = AutoencoderTransformer(2, **SMALL).fit(X)
+    before = transformer.transform(X)
+    with pytest.raises(ValueError, match="Block 0 of X had 143 samples when it was"):
+        transformer.fit(Shrinking(X))
+    np.testing.assert_array_equal(transformer.transform(X), before)
+
+
+def test_labels_need_memory(streamed, X):
+    detector = AutoencoderOutlierDetector(2, **SMALL, use_labels=True)
+    with pytest.raises(ValueError, match="read block by block"):
+        detector.fit(Iterable(X), np.zeros(len(X)))
+
+
+def test_a_data_set_cannot_be_transformed(X, tmp_path):
+    transformer = AutoencoderTransformer(2, **SMALL).fit(X)
+    with pytest.raises(TypeError, match="FileSystemDataset of pyarrow"):
+        transformer.transform(as_parquet(X, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """Samples around the origin, and then some that are far from it."""
+    rng = np.random.RandomState(1)
+    return [rng.normal(loc=20 * (i == 3), size=(150, 3)) for i in range(4)]
+
+
+def test_partial_fit_counts_all_that_came(batches):
+    detector = AutoencoderOutlierDetector(1, random_state=0, contamination=0.1)
+    for batch in batches:
+        detector.partial_fit(batch)
+    flagged = (detector.predict(np.concatenate(batches)) < 0).mean()
+    assert flagged == pytest.approx(0.1, abs=0.01)
+    assert (detector.predict(batches[0]) > 0).mean() > 0.8
+
+
+def test_partial_fit_goes_on_from_a_fit(batches):
+    """A batch of outliers does not become what is normal."""
+    normal = np.concatenate(batches[:3])
+    detector = AutoencoderOutlierDetector(
+        1, random_state=0, contamination=0.1, epochs=2
+    )
+    detector.fit(normal).partial_fit(normal[:5] + 20)
+    assert (detector.predict(normal) < 0).mean() == pytest.approx(0.1, abs=0.03)
+    assert (detector.predict(normal[:5] + 20) < 0).all()
+    forgets = AutoencoderOutlierDetector(1, random_state=0, contamination=0.1, epochs=2)
+    forgets.fit(normal).drop_optimizer_state().partial_fit(normal[:5] + 20)
+    assert (forgets.predict(normal) < 0).mean() > 0.5
