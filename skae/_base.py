@@ -247,7 +247,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             Training samples, of float32 or float64; other numbers become float64. The
             network itself computes in Keras's floatx, float32 by default. NaN is a
             missing cell, for architectures that take those. A DataFrame of pandas or
-            Polars may have categories, see `categorical_features`.
+            Polars may have categories, see `categorical_features`. A Dask array or
+            DataFrame, a ``pyarrow.dataset.Dataset`` and an object that yields blocks of
+            samples whenever it is iterated over are read block by block, see
+            :ref:`large_data`.
         y : array-like of shape (n_samples,), default=None
             Ignored, except by :class:`AutoencoderOutlierDetector` with
             ``use_labels=True``: labels, of which -1 is an outlier, 1 a normal sample,
