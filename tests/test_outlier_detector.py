@@ -500,10 +500,16 @@ def test_calibration_rows_are_not_learnt_from():
     assert changes[-1] == (True, False)
 
 
-def test_partial_fit_judges_by_the_rows_of_the_last_call(calibrated, rows):
+def test_partial_fit_does_not_calibrate(calibrated, rows):
     detector = pickle.loads(pickle.dumps(calibrated)).partial_fit(rows)
-    assert (detector.predict(rows) == -1).sum() == round(0.05 * len(rows))
     assert not hasattr(detector, "predict_pvalue")
+
+
+def test_partial_fit_judges_by_the_rows_of_all_calls(rows):
+    detector = quick(contamination=0.05)
+    for part in np.array_split(rows, 2):
+        detector.partial_fit(part)
+    assert (detector.predict(rows) == -1).sum() == round(0.05 * len(rows))
     expected = expected_scores(detector, "fused", rows, rows)
     assert_about_the_same(detector.score_samples(rows), expected)
 
