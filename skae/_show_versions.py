@@ -40,7 +40,7 @@ def show_versions():
     print("\nDependencies:")
     print_table({"skae": __version__} | dependency_versions())
     print("\nKeras backend:")
-    print_table({"KERAS_BACKEND": os.environ.get("KERAS_BACKEND")})
+    print_table({"KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "not set")})
     print("\nThread pools:")
     for pool in threadpoolctl.threadpool_info():
         print_table({k: pool[k] for k in ("internal_api", "version", "num_threads")})

@@ -46,7 +46,10 @@ def public_docstrings():
 
 
 @pytest.mark.parametrize("path", sorted(public_docstrings()))
-def test_numpydoc(path):
+def test_numpydoc(path, monkeypatch):
+    # From Python 3.13 on, inspect looks for the lines of a class in the file of its
+    # `__module__`, which is where it is public, not where it is written.
+    monkeypatch.setattr(numpydoc.validate.Validator, "source_file_def_line", None)
     found = numpydoc.validate.validate(path)
     errors = [error for error in found["errors"] if error[0] not in IGNORED]
     assert not errors
