@@ -69,8 +69,10 @@ from .parallel import takes_lazy
 KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
 # Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
-# Values of the samples that are drawn of X in blocks, and kept in memory.
-DRAWN_VALUES = 2**24
+# Values of the samples that are drawn of X in blocks, and kept in memory; at least so
+# many samples are.
+DRAWN_VALUES = 2**23
+MIN_DRAWN_SAMPLES = 20_000
 # Validation samples by which the start and the end of training are compared.
 MAX_JUDGED_SAMPLES = 10_000
 # From so many on, it is worth a warning that training gained nothing.
@@ -441,7 +443,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         if rows is None:
             raise ValueError("X has no samples: all blocks are empty.")
         n_features = encoded_width(rows, self.categorical_features)
-        n_rows = max(1, DRAWN_VALUES // n_features)
+        n_rows = max(MIN_DRAWN_SAMPLES, DRAWN_VALUES // n_features)
         # A generator of its own: fits that take all rows are those of X in memory.
         return draw_rows(blocks, n_rows, draw_seed(copy.deepcopy(self._rng)))
 

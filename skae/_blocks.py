@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from ._frames import concatenate, is_frame
 
 # Rows of a Parquet file that are decoded at a time.
-BATCH_ROWS = 2**16
+BATCH_ROWS = 2**14
 # Rows in excess of those that are kept, as a share of them, before some are dropped.
 EXCESS = 0.25
 
@@ -162,7 +162,8 @@ class _RowGroups(Blocks):
     def _parts(self, order):
         options = {"batch_size": BATCH_ROWS, "batch_readahead": 2}
         for i in order:
-            batches = self.fragments[i].to_batches(schema=self.schema, **options)
+            fragment = self.fragments[i]
+            batches = fragment.to_batches(schema=self.schema, **options)
             for batch in batches:
                 yield i, batch.to_pandas()
 
@@ -311,19 +312,20 @@ def draw_rows(blocks, n_rows, random_state):
         offset += len(rows)
         n_kept += len(chosen)
         if n_kept > (1 + EXCESS) * n_rows:
-            kept = [_smallest(kept, n_rows)]
-            limit, n_kept = kept[0][-1].max(), n_rows
+            limit, n_kept = _drop_largest(kept, n_rows), n_rows
     if not offset:
         raise ValueError("X has no samples: all blocks are empty.")
-    rows, indices, _ = _smallest(kept, n_rows)
-    return DrawnRows(rows, indices, np.array(sizes))
+    if n_kept > n_rows:
+        _drop_largest(kept, n_rows)
+    rows, indices, _ = zip(*kept, strict=True)
+    return DrawnRows(concatenate(rows), np.concatenate(indices), np.array(sizes))
 
 
-def _smallest(kept, n_rows):
-    """Join what was kept, and keep the rows with the smallest numbers of that."""
-    rows, indices, numbers = zip(*kept, strict=True)
-    rows, indices, numbers = concatenate(rows), *map(np.concatenate, (indices, numbers))
-    if len(indices) <= n_rows:
-        return rows, indices, numbers
-    chosen = np.sort(np.argpartition(numbers, n_rows)[:n_rows])
-    return _safe_indexing(rows, chosen), indices[chosen], numbers[chosen]
+def _drop_largest(kept, n_rows):
+    """Keep the rows with the smallest numbers, part by part; return their limit."""
+    numbers = np.concatenate([part[-1] for part in kept])
+    limit = np.partition(numbers, n_rows)[n_rows]
+    for i, (rows, indices, numbers) in enumerate(kept):
+        chosen = np.flatnonzero(numbers < limit)
+        kept[i] = _safe_indexing(rows, chosen), indices[chosen], numbers[chosen]
+    return limit

@@ -57,6 +57,7 @@ def X():
 def streamed(monkeypatch):
     """Of five features, 200 samples are kept, and 300 mixed."""
     monkeypatch.setattr(_base, "DRAWN_VALUES", 5 * N_KEPT)
+    monkeypatch.setattr(_base, "MIN_DRAWN_SAMPLES", 10)
     monkeypatch.setattr(_stream, "MIXED_BYTES", 300 * 5 * 4)
 
 

@@ -60,7 +60,7 @@ class Clock(keras.callbacks.Callback):
 
 def fit(kind, folder, n_kept):
     if n_kept:
-        _base.DRAWN_VALUES = n_kept * N_FEATURES
+        _base.DRAWN_VALUES, _base.MIN_DRAWN_SAMPLES = n_kept * N_FEATURES, 1
     if kind == "memmap":
         X = np.load(folder / "rows.npy", mmap_mode="r")
     else:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 # Bytes of the samples that are mixed with each other, as the network takes them.
-MIXED_BYTES = 2**27
+MIXED_BYTES = 2**25
 
 
 class SampleStream:
@@ -145,21 +145,22 @@ class StreamEpoch:
         n_rows : int
             How many of them there are, beside zeros.
         """
-        rest, left = None, self.n_samples
+        left, n_filled = self.n_samples, 0
         for rows in self._mixed():
-            rows = (rows if rest is None else np.concatenate([rest, rows]))[:left]
-            n_whole = len(rows) - len(rows) % size
-            for start in range(0, n_whole, size):
-                part = rows[start : start + size]
-                yield part.reshape(-1, *self.stream.sample_shape), size
-            left -= n_whole
-            rest = rows[n_whole:]
-            if len(rest) == left:
+            rows = rows[: left - n_filled]
+            while len(rows):
+                if not n_filled:
+                    n_rows = min(size, left)
+                    shape = (size if pad else n_rows, rows.shape[1])
+                    array = np.zeros(shape, rows.dtype)
+                n_new = min(n_rows - n_filled, len(rows))
+                array[n_filled : n_filled + n_new] = rows[:n_new]
+                rows, n_filled = rows[n_new:], n_filled + n_new
+                if n_filled == n_rows:
+                    yield array.reshape(-1, *self.stream.sample_shape), n_rows
+                    left, n_filled = left - n_rows, 0
+            if not left:
                 break
-        if left:
-            last = np.zeros((size if pad else left, rest.shape[1]), rest.dtype)
-            last[:left] = rest
-            yield last.reshape(-1, *self.stream.sample_shape), left
 
     def _mixed(self):
         """Yield rows, mixed with those of blocks before and after."""
@@ -174,9 +175,21 @@ class StreamEpoch:
             n_waiting += len(rows)
             if n_waiting >= n_mixed:
                 # One half stays, to be mixed with what comes.
-                mixed = np.concatenate(waiting)[rng.permutation(n_waiting)]
-                yield mixed[: n_waiting // 2]
-                waiting = [mixed[n_waiting // 2 :]]
-                n_waiting = len(waiting[0])
+                mixed = _permute(waiting, n_waiting, rng)
+                waiting, n_waiting = (
+                    [mixed[n_waiting // 2 :].copy()],
+                    -(-n_waiting // 2),
+                )
+                yield mixed[:-n_waiting]
         if waiting:
-            yield np.concatenate(waiting)[rng.permutation(n_waiting)]
+            yield _permute(waiting, n_waiting, rng)
+
+
+def _permute(parts, n_rows, rng):
+    """Join parts, with their rows in a new order."""
+    joined = np.empty((n_rows, parts[0].shape[1]), parts[0].dtype)
+    places, start = rng.permutation(n_rows), 0
+    for part in parts:
+        joined[places[start : start + len(part)]] = part
+        start += len(part)
+    return joined
