@@ -357,8 +357,9 @@ def _merge(files, output):
     try:
         with parquet.ParquetWriter(temporary, parquet.read_schema(files[0])) as writer:
             for file in files:
-                for batch in parquet.ParquetFile(file).iter_batches(BATCH_ROWS):
-                    writer.write_batch(batch)
+                with parquet.ParquetFile(file) as part:
+                    for batch in part.iter_batches(BATCH_ROWS):
+                        writer.write_batch(batch)
         os.replace(temporary, output)
     except BaseException:
         temporary.unlink(missing_ok=True)
