@@ -198,8 +198,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         normal samples, by an additive logistic regression [8]_ with a penalty. With few
         labels the order of the samples is nearly that of the score without labels.
         Unknown samples count as normal, as most are. Fitted without any label of -1,
-        the detector is the one without labels. Needs a named `outlier_score`. See
-        :ref:`few_labels`.
+        the detector is the one without labels, and there is a warning. Needs a named
+        `outlier_score`. See :ref:`few_labels`.
 
     categorical_features : "from_dtype", array-like of {bool, int, str} or None, \
             default="from_dtype"
@@ -854,7 +854,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Raises
         ------
         ValueError
-            If X and y are of different lengths.
+            If X and y are of different lengths, or if `use_labels` is True.
 
         Examples
         --------
@@ -869,6 +869,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> X_resampled.shape, y_resampled.shape
         ((270, 3), (270,))
         """
+        if self.use_labels:
+            raise ValueError(
+                "fit_resample does not take labels of outliers, since y holds the "
+                "targets of the steps that follow, but use_labels=True. Set "
+                "use_labels=False, or call fit with the labels, and then predict."
+            )
         check_consistent_length(X, y)
         inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
         return _safe_indexing(X, inliers), _safe_indexing(y, inliers)

@@ -936,6 +936,8 @@ def test_outliers_are_removed_from_training_samples(rows):
     assert y_resampled == y[inliers].tolist()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         detector.fit_resample(X, y[1:])
+    with pytest.raises(ValueError, match="fit_resample does not take labels"):
+        quick(use_labels=True).fit_resample(X, y)
 
 
 def test_pipeline_of_imbalanced_learn(rows):

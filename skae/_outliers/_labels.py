@@ -1,5 +1,7 @@
 """Anomaly scores that labelled outliers have a part in."""
 
+import warnings
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_random_state
@@ -45,7 +47,12 @@ def check_labels(y, X):
     ------
     ValueError
         If there are no labels, if their number differs from that of the samples, if
-        there are other values, or if all samples are outliers.
+        there are other values, such as booleans, or if all samples are outliers.
+
+    Warns
+    -----
+    UserWarning
+        If no sample is labelled as an outlier, as where 1 stands for outliers.
 
     Examples
     --------
@@ -60,6 +67,13 @@ def check_labels(y, X):
         )
     y = column_or_1d(y)
     check_consistent_length(X, y)
+    # True is 1 to NumPy, but for most people an outlier.
+    if y.dtype.kind in "bO" and any(isinstance(v, bool) for v in y.tolist()):
+        raise ValueError(
+            "With use_labels=True, y has to be 1 for normal samples, -1 for outliers "
+            "and 0 for unknown ones, but its labels are booleans. Where True stands "
+            "for an outlier, pass np.where(y, -1, 0)."
+        )
     is_known = np.isin(y, [NORMAL, UNKNOWN, OUTLIER])
     if not is_known.all():
         others = list(dict.fromkeys(np.asarray(y)[~is_known].tolist()))
@@ -73,6 +87,14 @@ def check_labels(y, X):
         raise ValueError(
             f"All {len(y)} samples are labelled as outliers (-1), but normal samples "
             "(1) or unknown ones (0) are needed to learn what is normal."
+        )
+    if not (y == OUTLIER).any():
+        warnings.warn(
+            f"use_labels=True, but none of the {len(y)} labels is -1, so the detector "
+            "is fitted as without labels. Pass -1 for outliers: 1 stands for normal "
+            "samples.",
+            UserWarning,
+            stacklevel=2,
         )
     return y
 

@@ -139,13 +139,15 @@ def test_constant_features_and_a_single_label(pca):
 def test_labels_are_checked():
     X = np.zeros((4, 2))
     assert check_labels([1.0, 0.0, -1.0, 0.0], X).tolist() == [1, 0, -1, 0]
-    assert check_labels(np.ones((4,), bool), X).tolist() == [1] * 4
     for y, message in [
         (None, "needs labels, but y is None"),
         ([1, 0, -1], "inconsistent numbers of samples"),
         ([1, 0, 2, 3], r"it contains \[2, 3\]"),
         ([1, 0, np.nan, 0], r"it contains \[nan\]"),
         (["good", "bad", "bad", "bad"], "it contains"),
+        # Is it an outlier, or is it normal?
+        ([True, False, False, False], "are booleans"),
+        (np.array([True, False, None, 0], object), "are booleans"),
         ([-1] * 4, "All 4 samples are labelled as outliers"),
         ([[1, 0]] * 4, "1d"),
     ]:
@@ -187,7 +189,8 @@ def test_labels_are_ignored_by_default(plain):
 def test_without_outliers_among_the_labels_nothing_changes(plain):
     X = make_samples()[0]
     labelled = AutoencoderOutlierDetector(use_labels=True, **SMALL)
-    labelled.fit(X, np.arange(len(X)) % 2)
+    with pytest.warns(UserWarning, match="none of the 400 labels is -1"):
+        labelled.fit(X, np.arange(len(X)) % 2)
     np.testing.assert_array_equal(labelled.score_samples(X), plain.score_samples(X))
     assert labelled.offset_ == plain.offset_
 
