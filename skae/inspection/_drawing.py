@@ -119,7 +119,7 @@ def legend_inside(ax, handles, labels):
 def number(value, digits=2):
     """Format a number to some digits, with the minus sign of matplotlib's axes."""
     rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:g}".replace("-", "\N{MINUS SIGN}")
+    return f"{rounded:.{max(digits, 6)}g}".replace("-", "\N{MINUS SIGN}")
 
 
 def even_ticks(n, inches):

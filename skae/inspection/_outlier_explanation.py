@@ -175,7 +175,7 @@ class OutlierExplanationDisplay:
         labels = [wrapped(names[i], 30) + self._values(sample, i) for i in shown]
         if not len(others):
             return values[shown], labels, 0
-        labels.append(f"{len(others)} others")
+        labels.append(f"{len(others)} other{'s' if len(others) > 1 else ''}")
         return np.append(values[shown], values[others].sum()), labels, len(others)
 
     def _values(self, sample, feature):
@@ -417,4 +417,6 @@ def _format(value):
         return shortened(value, 24)
     if value is None or value != value:
         return "missing"
-    return number(value, 3)
+    # Of years and codes, all digits before the decimal point tell.
+    whole = len(f"{abs(value):.0f}") if abs(value) < 1e9 else 0
+    return number(value, max(whole, 3))

@@ -83,6 +83,24 @@ def test_observed_and_expected_values_are_labels(table, pipeline):
     assert total == pytest.approx(-pipeline.score_samples(strange)[1], rel=1e-5)
 
 
+def test_years_and_codes_are_not_rounded():
+    observed = [[1987, -26781.4, 4198765, 2.7182818, 0.0012345, 3e12, np.inf]]
+    display = OutlierExplanationDisplay.from_predictions(
+        np.arange(7, 0, -1)[np.newaxis], observed=observed, max_features=6
+    )
+    values = [label.split("\n")[1] for label in labels(display)[:-1]]
+    assert values == [
+        "1987",
+        "\N{MINUS SIGN}26781",
+        "4198765",
+        "2.72",
+        "0.00123",
+        "3e+12",
+    ]
+    assert labels(display)[-1] == "1 other"
+    assert labels(display.plot(max_features=7))[-1] == "x6\ninf"
+
+
 def test_polars(table, pipeline):
     names = list(table)
     frame = pl.from_pandas(table)
