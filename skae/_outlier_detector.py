@@ -484,7 +484,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             self._attributes(score, reference_scores, calibrated, folds_scored)
         )
         samples = data.learnable
-        n_samples = len(data.trained_on if data.stream else samples)
+        # Validation samples are learned from here, but a stream leaves them out.
+        n_samples = len(data.trained_on) + len(samples) - len(data.train)
         self._reservoir = Reservoir.draw(
             samples.X, samples.indices, n_samples, draw_seed(self._rng)
         )

@@ -58,7 +58,7 @@ class Reservoir:
         """
         rng = np.random.RandomState(random_state)
         n_kept = _most(X.shape[1], MAX_ROWS_OF_FIT, MAX_VALUES_OF_FIT)
-        if n_kept >= n_samples:
+        if n_samples <= min(n_kept, len(indices)):
             return cls(X[np.sort(indices)], rng.random_sample(n_samples))
         n_kept = min(n_kept, len(indices))
         drawn = np.sort(rng.choice(indices, n_kept, replace=False))
