@@ -80,7 +80,7 @@ class SampleStream:
         starts = np.cumsum(self.sizes) - self.sizes
         n_read = np.zeros_like(self.sizes)
         for i, rows in self.read(order):
-            if n_read[i] + len(rows) > self.sizes[i]:
+            if i >= len(self.sizes) or n_read[i] + len(rows) > self.sizes[i]:
                 self._raise_changed(i)
             first = starts[i] + n_read[i]
             n_read[i] += len(rows)
@@ -92,8 +92,9 @@ class SampleStream:
             self._raise_changed(np.flatnonzero(n_read != self.sizes)[0])
 
     def _raise_changed(self, i):
+        size = self.sizes[i] if i < len(self.sizes) else 0
         raise ValueError(
-            f"Block {i} of X had {self.sizes[i]} samples when it was first read, and "
+            f"Block {i} of X had {size} samples when it was first read, and "
             "has another number now. Each pass over X has to give the same blocks."
         )
 
