@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
-from ._frames import concatenate, is_frame
+from ._frames import column_names, concatenate, is_frame, library_of
 
 # Rows of a Parquet file that are decoded at a time.
 BATCH_ROWS = 2**14
@@ -107,17 +107,13 @@ class Blocks(ABC):
             Some rows of it.
         """
         parts = self._parts(range(self.n_blocks or 0) if order is None else order)
-        shape = None
+        first = None
         for i, rows in read_ahead(parts):
             rows = _check_rows(rows, i)
             if not len(rows):
                 continue
-            shape = rows.shape[1:] if shape is None else shape
-            if rows.shape[1:] != shape:
-                raise ValueError(
-                    f"Block {i} of X holds samples of shape {rows.shape[1:]}, but "
-                    f"blocks before it hold samples of shape {shape}."
-                )
+            first = rows[:0] if first is None else first
+            _check_columns(rows, first, i)
             yield i, rows
 
 
@@ -229,6 +225,30 @@ def _check_rows(rows, i):
             "rows, of shape (n_samples, n_features)."
         )
     return rows
+
+
+def _check_columns(rows, first, i):
+    """Refuse rows of a block that do not have the columns of those before it."""
+    if rows.shape[1:] != first.shape[1:]:
+        raise ValueError(
+            f"Block {i} of X holds samples of shape {rows.shape[1:]}, but "
+            f"blocks before it hold samples of shape {first.shape[1:]}."
+        )
+    libraries = library_of(rows), library_of(first)
+    if libraries[0] != libraries[1]:
+        found, expected = (
+            "an array" if library is None else f"a DataFrame of {library}"
+            for library in libraries
+        )
+        raise ValueError(
+            f"Block {i} of X is {found}, but blocks before it are {expected}."
+        )
+    names, expected = column_names(rows), column_names(first)
+    if names != expected:
+        raise ValueError(
+            f"Block {i} of X has the columns {names}, but blocks before it have "
+            f"{expected}. All blocks need the same columns in the same order."
+        )
 
 
 def read_ahead(iterable):
