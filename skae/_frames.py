@@ -486,12 +486,30 @@ def concatenate(parts):
     if _is_pandas(parts[0]):
         import pandas as pd
 
-        return pd.concat(parts)
+        return pd.concat(_with_same_categories(parts))
     if _is_polars(parts[0]):
         import polars as pl
 
-        return pl.concat(parts)
+        return pl.concat(parts, how="vertical_relaxed")  # integers become floats
     return np.concatenate(parts)
+
+
+def _with_same_categories(parts):
+    """Give columns of categories those of all DataFrames, or pandas forgets them."""
+    import pandas as pd
+
+    parts = [part.copy(deep=False) for part in parts]
+    for i in range(parts[0].shape[1]):
+        dtypes = [part.dtypes.iloc[i] for part in parts]
+        are_categories = all(isinstance(d, pd.CategoricalDtype) for d in dtypes)
+        if not are_categories or all(dtype == dtypes[0] for dtype in dtypes):
+            continue
+        categories = dtypes[0].categories
+        for dtype in dtypes[1:]:
+            categories = categories.union(dtype.categories, sort=False)
+        for part in parts:
+            part.isetitem(i, part.iloc[:, i].astype(pd.CategoricalDtype(categories)))
+    return parts
 
 
 def take_columns(X, chosen):
