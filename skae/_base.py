@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._blocks import as_blocks, draw_rows, is_dataset, is_lazy
+from ._blocks import as_blocks, draw_rows
 from ._frames import column_name, index_of, is_frame, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
@@ -780,7 +780,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
-        if is_lazy(X) or is_dataset(X):
+        if as_blocks(X) is not None:
             library = type(X).__module__.split(".")[0]
             raise TypeError(
                 f"X is a {type(X).__name__} of {library}, which this method does not "

@@ -294,3 +294,77 @@ def test_partial_fit_goes_on_from_a_fit(batches):
     forgets = AutoencoderOutlierDetector(1, random_state=0, contamination=0.1, epochs=2)
     forgets.fit(normal).drop_optimizer_state().partial_fit(normal[:5] + 20)
     assert (forgets.predict(normal) < 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("drawn_values", [2**24, 90])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.drop(columns="b"),
+        lambda frame: frame.assign(d=0.0),
+        lambda frame: frame[["b", "a", "c"]],
+        lambda frame: frame.to_numpy(),
+    ],
+)
+def test_blocks_with_other_columns_are_refused(monkeypatch, X, change, drawn_values):
+    monkeypatch.setattr(_base, "DRAWN_VALUES", drawn_values)
+    monkeypatch.setattr(_base, "MIN_DRAWN_SAMPLES", 1)
+    frame = pd.DataFrame(X[:120, :3], columns=list("abc"))
+    blocks = Sequence([frame[:60], change(frame[60:])])
+    with pytest.raises(ValueError, match="Block 1 of X"):
+        AutoencoderTransformer(epochs=1).fit(blocks)
+
+
+def test_numbers_as_categories_stay_categories(X):
+    numbers = np.repeat([1, 2, 3, 4], 30)
+    frame = pd.DataFrame(X[:120, :3], columns=list("abc")).assign(d=numbers)
+    parts = [part.astype({"d": "category"}) for part in (frame[:60], frame[60:])]
+    of_blocks = AutoencoderTransformer(epochs=1, random_state=0).fit(Sequence(parts))
+    whole = frame.astype({"d": "category"})
+    in_memory = AutoencoderTransformer(epochs=1, random_state=0).fit(whole)
+    codes = of_blocks.transform(whole)
+    np.testing.assert_array_equal(codes, in_memory.transform(whole))
+
+
+def test_a_further_block_in_a_later_pass_is_named(monkeypatch, X):
+    monkeypatch.setattr(_base, "DRAWN_VALUES", 90)
+    monkeypatch.setattr(_base, "MIN_DRAWN_SAMPLES", 1)
+
+    class Growing:
+        n_passes = 0
+
+        def __iter__(self):
+            self.n_passes += 1
+            yield from np.array_split(X[:120], 4)
+            if self.n_passes > 3:
+                yield X[:10]
+
+    with pytest.raises(ValueError, match="Block 4 of X had 0 samples"):
+        AutoencoderTransformer(epochs=2).fit(Growing())
+
+
+@pytest.mark.parametrize("n_drawn", [40, 119])
+def test_partial_fit_after_a_fit_that_drew_few_samples(monkeypatch, X, n_drawn):
+    monkeypatch.setattr(_base, "DRAWN_VALUES", 5 * n_drawn)
+    monkeypatch.setattr(_base, "MIN_DRAWN_SAMPLES", 1)
+    detector = AutoencoderOutlierDetector(1, epochs=1, random_state=0)
+    detector.fit(Sequence(np.array_split(X[:120], 4)))
+    detector.partial_fit(X[:120])
+    reservoir = detector._reservoir
+    assert len(reservoir.rows) == len(reservoir.numbers)
+
+
+def test_integers_and_floats_of_polars_are_joined(X):
+    pl = pytest.importorskip("polars")
+    frame = pl.from_pandas(as_frame(X[:100]))
+    parts = [frame[:50], frame[50:].with_columns(pl.col("x0").cast(pl.Int64))]
+    transformer = AutoencoderTransformer(2, **SMALL).fit(Sequence(parts))
+    assert transformer.n_features_in_ == 5
+
+
+@pytest.mark.parametrize("kind", [Iterable, lambda X: Sequence(np.array_split(X, 3))])
+def test_other_methods_refuse_blocks(X, kind):
+    transformer = AutoencoderTransformer(2, **SMALL).fit(X[:100])
+    for method in (transformer.transform, transformer.score, transformer.partial_fit):
+        with pytest.raises(TypeError, match="which this method does not take"):
+            method(kind(X))
