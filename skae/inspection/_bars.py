@@ -15,13 +15,16 @@ from ._drawing import (
 )
 
 
-def draw_tables(ax, series, feature_names, value_label, title, texts=None):
+def draw_tables(
+    ax, series, feature_names, value_label, title, texts=None, sample_names=None
+):
     """Draw axes of horizontal bars for each sample, with a bar for each of the series.
 
     The first series of `series`, a dict of labels to arrays of shape (n_samples,
     n_features), is drawn in light grey. Where `texts`, a list of arrays of that shape,
     one for each of the series, are not None, they are written instead: the first, and
-    those of the others if they differ. Returns axes, and bars by label.
+    those of the others if they differ. Samples are named by their number if there are
+    no `sample_names`. Returns axes, and bars by label.
     """
     n_samples, n_features = next(iter(series.values())).shape
     labels = [wrapped(name, 30) for name in feature_names]
@@ -47,7 +50,9 @@ def draw_tables(ax, series, feature_names, value_label, title, texts=None):
             bars[label].append(container)
         if texts is not None:
             _write_texts(axes, [rows[i] for rows in texts], styles)
-        axes.set_title(f"Sample {i}", fontsize="medium", loc="left")
+        name = shortened(str(i if sample_names is None else sample_names[i]), 20)
+        title = axes.set_title(f"Sample {name}", fontsize="medium", loc="left")
+        title.set_parse_math(False)
         axes.set_yticks(np.arange(n_features), labels)
         axes.set_ylim(n_features - 0.5, -0.5)
         axes.locator_params(axis="x", nbins=4)

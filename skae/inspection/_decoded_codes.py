@@ -14,7 +14,7 @@ from ._drawing import (
     set_axes_title,
     single_axes,
 )
-from ._estimators import class_name, decode, encode, feature_names_of
+from ._estimators import class_name, decode, encode, feature_names_of, names_of_columns
 from ._images import (
     ImageRow,
     as_images,
@@ -192,7 +192,7 @@ class DecodedCodesDisplay:
         n_steps=None,
         image_shape=None,
         feature_names=None,
-        standardize=False,
+        standardize=True,
         ax=None,
         **plot_params,
     ):
@@ -225,9 +225,10 @@ class DecodedCodesDisplay:
             from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
             Names of the features of a table. None takes those of a DataFrame.
-        standardize : bool, default=False
+        standardize : bool, default=True
             Whether to draw a table in standard deviations from the mean of all samples
-            of X, for features that differ in scale.
+            of X, so that features of all scales share its colours. Images are drawn in
+            their own units.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -276,10 +277,10 @@ class DecodedCodesDisplay:
         else:
             codes = _interpolate(codes, samples, n_steps or 10)
         if feature_names is None and np.ndim(X) == 2:
-            feature_names = getattr(X, "columns", None)
+            feature_names = names_of_columns(X, estimator)
         decoded = _decode(estimator, codes, np.shape(X)[1:])
         value_label = "Decoded value"
-        if standardize:
+        if standardize and image_shape is None and np.ndim(X) == 2:
             center, scale = mean_and_deviation(X)
             decoded, value_label = (decoded - center) / scale, STANDARDIZED
         return cls.from_decoded(

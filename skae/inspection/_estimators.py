@@ -97,6 +97,22 @@ def reconstruct(estimator, X):
     return codes, samples if is_frame(samples) else samples.reshape(shape)
 
 
+def names_of_columns(X, estimator=None):
+    """Return the names of the columns of a DataFrame, or of that in fit, or None."""
+    names = getattr(X, "columns", None)
+    if names is None:
+        names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else list(names)
+
+
+def names_of_samples(X):
+    """Return the labels of the samples in the index of a DataFrame, or None."""
+    index = getattr(X, "index", None)
+    if index is None or callable(index):  # a list has a method of that name
+        return None
+    return [str(label) for label in index]
+
+
 def feature_names_of(X, n_features, feature_names=None):
     """Return the names given, those of a DataFrame, or x0, x1, ..."""
     if feature_names is None:
@@ -131,6 +147,14 @@ def score(estimator, X):
     )
 
 
+def predict_pvalue(estimator, X):
+    """Return p-values of X, or None if the estimator has none."""
+    before, detector = unpack(estimator)
+    if not hasattr(detector, "predict_pvalue"):
+        return None
+    return detector.predict_pvalue(_transform(before, _as_fitted(estimator, X)))
+
+
 def explain(estimator, X):
     """Return contributions to the scores of X, feature names, and two tables.
 
@@ -149,7 +173,7 @@ def explain(estimator, X):
     if hasattr(contributions, "columns"):
         names = list(contributions.columns)
     else:
-        names = _names_after(before, getattr(X, "columns", None))
+        names = _names_after(before, names_of_columns(X, estimator))
         if names is None or len(names) != n_features:
             names = feature_names_of(None, n_features)
     invertible = all(hasattr(step, "inverse_transform") for step in before)

@@ -28,7 +28,8 @@ class LatentSpaceDisplay:
     codes : ndarray of shape (n_samples, n_components)
         Codes.
     y : array-like of shape (n_samples,), default=None
-        Classes or numbers by which the samples are coloured.
+        Classes or numbers by which the samples are coloured. The name of a Series
+        labels the colour bar.
     components : tuple of int, default=None
         The components to draw, counted from 0. None draws all, but at most the first 5.
 
@@ -133,7 +134,7 @@ class LatentSpaceDisplay:
         x = self.codes[:, i]
         ax.set(xlabel=f"Component {i}")
         if colors.values is not None:
-            ax.set(ylabel="y")
+            ax.set(ylabel=colors.label)
             return [colors.scatter(ax, x, colors.values, scatter_kwargs, cmap)], []
         ax.set(ylabel="Samples")
         return [], [colors.histogram(ax, x, cmap)]

@@ -16,7 +16,7 @@ from ._drawing import (
     text_size,
     wrapped,
 )
-from ._estimators import explain, feature_names_of
+from ._estimators import explain, feature_names_of, names_of_samples
 from ._images import ImageRow, as_images, draw_image_rows, image_slots, to_colors
 
 
@@ -42,6 +42,8 @@ class OutlierExplanationDisplay:
         Values that are expected by the others. None: they are not drawn.
     feature_names : list of str, default=None
         Names of the features. None: x0, x1 and so on.
+    sample_names : list of str, default=None
+        Names of the samples. None: their numbers, counted from 0.
 
     Attributes
     ----------
@@ -79,12 +81,19 @@ class OutlierExplanationDisplay:
     """
 
     def __init__(
-        self, contributions, *, observed=None, expected=None, feature_names=None
+        self,
+        contributions,
+        *,
+        observed=None,
+        expected=None,
+        feature_names=None,
+        sample_names=None,
     ):
         self.contributions = contributions
         self.observed = observed
         self.expected = expected
         self.feature_names = feature_names
+        self.sample_names = sample_names
 
     def plot(self, ax=None, *, kind="auto", sample=0, max_features=15, cmap="Greys"):
         """Plot visualization.
@@ -163,8 +172,13 @@ class OutlierExplanationDisplay:
         ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
         ax.locator_params(axis="x", nbins=5)
         anomaly = number(self.contributions[sample].sum(), 3)
-        title = f"Contributions to the anomaly of sample {sample % n_samples}"
-        set_axes_title(ax, f"{title} ({anomaly})", min(axes_size(ax)[0], 3.8))
+        name = shortened(self._name_of(sample % n_samples), 30)
+        title = f"Contributions to the anomaly of sample {name} ({anomaly})"
+        set_axes_title(ax, title, min(axes_size(ax)[0], 3.8))
+        ax.title.set_parse_math(False)
+
+    def _name_of(self, sample):
+        return str(sample) if self.sample_names is None else self.sample_names[sample]
 
     def _largest(self, sample, max_features):
         """Return contributions by size, their labels, and of how many the last is."""
@@ -194,13 +208,24 @@ class OutlierExplanationDisplay:
         names = [shortened(self._names()[i], 40) for i in order]
         n_samples = len(shares)
         width = np.clip(0.22 * n_samples, 3, 10) + max(map(len, names)) * CHARACTER
-        self.ax_ = ax = single_axes(ax, (width + 1.4, 0.27 * len(names) + 1.3))
+        labels = [shortened(name, 15) for name in self.sample_names or []]
+        longest = max(map(len, labels), default=0)
+        height = 0.27 * len(names) + 1.3 + (longest > 2) * longest * CHARACTER
+        self.ax_ = ax = single_axes(ax, (width + 1.4, height))
         self.image_ = ax.imshow(
             shares[:, order].T, cmap=cmap, vmin=0, vmax=1, aspect="auto"
         )
         ax.set_yticks(np.arange(len(names)), names, parse_math=False)
         ax.set_xlabel("Sample")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        if labels:
+            rotation = 90 if longest > 2 else 0
+            room = 1.4 * LINE if rotation else (longest + 1) * CHARACTER
+            inches = min(np.clip(0.22 * n_samples, 3, 10), axes_size(ax)[0])
+            shown = slice(None, None, -(-n_samples // max(int(inches / room), 1)))
+            ax.set_xticks(np.arange(n_samples)[shown], labels[shown], parse_math=False)
+            ax.tick_params(axis="x", rotation=rotation)
+        else:
+            ax.xaxis.get_major_locator().set_params(integer=True)
         ax.figure.colorbar(self.image_, ax=ax, label="Share of the anomaly")
         n_features = self.contributions.shape[1]
         title = "Contributions to the anomaly"
@@ -255,7 +280,8 @@ class OutlierExplanationDisplay:
             if the steps before have `inverse_transform` and keep the columns, otherwise
             in those that the detector is given.
         X : array-like of the shape that `fit` takes, or DataFrame
-            Samples to explain, such as those with the lowest scores.
+            Samples to explain, such as those with the lowest scores. The index of a
+            DataFrame names them.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels; "square" derives it
             from the number of features. None: flat samples are a table.
@@ -306,6 +332,7 @@ class OutlierExplanationDisplay:
             expected=expected,
             image_shape=image_shape,
             feature_names=names if feature_names is None else feature_names,
+            sample_names=names_of_samples(X),
             ax=ax,
             **plot_params,
         )
@@ -319,6 +346,7 @@ class OutlierExplanationDisplay:
         expected=None,
         image_shape=None,
         feature_names=None,
+        sample_names=None,
         ax=None,
         **plot_params,
     ):
@@ -336,6 +364,8 @@ class OutlierExplanationDisplay:
             Shape of images whose contributions are flat. None: that of `observed`.
         feature_names : list of str, default=None
             Names of the features. None takes those of a DataFrame of contributions.
+        sample_names : list of str, default=None
+            Names of the samples. None takes the index of a DataFrame of contributions.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -367,6 +397,13 @@ class OutlierExplanationDisplay:
         >>> plt.close(display.figure_)
         """
         names = contributions
+        if sample_names is None:
+            sample_names = names_of_samples(contributions)
+        elif len(sample_names) != len(contributions):
+            raise ValueError(
+                f"There are {len(contributions)} samples, but {len(sample_names)} "
+                "sample_names."
+            )
         contributions = check_array(
             contributions, allow_nd=True, input_name="contributions"
         )
@@ -398,7 +435,12 @@ class OutlierExplanationDisplay:
             feature_names = feature_names_of(
                 names, contributions.shape[1], feature_names
             )
-        display = cls(contributions, **series, feature_names=feature_names)
+        display = cls(
+            contributions,
+            **series,
+            feature_names=feature_names,
+            sample_names=sample_names,
+        )
         return display.plot(ax, **plot_params)
 
 

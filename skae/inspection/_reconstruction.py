@@ -8,7 +8,13 @@ from sklearn.utils import _safe_indexing
 from .._frames import split_categories
 from ._bars import draw_tables
 from ._drawing import STANDARDIZED, set_axes_title, wrapped
-from ._estimators import by_name, feature_names_of, reconstruct
+from ._estimators import (
+    by_name,
+    feature_names_of,
+    names_of_columns,
+    names_of_samples,
+    reconstruct,
+)
 from ._images import (
     ImageRow,
     as_code_images,
@@ -58,6 +64,8 @@ class ReconstructionDisplay:
         under its name. `X` and reconstructions are NaN there. They are written in place
         of bars, followed by those of the reconstruction if they differ. None if all
         columns are numbers.
+    sample_names : list of str, default=None
+        Names of the samples. None: their numbers, counted from 0.
 
     Attributes
     ----------
@@ -103,6 +111,7 @@ class ReconstructionDisplay:
         feature_names=None,
         value_label="Value",
         categories=None,
+        sample_names=None,
     ):
         self.X = X
         self.reconstructions = reconstructions
@@ -110,6 +119,7 @@ class ReconstructionDisplay:
         self.feature_names = feature_names
         self.value_label = value_label
         self.categories = categories
+        self.sample_names = sample_names
 
     def plot(
         self,
@@ -237,7 +247,13 @@ class ReconstructionDisplay:
             label = name if name == _UNNAMED else f"Reconstruction by {name}"
             series[label] = X[:, shown]
         self.axes_, self.bars_ = draw_tables(
-            ax, series, [names[i] for i in shown], self.value_label, title, texts
+            ax,
+            series,
+            [names[i] for i in shown],
+            self.value_label,
+            title,
+            texts,
+            self.sample_names,
         )
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         if all(np.isnan(values).all() for values in series.values()):
@@ -279,8 +295,9 @@ class ReconstructionDisplay:
             their class or by the key of the dict.
         X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
                 or (n_samples, height, width, channels), or DataFrame
-            Samples to reconstruct; a DataFrame may have categories. Images are
-            flattened for estimators that were fitted on as many features.
+            Samples to reconstruct; a DataFrame may have categories, and its index names
+            the samples. Images are flattened for estimators that were fitted on as many
+            features.
         n_samples : int, default=None
             Number of samples to draw, from the first on. None is 10 images or 4 samples
             of a table, or all if there are fewer.
@@ -328,6 +345,9 @@ class ReconstructionDisplay:
         """
         n_samples = check_n_samples(n_samples, X, image_shape)
         shown = _safe_indexing(X, slice(n_samples))
+        if feature_names is None and np.ndim(X) == 2:
+            fitted = next(iter(by_name(estimator).values()))
+            feature_names = names_of_columns(X, fitted)
         codes, reconstructions = {}, {}
         for name, one in by_name(estimator).items():
             codes[name], reconstructions[name] = reconstruct(one, shown)
@@ -449,6 +469,7 @@ class ReconstructionDisplay:
             feature_names=names,
             value_label=STANDARDIZED if standardize else "Value",
             categories=categories,
+            sample_names=names_of_samples(_safe_indexing(X, slice(n_samples))),
         ).plot(ax, **plot_params)
 
 

@@ -31,6 +31,8 @@ class PointColors:
         self.classes = None
         self.values = None
         self.names = None
+        # The name of a Series.
+        self.label = str(getattr(y, "name", None) or "y")
         if y is None:
             return
         y = column_or_1d(y)
@@ -117,7 +119,9 @@ class PointColors:
         if self.classes is not None:
             self._add_class_legend(ax, artists, self._n_columns, _LONGEST, **where)
         elif self.values is not None:
-            bar = ax.figure.colorbar(artists[ALL], ax=ax, label="y")
+            bar = ax.figure.colorbar(
+                artists[ALL], ax=ax, label=shortened(self.label, _LONGEST)
+            )
             self._name_ticks(bar, 15, _LONGEST)
 
     def add_legend_in_grid(self, ax, artists):
@@ -126,7 +130,9 @@ class PointColors:
             self._add_class_legend(ax, artists, 2, _LONGEST_IN_GRID, loc="center")
         elif self.values is not None:
             place = ax.inset_axes([0.1, 0.1, 0.08, 0.8])
-            bar = ax.figure.colorbar(artists[ALL], cax=place, label="y")
+            bar = ax.figure.colorbar(
+                artists[ALL], cax=place, label=shortened(self.label, _LONGEST)
+            )
             self._name_ticks(bar, 6, _LONGEST_IN_GRID)
 
     def _add_class_legend(self, ax, artists, n_columns, longest, **where):

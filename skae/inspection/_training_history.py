@@ -37,7 +37,9 @@ class TrainingHistoryDisplay:
         metrics, and for ``"val_loss"`` and the like of validation samples.
     best_epochs : dict of str to int, default=None
         The epoch of each fit whose weights were kept, counted from 1; 0 stands for the
-        initial weights. None, or a name that is missing: no epoch is marked.
+        initial weights. It is called the last epoch where there are no validation
+        values, by which the best could be told. None, or a name that is missing: no
+        epoch is marked.
 
     Attributes
     ----------
@@ -170,7 +172,7 @@ class TrainingHistoryDisplay:
         if several:
             entries += self._fit_entries(metrics, styles, best_epochs if long else {})
         color = "black" if several else styles[0]["color"]
-        best_label = "Best epoch"
+        best_label = _kept(self.histories.values())
         if best_epochs and not several:
             (best,) = best_epochs.values()
             best_label += f": {best}" if best else ": 0 (the start)"
@@ -192,7 +194,7 @@ class TrainingHistoryDisplay:
             if any(m in history or f"val_{m}" in history for m in metrics):
                 label = name
                 if name in best_epochs:
-                    label += f" (best epoch: {best_epochs[name]})"
+                    label += f" ({_kept([history]).lower()}: {best_epochs[name]})"
                 style = {"color": style["color"], "marker": style["marker"]}
                 entries.append((label, style))
         return entries
@@ -342,6 +344,12 @@ class TrainingHistoryDisplay:
                     f"best_epoch={best}, but the history has {n_epochs} epochs."
                 )
         return cls(histories, best_epochs=best_epoch).plot(ax, **plot_params)
+
+
+def _kept(histories):
+    """Name the epoch whose weights are kept: without validation, the last one."""
+    validated = any(key.startswith("val_") for history in histories for key in history)
+    return "Best epoch" if validated else "Last epoch"
 
 
 def _history_of(thing):

@@ -69,7 +69,7 @@ def test_interpolation_of_a_table_in_the_units_of_X(digits):
     X = digits[:, 20:26] * 1000
     pipeline = make_pipeline(StandardScaler(), PCA(3)).fit(X)
     display = DecodedCodesDisplay.from_estimator(
-        pipeline, X, kind="interpolation", n_steps=3
+        pipeline, X, kind="interpolation", n_steps=3, standardize=False
     )
     expected = pipeline.inverse_transform(pipeline.transform(X[:2]))
     np.testing.assert_allclose(display.decoded[[0, 2]], expected)
@@ -82,8 +82,8 @@ def test_table_in_standard_deviations(digits):
     X = digits[:, 20:26] * [1, 1000, 1, 1, 1, 0]
     params = {"kind": "interpolation", "samples": (3, 7), "n_steps": 2}
     pca = PCA(5).fit(X)
-    plain = DecodedCodesDisplay.from_estimator(pca, X, **params)
-    display = DecodedCodesDisplay.from_estimator(pca, X, standardize=True, **params)
+    plain = DecodedCodesDisplay.from_estimator(pca, X, standardize=False, **params)
+    display = DecodedCodesDisplay.from_estimator(pca, X, **params)
     expected = (plain.decoded - X.mean(axis=0)) / [*X[:, :5].std(axis=0), 1]
     np.testing.assert_allclose(display.decoded, expected)
     assert "Standard deviations" in display.value_label
@@ -96,7 +96,12 @@ def test_detector_in_a_pipeline(digits):
         StandardScaler(), AutoencoderOutlierDetector(3, epochs=1, random_state=0)
     ).fit(digits)
     display = DecodedCodesDisplay.from_estimator(
-        pipeline, digits, kind="interpolation", samples=(0, 5), n_steps=2
+        pipeline,
+        digits,
+        kind="interpolation",
+        samples=(0, 5),
+        n_steps=2,
+        standardize=False,
     )
     scaler, detector = pipeline[0], pipeline[-1]
     expected = scaler.inverse_transform(

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
+from skae import AutoencoderOutlierDetector
 from skae.inspection import OutlierScoreDisplay
 
 SCORES = np.array([-1.0, -2.0, -3.0, -4.0, -8.0, -9.0])
@@ -73,15 +74,18 @@ def test_scale_of_scores():
     far = np.append(SCORES, -1000)
     assert OutlierScoreDisplay.from_predictions(SCORES).ax_.get_xscale() == "linear"
     display = OutlierScoreDisplay.from_predictions(far)
-    assert display.ax_.get_xscale() == "symlog"
+    assert display.ax_.get_xscale() == "function"
     assert counts(display) == {"All samples": 7}
     low, high = display.ax_.get_xlim()
     assert low <= -1000 < -1 <= high
     display.plot(xscale="linear")
     assert display.ax_.get_xscale() == "linear"
-    assert OutlierScoreDisplay.from_predictions(-far).ax_.get_xscale() == "linear"
-    with pytest.raises(ValueError, match="reach up to 1e\\+03"):
-        OutlierScoreDisplay.from_predictions(-far, xscale="log")
+    # A threshold may be as far away, and scores of any sign.
+    for scores, threshold in ((SCORES, -1e6), (-far, None)):
+        display = OutlierScoreDisplay.from_predictions(scores, threshold=threshold)
+        assert display.ax_.get_xscale() == "function"
+    forced = OutlierScoreDisplay.from_predictions(SCORES, xscale="log")
+    assert forced.ax_.get_xscale() == "function"
 
 
 def test_all_scores_alike():
@@ -184,3 +188,111 @@ def test_pca_scores_too(X):
     # By likelihood, and without a threshold.
     display = OutlierScoreDisplay.from_estimator(PCA(5).fit(X), X)
     assert display.threshold is None
+
+
+# The bulk of the scores, and outliers a million times as far away.
+BULK = -np.random.RandomState(0).gamma(3, 2, 400)
+FAR = {
+    "anomalies": np.append(BULK, -1e6 * np.arange(1, 9)),
+    "log-likelihoods": np.append(BULK / 10 - 30, -1e6 * np.arange(1, 9)),
+    "many far": np.append(BULK, -1e6 * np.arange(1, 161)),
+    "float32": np.append(BULK, -1e6 * np.arange(1, 9)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_the_bulk_is_seen_beside_far_outliers(name):
+    scores = FAR[name]
+    display = OutlierScoreDisplay.from_predictions(scores)
+    values, edges, _ = display.histograms_["All samples"].get_data()
+    assert values.sum() == len(scores)
+    assert (values[edges[:-1] > -1e4] > 0).sum() >= 5
+    low, high = display.ax_.get_xlim()
+    ticks = display.ax_.get_xticks()
+    assert ((low <= ticks) & (ticks <= high)).sum() >= 4
+    assert (ticks > -1e3).any()
+    assert (ticks < -1e3).any()
+
+
+@pytest.mark.parametrize("value", [0.0, -1e-9, 3e5])
+def test_equal_scores_have_a_range_of_their_size(value):
+    display = OutlierScoreDisplay.from_predictions([value] * 3, threshold=value)
+    assert counts(display) == {"All samples": 3}
+    low, high = display.ax_.get_xlim()
+    assert low < value < high
+    assert high - low < (abs(value) or 3)
+
+
+def test_number_of_bins():
+    def n_bins(scores, **params):
+        display = OutlierScoreDisplay.from_predictions(scores, **params)
+        return len(display.histograms_["All samples"].get_data().values)
+
+    assert n_bins(SCORES) == 10
+    assert n_bins(BULK) == 29
+    assert n_bins(np.arange(5000.0)) == 40
+    assert n_bins(SCORES, bins=7) == 7
+
+
+def test_scores_in_ascending_order():
+    display = OutlierScoreDisplay.from_predictions(BULK, threshold=-12.0, kind="ranks")
+    (line,) = display.rank_lines_.values()
+    np.testing.assert_array_equal(line.get_ydata(), np.sort(BULK))
+    np.testing.assert_allclose(line.get_xdata(), np.arange(1, 401) / 400)
+    assert set(display.threshold_line_.get_ydata()) == {-12}
+    # The share at which the curve crosses the threshold is the one in the legend.
+    below = line.get_xdata()[line.get_ydata() < -12].max()
+    assert below == np.mean(BULK < -12)
+    assert f"{below:.1%} below the threshold" in legend(display)[0]
+    assert not display.histograms_
+    assert display.ax_.get_xlabel() == "Share of samples that score no higher"
+    assert display.ax_.get_title() == "Outlier scores in ascending order"
+
+
+def test_classes_in_ascending_order():
+    y = np.array([1, 1, -1, 1, 1, -1])
+    display = OutlierScoreDisplay.from_predictions(SCORES, y, kind="ranks")
+    inliers, outliers = display.rank_lines_.values()
+    np.testing.assert_array_equal(outliers.get_xdata(), [1 / 6, 4 / 6])
+    np.testing.assert_array_equal(outliers.get_ydata(), [-9, -3])
+    assert inliers.get_marker() != outliers.get_marker()
+
+
+def test_far_outliers_in_ascending_order(assert_texts_apart):
+    display = OutlierScoreDisplay.from_predictions(FAR["anomalies"], kind="ranks")
+    assert display.ax_.get_yscale() == "function"
+    assert_texts_apart(display.figure_)
+
+
+def test_p_values(X):
+    detector = AutoencoderOutlierDetector(
+        3, epochs=1, calibration=0.5, contamination=0.1, random_state=0
+    )
+    pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    display = OutlierScoreDisplay.from_estimator(pipeline, X)
+    p_values = pipeline[-1].predict_pvalue(pipeline[0].transform(X))
+    np.testing.assert_array_equal(display.pvalues, p_values)
+    axis = display.pvalue_ax_
+    assert axis.get_xlabel() == "P-value"
+    assert axis.get_xlim() == pytest.approx(display.ax_.get_xlim())
+    labels = [float(label.get_text()) for label in axis.get_xticklabels()]
+    assert 0.5 in labels
+    for place, level in zip(axis.get_xticks(), labels, strict=True):
+        np.testing.assert_array_equal(display.scores <= place, p_values <= level)
+    assert OutlierScoreDisplay.from_predictions(SCORES).pvalue_ax_ is None
+    with pytest.raises(ValueError, match="There are 1 pvalues, but 6 scores"):
+        OutlierScoreDisplay.from_predictions(SCORES, pvalues=[0.5])
+
+
+def test_p_values_have_room(assert_texts_apart):
+    ranks = BULK.argsort().argsort()
+    for scores in (BULK, np.append(BULK[:-1], -1e5)):
+        display = OutlierScoreDisplay.from_predictions(
+            scores, threshold=-12, pvalues=(ranks + 1) / 400
+        )
+        assert_texts_apart(display.figure_)
+
+
+def test_kind_is_checked():
+    with pytest.raises(ValueError, match="kind='rank', but 'histogram' or 'ranks'"):
+        OutlierScoreDisplay.from_predictions(SCORES, kind="rank")

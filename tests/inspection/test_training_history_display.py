@@ -178,3 +178,13 @@ def test_estimators_that_cannot(X):
 def test_bad_input(history, params, message):
     with pytest.raises(ValueError, match=message):
         TrainingHistoryDisplay.from_history(history, **params)
+
+
+def test_the_last_epoch_where_nothing_is_held_out():
+    alone = {"loss": [2, 1]}
+    display = TrainingHistoryDisplay.from_history(alone, best_epoch=2)
+    assert legend(display) == ["Training", "Last epoch: 2"]
+    display = TrainingHistoryDisplay.from_history(
+        {"a": alone, "b": HISTORY}, best_epoch={"a": 2, "b": 3}
+    )
+    assert legend(display)[:2] == ["a (last epoch: 2)", "b (best epoch: 3)"]

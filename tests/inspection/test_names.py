@@ -1,0 +1,86 @@
+"""Names of features, samples and targets come from DataFrames and Series."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderOutlierDetector
+from skae.inspection import (
+    DecodedCodesDisplay,
+    LatentSpaceDisplay,
+    OutlierExplanationDisplay,
+    ReconstructionDisplay,
+)
+
+NAMES = ["length", "width", "age", "price in $"]
+
+
+@pytest.fixture(scope="module")
+def table():
+    values = np.random.RandomState(0).normal(size=(40, 4)) * [1, 10, 100, 1000]
+    return pd.DataFrame(values, columns=NAMES, index=[f"fish {i}" for i in range(40)])
+
+
+@pytest.fixture(scope="module")
+def pipeline(table):
+    detector = AutoencoderOutlierDetector(2, epochs=1, random_state=0)
+    return make_pipeline(StandardScaler(), detector).fit(table)
+
+
+def tick_labels(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("as_array", [False, True])
+def test_features_behind_a_scaler(table, pipeline, as_array):
+    """The names are those of fit where X has none."""
+    X = table.to_numpy() if as_array else table
+    display = OutlierExplanationDisplay.from_estimator(pipeline, X)
+    found = {label.split("\n")[0] for label in tick_labels(display.ax_.yaxis)}
+    assert found == set(NAMES)
+    display = ReconstructionDisplay.from_estimator(pipeline, X)
+    assert display.feature_names == NAMES
+    display = DecodedCodesDisplay.from_estimator(pipeline, X, kind="interpolation")
+    assert tick_labels(display.ax_.yaxis) == NAMES
+
+
+def test_samples_are_named_by_the_index(table, pipeline):
+    last_first = table.iloc[::-1]
+    display = OutlierExplanationDisplay.from_estimator(pipeline, last_first, sample=1)
+    assert "of sample fish 38 (" in display.ax_.get_title().replace("\n", " ")
+    display.plot(kind="heat_map")
+    assert tick_labels(display.ax_.xaxis)[0] == "fish 39"
+    display = ReconstructionDisplay.from_estimator(pipeline, last_first)
+    titles = [ax.get_title(loc="left") for ax in display.axes_]
+    assert titles == [f"Sample fish {i}" for i in (39, 38, 37, 36)]
+    display = ReconstructionDisplay.from_estimator(
+        PCA(2).fit(table.to_numpy()), table.to_numpy()
+    )
+    assert display.axes_[1].get_title(loc="left") == "Sample 1"
+
+
+def test_names_of_samples_have_to_fit(table):
+    with pytest.raises(ValueError, match="There are 40 samples, but 2 sample_names"):
+        OutlierExplanationDisplay.from_predictions(table, sample_names=["a", "b"])
+
+
+def test_many_samples_of_a_heat_map_have_room(assert_texts_apart):
+    contributions = pd.DataFrame(np.random.RandomState(0).uniform(size=(200, 4)))
+    contributions.index = [f"a sample with a long name {i}" for i in range(200)]
+    display = OutlierExplanationDisplay.from_predictions(contributions, kind="heat_map")
+    assert_texts_apart(display.figure_)
+
+
+def test_colour_bar_is_named_by_a_series(table):
+    codes = table.to_numpy()[:, :2]
+    display = LatentSpaceDisplay.from_codes(codes, table["age"])
+    (points,) = display.scatters_["All samples"]
+    assert points.colorbar.ax.get_ylabel() == "age"
+    display = LatentSpaceDisplay.from_codes(codes[:, :1], table["age"])
+    assert display.ax_.get_ylabel() == "age"
+    display = LatentSpaceDisplay.from_codes(codes, table["age"].to_numpy())
+    assert display.figure_.axes[1].get_ylabel() == "y"
