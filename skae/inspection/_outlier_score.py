@@ -39,8 +39,8 @@ class OutlierScoreDisplay:
 
     In ascending order, each score is drawn over the share of samples that score no
     higher: the threshold that a value of `contamination` leads to if these are the
-    samples that the detector was fitted on. Where the curve bends, the scores of
-    outliers end.
+    samples that the detector was fitted on. A sharp bend separates outliers from the
+    bulk; without one, the two overlap.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.

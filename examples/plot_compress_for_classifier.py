@@ -1,0 +1,77 @@
+"""
+Compress images for a classifier
+================================
+
+A classifier of nearest neighbours stores all its training samples and compares each new
+sample with them. Fewer features make it smaller and faster: an autoencoder or PCA in
+front of it reduces 784 pixels to a few latent components.
+
+The transformer needs no labels, so that it learns from all images, and the classifier
+from the few that are labelled.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+
+from skae import AutoencoderTransformer, hide_tensorflow_logs
+from skae.architectures import DenseArchitecture
+from skae.datasets import fetch_mnist
+
+hide_tensorflow_logs()
+
+X, y = fetch_mnist(subset="train", return_X_y=True)
+X, y = X[:5_000].astype("float32"), y[:5_000]
+X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+X_test, y_test = X_test[:2_000].astype("float32"), y_test[:2_000]
+N_LABELLED = 1_000
+
+
+def accuracy(encode):
+    """Compute the accuracy of a classifier on the latent representation."""
+    classifier = KNeighborsClassifier(n_neighbors=3)
+    classifier.fit(encode(X[:N_LABELLED]), y[:N_LABELLED])
+    return classifier.score(encode(X_test), y_test)
+
+
+# %%
+# Both are fitted on the same 5,000 images without their labels.
+
+N_COMPONENTS = (2, 8)
+accuracies = {"PCA": [], "Autoencoder": []}
+for n_components in N_COMPONENTS:
+    pca = PCA(n_components, random_state=0).fit(X)
+    autoencoder = AutoencoderTransformer(
+        n_components,
+        architecture=DenseArchitecture((128, 64)),
+        epochs=10,
+        random_state=0,
+    ).fit(X)
+    accuracies["PCA"].append(accuracy(pca.transform))
+    accuracies["Autoencoder"].append(accuracy(autoencoder.transform))
+all_pixels = accuracy(np.asarray)
+
+print("Accuracy on held-out images, one fit each")
+print(f"{'Components':14}" + "".join(f"{n:8}" for n in N_COMPONENTS))
+for name, values in accuracies.items():
+    print(f"{name:14}" + "".join(f"{value:8.3f}" for value in values))
+print(f"{'All 784 pixels':14}{all_pixels:8.3f}")
+
+# %%
+# The fewer components there are, the larger is the difference.
+
+figure, ax = plt.subplots(layout="constrained")
+for (name, values), marker in zip(accuracies.items(), "so", strict=True):
+    ax.plot(N_COMPONENTS, values, marker=marker, label=name)
+ax.axhline(all_pixels, color="black", linestyle="--", label="All 784 pixels")
+ax.set(xlabel="Latent components", ylabel="Accuracy of 3 nearest neighbours")
+ax.set(title="Classification of held-out digits", xticks=N_COMPONENTS)
+ax.legend()
+
+# %%
+# To read next: :ref:`sphx_glr_auto_examples_plot_grid_search.py` chooses the number of
+# components by cross-validation, and
+# :ref:`sphx_glr_auto_examples_plot_four_data_sets.py` compares reconstructions.
+
+plt.show()
