@@ -4,6 +4,7 @@ from pathlib import Path
 
 _FIRST = [
     "plot_quick_start.py",
+    "plot_two_components.py",
     "plot_pca.py",
     "plot_curved_data.py",
     "plot_error_against_time.py",

@@ -22,6 +22,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
+    "sphinx_design",
+    "_run_code",
 ]
 root_doc = "index"
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
@@ -30,12 +32,51 @@ exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 default_role = "obj"
 
 autosummary_generate = True
+# Guides that the pages of classes and functions link to.
+autosummary_context = {
+    "guides": {
+        "AutoencoderOutlierDetector": [
+            "find_outliers",
+            "decide",
+            "few_labels",
+            "which_estimator",
+        ],
+        "AutoencoderTransformer": [
+            "reduce_dimensions",
+            "compress",
+            "choose_n_components",
+            "which_estimator",
+        ],
+        "ConvolutionalArchitecture": ["choose_architecture"],
+        "DecodedCodesDisplay": ["reduce_dimensions"],
+        "DenseArchitecture": ["choose_architecture", "denoise", "missing_cells"],
+        "ExplainedVarianceDisplay": ["choose_n_components"],
+        "KerasArchitecture": ["keras_models"],
+        "LatentSpaceDisplay": ["reduce_dimensions"],
+        "OutlierExplanationDisplay": ["find_outliers"],
+        "OutlierScoreDisplay": ["find_outliers", "decide"],
+        "ReconstructionDisplay": ["compress", "denoise"],
+        "RecurrentArchitecture": ["choose_architecture"],
+        "TableScaler": ["tables", "missing_cells"],
+        "TrainingHistoryDisplay": ["troubleshoot"],
+        "VariationalArchitecture": ["choose_architecture"],
+        "compare_reconstruction": ["which_estimator", "reduce_dimensions"],
+        "export_onnx": ["deploy"],
+        "map_blocks": ["large_data"],
+        "outlier_roc_auc_scorer": ["tune", "find_outliers"],
+        "reconstruction_scorer": ["reduce_dimensions", "tune"],
+        "synthetic_outlier_roc_auc_scorer": ["tune", "find_outliers"],
+    }
+}
 toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the template of classes lists them
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 suppress_warnings = ["myst.header"]  # the changelog is part of a page
+
+# Trains for a quarter of an hour; plot_reference_figures.py shows its figures.
+run_code_exclude = ["coming_from/keras_tutorial"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -63,7 +104,7 @@ html_theme_options = {
     "logo": {"text": "skae"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
@@ -71,7 +112,18 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-_ALONE = ("how_it_works", "install", "limits", "quick_start", "whats_new")
+_ALONE = (
+    "cite",
+    "faq",
+    "glossary",
+    "how_it_works",
+    "index",
+    "install",
+    "limits",
+    "quick_start",
+    "stability",
+    "whats_new",
+)
 html_sidebars = {page: [] for page in _ALONE}
 
 # Where names of other projects are documented. Written out, so that a build needs no

@@ -109,6 +109,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     order the codes and compute what follows from trained networks.
     """
 
+    # Where a notebook's HTML representation links to. TO FILL IN before the first
+    # release: "https://.../generated/{estimator_module}.{estimator_name}.html". While it
+    # is empty, there is no link.
+    _doc_link_module = "skae"
+    _doc_link_template = ""
+
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
     # Means of features; None for estimators of skae 0.2 and older.

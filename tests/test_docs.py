@@ -1,28 +1,24 @@
 """The code of the documentation's pages runs, and the pages hang together."""
 
 import ast
-import importlib.util
 import re
+import sys
 import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn import datasets
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GENERATED = {"_build", "_templates", "auto_examples", "generated"}
+sys.path.insert(0, str(DOCS))
+
+from _page_code import has_packages, write_measurements  # noqa: E402
+
 EXAMPLES = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}
-
-# Packages that pages show, but few need.
-OPTIONAL = ["mlflow", "imblearn"]
-
-
-def is_installed(name):
-    return importlib.util.find_spec(name) is not None
 
 
 def written_pages():
@@ -90,16 +86,11 @@ def small_data(tmp_path_factory):
 def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKAE_DATA", str(small_data))
-    rng = np.random.RandomState(0)
-    columns = ["length", "width", "weight", "age"]
-    table = pd.DataFrame(rng.normal(size=(200, 4)), columns=columns)
-    table = table.mask(rng.uniform(size=table.shape) < 0.1)
-    kind = rng.choice(["a", "b"], len(table))
-    table.assign(kind=kind).to_csv("measurements.csv", index=False)
+    write_measurements(tmp_path)
     namespace = {"__name__": "__main__"}
     try:
         for line, code in python_blocks(read(page)):
-            if any(name in code and not is_installed(name) for name in OPTIONAL):
+            if not has_packages(code):
                 continue
             padded = "\n" * line + code  # so that an error tells the page's line
             exec(compile(padded, str(DOCS / f"{page}.rst"), "exec"), namespace)
