@@ -109,9 +109,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     order the codes and compute what follows from trained networks.
     """
 
-    # Where a notebook's HTML representation links to. TO FILL IN before the first
-    # release: "https://.../generated/{estimator_module}.{estimator_name}.html". While it
-    # is empty, there is no link.
+    # What a notebook's HTML representation links to; empty: nothing. TO FILL IN before
+    # the first release: the address of the documentation, and after it
+    # "/generated/{estimator_module}.{estimator_name}.html".
     _doc_link_module = "skae"
     _doc_link_template = ""
 
