@@ -162,6 +162,7 @@ def escape(app, what, name, obj, options, lines):
     """Escape what reStructuredText would misread, so that docstrings stay legible."""
     for i, line in enumerate(lines):
         line = re.sub(r"\(n_\w+, \*", lambda m: m[0].replace("*", r"\*"), line)
+        line = re.sub(r", (n_\w+_)\)", r", ``\1``)", line)
         lines[i] = re.sub(r'"(\w+_)"', r"``\1``", line)
 
 
