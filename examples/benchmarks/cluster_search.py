@@ -1,8 +1,8 @@
 """A search on a cluster of two worker processes beside one process.
 
-24 fits of GridSearchCV: seconds of either, in alternation, whether ``cv_results_`` are
-equal, and resident memory of the workers after each of the searches. With ``--quick``,
-six fits, once.
+24 fits of GridSearchCV: seconds of either, in alternation, the largest difference of a
+mean test score, and resident memory of the workers after each of the searches. With
+``--quick``, six fits, once.
 """
 
 import os
@@ -50,7 +50,7 @@ def main():
     if arguments.quick:
         X = X[:300]
     search = make_search(arguments.quick)
-    ratios, memory, equal = [], [], []
+    ratios, memory, differences = [], [], []
     with LocalCluster(**CLUSTER, env=ONE_THREAD) as cluster, Client(cluster) as client:
         # Start TensorFlow in all processes.
         warm = make_search(quick=True)
@@ -63,12 +63,12 @@ def main():
             with parallel_config("dask"):
                 ratios.append(alone / run(search, X))
             found = search.cv_results_["mean_test_score"]
-            equal.append(bool(np.array_equal(found, expected)))
+            differences.append(float(np.abs(found - expected).max()))
             memory.append(max(client.run(resident).values()))
     figures = {
         "fits": search.n_splits_ * len(search.cv_results_["params"]),
         "times as fast as one process": float(np.median(ratios)),
-        "equal results": all(equal),
+        "largest difference of a mean score": max(differences),
         "resident megabytes of a worker, search by search": memory,
     }
     for name, value in figures.items():
