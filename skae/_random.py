@@ -18,9 +18,8 @@ def draw_seed(rng):
 def seeded_globals(seed):
     """Seed Python's and NumPy's global generators, and put them back afterwards.
 
-    Keras takes the seed of each initializer, dropout or noise layer that was given
-    none from Python's `random`. Inside this context such layers are reproducible,
-    in a network of the user's own too, and nothing is seen from outside.
+    Inside this context, what the code of a user draws from them is reproducible, unless
+    other threads draw from them at the same time. Nothing is seen from outside.
     """
     with _lock:
         python_state, numpy_state = random.getstate(), np.random.get_state()

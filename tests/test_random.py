@@ -2,6 +2,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from _helpers import outputs
 
 from skae import AutoencoderTransformer
-from skae.architectures import BaseArchitecture, Networks
+from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
 
 
 class Unseeded(BaseArchitecture):
@@ -27,6 +29,101 @@ class Unseeded(BaseArchitecture):
             [keras.Input((n_components,)), keras.layers.Dense(*sample_shape)]
         )
         return Networks.from_halves(encoder, decoder)
+
+
+class OwnWeights(keras.layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 4), initializer="random_normal")
+
+    def call(self, inputs):
+        return inputs @ self.kernel
+
+
+class Unnamed(BaseArchitecture):
+    """Initializers as objects, one of them shared, and layers within layers."""
+
+    def build_networks(self, sample_shape, n_components, output_activation):
+        layers, initializers = keras.layers, keras.initializers
+        shared = initializers.HeNormal()
+        encoder = keras.Sequential(
+            [
+                keras.Input(sample_shape),
+                layers.Reshape((*sample_shape, 1)),
+                layers.Bidirectional(layers.GRU(3, dropout=0.1)),
+                OwnWeights(),
+                layers.Dense(4, kernel_initializer=shared),
+                layers.Dense(n_components, kernel_initializer=shared),
+            ]
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                layers.GaussianNoise(0.1),
+                layers.Dense(*sample_shape, kernel_initializer=initializers.Orthogonal),
+            ]
+        )
+        return Networks.from_halves(encoder, decoder)
+
+
+@contextmanager
+def drawing_thread():
+    """Draw from Python's global generator all the time, in another thread."""
+    stop = threading.Event()
+
+    def draw():
+        while not stop.wait(1e-4):
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("architecture", [None, Unseeded(), Unnamed()])
+def test_threads_that_draw_change_nothing(X, architecture):
+    transformer = AutoencoderTransformer(
+        3, architecture=architecture, epochs=1, random_state=0
+    )
+    alone = transformer.fit(X).history_
+    with drawing_thread():
+        assert transformer.fit(X).history_ == alone
+        assert transformer.fit(X).history_ == alone
+
+
+def test_each_layer_has_its_own_weights():
+    encoder = Unnamed().build((6,), 2, random_state=0).encoder
+    both = encoder.layers[1]
+    forward, backward = (
+        layer.get_weights() for layer in (both.forward_layer, both.backward_layer)
+    )
+    assert not np.array_equal(forward[0], backward[0])
+    assert not np.array_equal(forward[1], backward[1])
+    networks = DenseArchitecture((8, 8, 8), start="random").build((8,), 8)
+    kernels = [w for w in networks.encoder.get_weights() if w.shape == (8, 8)]
+    assert len(kernels) == 4
+    assert len({kernel.tobytes() for kernel in kernels}) == 4
+
+
+def test_set_weights_and_seeds_are_kept():
+    class Pretrained(BaseArchitecture):
+        def build_networks(self, sample_shape, n_components, output_activation):
+            seeded = keras.initializers.HeNormal(3)
+            dense = keras.layers.Dense(n_components, kernel_initializer=seeded)
+            encoder = keras.Sequential([keras.Input(sample_shape), dense])
+            decoder = keras.Sequential(
+                [keras.Input((n_components,)), keras.layers.Dense(*sample_shape)]
+            )
+            decoder.set_weights([np.ones((2, 4)), np.zeros(4)])
+            return Networks.from_halves(encoder, decoder)
+
+    networks = Pretrained().build((4,), 2, random_state=0)
+    kernel, _ = networks.encoder.get_weights()
+    np.testing.assert_array_equal(kernel, keras.initializers.HeNormal(3)((4, 2)))
+    np.testing.assert_array_equal(networks.decoder.get_weights()[0], 1)
 
 
 @pytest.mark.parametrize("architecture", [None, Unseeded()])

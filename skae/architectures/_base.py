@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 
 from .._backend import import_keras
 from .._missing import LARGEST_HIDDEN_SHARE
-from .._random import draw_seed, seeded_globals
+from .._random import draw_seed
+from ._seeds import LayerSeeds
 
 
 @dataclass(frozen=True)
@@ -230,10 +231,13 @@ class BaseArchitecture(BaseEstimator, ABC):
             task += f" and {n_components} components"
         import_keras()
         try:
-            with seeded_globals(seed):
+            seeds = LayerSeeds(seed)
+            with seeds.building():
                 networks = self.build_networks(
                     sample_shape, n_components, output_activation, **options
                 )
+                for model in (networks.autoencoder, networks.encoder, networks.decoder):
+                    seeds.reseed(model)
         except ValueError as error:
             raise ValueError(f"{task}: {error}") from error
         output_shape = tuple(networks.decoder.output_shape[1:])
