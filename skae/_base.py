@@ -4,6 +4,7 @@ import copy
 import math
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -23,7 +24,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._blocks import as_blocks, draw_rows
+from ._blocks import as_blocks, check_in_memory, draw_rows
 from ._frames import column_name, index_of, is_frame, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
@@ -390,7 +391,12 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         if blocks is not None:
             drawn = self._draw_rows(blocks)
             X = drawn.rows
-        X = self._validate(X, reset=reset, in_fit=True)
+        try:
+            X = self._validate(X, reset=reset, in_fit=True)
+        except ValueError:
+            if blocks is not None:
+                self._find_invalid_block(blocks, reset)
+            raise
         are_all = drawn is None or drawn.are_all
         X, outliers, is_normal = self._set_outliers_apart(X, y, are_all)
         samples = self._row_source(X, "X")
@@ -456,11 +462,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _read_blocks(self, blocks, order=None):
         """Read and validate samples block by block."""
         for i, rows in blocks.read(order):
-            try:
+            with _naming_block(i):
                 rows = self._validate(rows, in_fit=True)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"Block {i} of X: {error}") from error
             yield i, rows
+
+    def _find_invalid_block(self, blocks, reset):
+        """Raise the error of the first block that has one by itself."""
+        for i, rows in blocks.read():
+            with _naming_block(i):
+                self._validate(rows, reset=reset, in_fit=True)
 
     def _row_source(self, X, name):
         """Wrap validated X for the network, whose dtype has to hold its values."""
@@ -786,16 +796,17 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
-        if as_blocks(X) is not None:
-            library = type(X).__module__.split(".")[0]
-            raise TypeError(
-                f"X is a {type(X).__name__} of {library}, which this method does not "
-                "take. fit does, and with a Dask collection, methods with one result "
-                "for each sample, such as transform and score_samples. Pass samples in "
-                "memory, such as a part of X, or call partial_fit for each part."
-            )
-        if isinstance(X, (list, tuple)) and np.ndim(X) > 2:
-            X = np.asarray(X)
+        check_in_memory(X)
+        if isinstance(X, (list, tuple)):
+            shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
+            if len(shapes) > 1 and max(map(len, shapes)) > 1:
+                raise ValueError(
+                    f"X is a {type(X).__name__} of arrays of different shapes, such as "
+                    f"{' and '.join(map(str, sorted(shapes)[:2]))}. Images need one "
+                    "shape; join blocks of samples by numpy.concatenate."
+                )
+            if np.ndim(X) > 2:
+                X = np.asarray(X)
         X = self._encode_table(X, reset)
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) > 2:
@@ -1010,6 +1021,14 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             f"<pre>{escape(fitted.description)}</pre></details>"
         )
         return lambda: diagram() + network
+
+
+@contextmanager
+def _naming_block(i):
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Block {i} of X: {error}") from error
 
 
 def _are_equal(one, other):

@@ -35,13 +35,14 @@ def as_blocks(X):
     Parameters
     ----------
     X : object
-        A Dask array or DataFrame, a `pyarrow.dataset.Dataset`, or an iterable of arrays
-        or DataFrames that can be read several times.
+        A Dask array or DataFrame, a `pyarrow.dataset.Dataset`, a list of DataFrames, or
+        an iterable of arrays or DataFrames that can be read several times.
 
     Returns
     -------
     Blocks or None
-        None for arrays, DataFrames, lists and whatever is not samples at all.
+        None for arrays, DataFrames, lists of arrays, which are images, and whatever is
+        not samples at all.
 
     Raises
     ------
@@ -57,11 +58,13 @@ def as_blocks(X):
         except ValueError:  # filtered
             return _Iterated(_Batches(X))
         return _RowGroups(X, fragments)
+    if isinstance(X, (list, tuple)):
+        return _Sequence(X) if X and is_frame(X[0]) else None
     is_sequence = hasattr(X, "__getitem__") and hasattr(X, "__len__")
     protocols = ("__array__", "__array_interface__", "__dataframe__", "shape", "dtype")
     if (
         not (is_sequence or hasattr(X, "__iter__"))
-        or isinstance(X, (list, tuple, str, bytes, Mapping, Set))
+        or isinstance(X, (str, bytes, Mapping, Set))
         or any(hasattr(X, name) for name in protocols)
     ):
         return None
@@ -73,6 +76,33 @@ def as_blocks(X):
         )
     blocks = _Sequence(X) if is_sequence else _Iterated(X)
     return blocks if blocks.are_samples() else None
+
+
+def check_in_memory(X):
+    """Refuse samples that come block by block.
+
+    Parameters
+    ----------
+    X : object
+        Whatever a method was given.
+
+    Raises
+    ------
+    TypeError
+        If `fit` would read it block by block.
+    """
+    if as_blocks(X) is None:
+        return
+    kind = type(X)
+    name = f"{kind.__name__} of {kind.__module__.split('.')[0]}"
+    if isinstance(X, (list, tuple)):
+        name = f"{kind.__name__} of DataFrames"
+    raise TypeError(
+        f"X is a {name}, which this method does not take. fit does, and with a Dask "
+        "collection, methods with one result for each sample, such as transform and "
+        "score_samples. Pass samples in memory, such as a part of X, or call "
+        "partial_fit for each part."
+    )
 
 
 class Blocks(ABC):

@@ -20,6 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
+from ._blocks import check_in_memory, is_lazy
 from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
@@ -743,6 +744,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         ndarray of shape (n_samples,), of int
             -1 for outliers, 1 for inliers.
         """
+        if not is_lazy(X):
+            check_in_memory(X)
         return self.fit(X, y, **fit_params).predict(X)
 
     def set_threshold(self, contamination):

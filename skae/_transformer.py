@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
+from ._blocks import check_in_memory, is_lazy
 from ._frames import replace_columns
 from ._imputation import (
     MAX_JUDGED_SAMPLES,
@@ -377,6 +378,27 @@ class AutoencoderTransformer(
     @property
     def _n_features_out(self):
         return self.n_components_
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit to X, and transform it.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Training samples, in memory or as a Dask collection.
+        y : None
+            Ignored.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            The latent representation, as `transform` returns it.
+        """
+        if not is_lazy(X):
+            check_in_memory(X)
+        return super().fit_transform(X, y, **fit_params)
 
     def transform(self, X):
         """Encode X into its latent representation.

@@ -368,3 +368,45 @@ def test_other_methods_refuse_blocks(X, kind):
     for method in (transformer.transform, transformer.score, transformer.partial_fit):
         with pytest.raises(TypeError, match="which this method does not take"):
             method(kind(X))
+
+
+def test_list_of_frames(X):
+    found = AutoencoderTransformer(2, **SMALL).fit(
+        [as_frame(part) for part in np.array_split(X, 4)]
+    )
+    expected = AutoencoderTransformer(2, **SMALL).fit(as_frame(X))
+    np.testing.assert_array_equal(
+        *(t.transform(as_frame(X)) for t in (found, expected))
+    )
+
+
+def test_lists_of_arrays_are_images(X):
+    parts = [X[:300], X[300:]]
+    with pytest.raises(ValueError, match=r"\(300, 5\) and \(700, 5\)"):
+        AutoencoderTransformer(2).fit(parts)
+    transformer = AutoencoderTransformer(2, **SMALL).fit(
+        [X[i : i + 5] for i in range(60)]
+    )
+    assert transformer.n_features_in_ == 25
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        AutoencoderTransformer(1).fit_transform,
+        AutoencoderOutlierDetector(1).fit_predict,
+    ],
+)
+def test_results_of_iterables_are_refused_before_the_fit(X, fit):
+    with pytest.raises(TypeError, match="Iterable of test_blocks, which this method"):
+        fit(Iterable(X))
+    assert not hasattr(fit.__self__, "encoder_")
+
+
+@pytest.mark.parametrize("n_infinite", [1, 50])
+def test_infinity_is_reported_with_its_block(streamed, X, n_infinite):
+    """In a row that is not drawn, or in some that are."""
+    X = X.copy()
+    X[600 : 600 + n_infinite, 2] = np.inf
+    with pytest.raises(ValueError, match="Block 4 of X: Input X contains infinity"):
+        AutoencoderTransformer(2, **SMALL).fit(Iterable(X))
