@@ -106,8 +106,10 @@ class LabelledScore(Score):
     measures, to a power, and of effects of single variables: features, residuals,
     components of the code, and the terms of that score. Their logarithm is thus an
     additive model [1]_. Each effect is piecewise linear between quantiles, and constant
-    beyond the training samples. The coefficients are those of logistic regression with
-    a quadratic penalty, in which labelled outliers weigh as much as all other samples.
+    beyond the training samples. In the fit, values of labelled outliers are clipped to
+    the range of the other samples, extended by its length on both sides. The
+    coefficients are those of logistic regression with a quadratic penalty, in which
+    labelled outliers weigh as much as all other samples.
     The power is penalized least, and at least 0.25: with few labels the score is nearly
     the one without labels, and outliers of another kind than the labelled ones still
     have high scores.
@@ -166,6 +168,10 @@ class LabelledScore(Score):
             self._variables(*triple, part)
             for triple, part in zip(((X, X_hat, Z), outliers), parts, strict=True)
         )
+        # Else one outlier far beyond all other samples determines means and intercept.
+        low, high = V.min(axis=0), V.max(axis=0)
+        reach = high - low
+        U = np.clip(U, low - reach, high + reach)
         rng = check_random_state(random_state)
         most = MAX_FITTED_VALUES // (V.shape[1] * (len(QUANTILES) + 2))
         most = int(np.clip(most, MIN_FITTED_SAMPLES, MAX_FITTED_SAMPLES))

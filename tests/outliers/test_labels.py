@@ -212,6 +212,19 @@ def test_detector_gains_from_labels(detector, plain):
     assert found[~is_outlier].mean() < 0.2
 
 
+def test_a_labelled_outlier_that_is_absurd_does_not_move_the_threshold(detector):
+    X, is_outlier, y = labelled_samples()
+    new = make_samples(random_state=1)[0]
+    found = []
+    for value in (20.0, 1e100):
+        X_more = np.vstack([X, [[0, 0, value, 0, 0, 0]]])
+        d = clone(detector).fit(X_more, np.append(y, -1))
+        assert d.predict(X_more[-1:]) == -1
+        found.append(d.predict(new) == -1)
+    assert found[1].sum() == pytest.approx(found[0].sum(), abs=8)
+    assert found[1][is_outlier].mean() > 0.5
+
+
 def test_explanations_sum_to_the_score(detector):
     X = make_samples(random_state=1)[0]
     contributions = detector.explain(X)
