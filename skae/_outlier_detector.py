@@ -181,12 +181,14 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           most `contamination`. With `warm_start`, pass an int as `random_state` to hold
           out the same samples again.
         - An int of at least 2 is a number of folds, and an object with a method `split`
-          a cross-validation splitter, such as :class:`~sklearn.model_selection.KFold`.
-          Each sample is scored by a detector fitted without its fold, and the final
-          network is trained on all samples. `callbacks` are called in the fits of the
-          folds too, after that of the final network. This takes one more fit per fold
-          and holds out no samples from the final network, but the rate is approximate:
-          see Notes. The detectors of the folds are kept for p-values.
+          a cross-validation splitter that needs X only, such as
+          :class:`~sklearn.model_selection.KFold`; for stratified or grouped folds, pass
+          a :class:`~sklearn.model_selection.PredefinedSplit`. Each sample is scored by
+          a detector fitted without its fold, and the final network is trained on all
+          samples. `callbacks` are called in the fits of the folds too, after that of
+          the final network. This takes one more fit per fold and holds out no samples
+          from the final network, but the rate is approximate: see Notes. The detectors
+          of the folds are kept for p-values.
 
     use_labels : bool, default=False
         Whether `fit` reads labels from y: -1 for outliers, 1 for normal samples, 0 for
@@ -634,16 +636,32 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             splitter.random_state = draw_seed(rng)
         if isinstance(splitter, Integral):
             splitter = KFold(splitter, shuffle=True, random_state=draw_seed(rng))
-        folds = list(splitter.split(samples.X))
-        n_tests = np.zeros(len(samples), int)
-        for _, test in folds:
-            np.add.at(n_tests, test, 1)
-        if not (n_tests == 1).all():
+        cure = (
+            "Use KFold, or PredefinedSplit with the number of the test fold of each "
+            "sample" + (", without labelled outliers." if self.use_labels else ".")
+        )
+        try:
+            folds = [
+                tuple(map(_as_indices, fold)) for fold in splitter.split(samples.X)
+            ]
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"calibration={self.calibration!r} cannot split {len(samples)} samples "
+                f"({error}). It is given X only, without y and groups. {cure}"
+            ) from error
+        tests = np.concatenate([test for _, test in folds])
+        n_tests = np.bincount(tests, minlength=len(samples))
+        if len(n_tests) > len(samples) or not (n_tests == 1).all():
             raise ValueError(
                 f"calibration={self.calibration!r} has to place each sample in exactly "
                 f"one test fold, but of {len(samples)} samples {(n_tests == 0).sum()} "
-                f"are in none and {(n_tests > 1).sum()} in several. Use a splitter "
-                "such as KFold."
+                f"are in none and {(n_tests > 1).sum()} in several, and the largest "
+                f"index is {len(n_tests) - 1}. {cure}"
+            )
+        if any(np.isin(test, training).any() for training, test in folds):
+            raise ValueError(
+                f"calibration={self.calibration!r} trains on samples of the test fold. "
+                f"{cure}"
             )
         return folds
 
@@ -844,7 +862,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Parameters
         ----------
         X : array-like of the shape that `fit` takes
-            Training samples.
+            Training samples, in memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets of the steps that follow.
 
@@ -857,8 +875,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         Raises
         ------
+        TypeError
+            If X or y is a Dask collection, or X is read block by block otherwise.
         ValueError
-            If X and y are of different lengths, or if `use_labels` is True.
+            If there is no y, if X and y are of different lengths, or if `use_labels` is
+            True.
 
         Examples
         --------
@@ -878,6 +899,17 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 "fit_resample does not take labels of outliers, since y holds the "
                 "targets of the steps that follow, but use_labels=True. Set "
                 "use_labels=False, or call fit with the labels, and then predict."
+            )
+        if y is None:
+            raise ValueError(
+                "fit_resample needs y, the targets of the steps that follow, but y is "
+                "None. Call fit_predict, and index X by what is 1."
+            )
+        check_in_memory(X)
+        if is_lazy(y):
+            raise TypeError(
+                f"y is a {type(y).__name__} of Dask, but fit_resample returns a part of "
+                "y in memory. Call y.compute() first."
             )
         check_consistent_length(X, y)
         inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
@@ -1217,6 +1249,12 @@ def _choose_offset(anomaly_score, scores, contamination, calibrated):
     if contamination == "auto" and anomaly_score.boundary is not None:
         return -anomaly_score.boundary
     return choose_threshold(scores, contamination, calibrated=calibrated)
+
+
+def _as_indices(samples):
+    """Return the indices of samples that a splitter gives as indices or as a mask."""
+    samples = np.asarray(samples)
+    return np.flatnonzero(samples) if samples.dtype == bool else samples
 
 
 def _draw_judged(indices, rng):

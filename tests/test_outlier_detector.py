@@ -18,8 +18,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     KFold,
     LeaveOneOut,
+    PredefinedSplit,
     ShuffleSplit,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -441,6 +443,47 @@ def test_a_splitter_of_ones_own_stays_as_it_is(rows):
     before = splitter.random_state.get_state()[1].copy()
     quick(epochs=1, calibration=splitter).fit(rows[:60])
     np.testing.assert_array_equal(splitter.random_state.get_state()[1], before)
+
+
+def test_splitters_that_need_more_than_samples_are_refused(rows):
+    X, y = rows[:40], np.arange(40) % 2
+    for splitter in (StratifiedKFold(2), GroupKFold(2)):
+        with pytest.raises(ValueError, match=r"given X only.*PredefinedSplit") as error:
+            quick(calibration=splitter).fit(X, y)
+        assert type(splitter).__name__ in str(error.value)
+    # The cure that is named.
+    detector = quick(calibration=PredefinedSplit(y)).fit(X)
+    assert len(detector.predict_pvalue(X)) == 40
+
+
+class Folds:
+    """A splitter of given pairs of training and test samples."""
+
+    def __init__(self, *pairs):
+        self.pairs = pairs
+
+    def split(self, X, y=None, groups=None):
+        yield from self.pairs
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return len(self.pairs)
+
+
+def test_folds_of_ones_own(rows):
+    is_first = np.arange(40) < 20
+    first, second = np.flatnonzero(is_first), np.flatnonzero(~is_first)
+    X = rows[:40]
+    masks = Folds((is_first, ~is_first), (~is_first, is_first))
+    indices = Folds((first, second), (second, first))
+    pvalues = [
+        quick(calibration=folds, epochs=1).fit(X).predict_pvalue(X)
+        for folds in (masks, indices)
+    ]
+    np.testing.assert_array_equal(*pvalues)
+    with pytest.raises(ValueError, match="trains on samples of the test fold"):
+        quick(calibration=Folds((np.arange(40), first), (first, second))).fit(X)
+    with pytest.raises(ValueError, match=r"of 30 samples .* the largest index is 39"):
+        quick(calibration=indices).fit(X[:30])
 
 
 def test_networks_of_folds_are_not_trained_on_them(rows):
@@ -938,6 +981,27 @@ def test_outliers_are_removed_from_training_samples(rows):
         detector.fit_resample(X, y[1:])
     with pytest.raises(ValueError, match="fit_resample does not take labels"):
         quick(use_labels=True).fit_resample(X, y)
+    with pytest.raises(ValueError, match="fit_resample needs y"):
+        detector.fit_resample(X, None)
+
+
+def test_fit_resample_takes_no_blocks(rows):
+    da = pytest.importorskip("dask.array")
+
+    class Blocks:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            return rows[50 * i : 50 * i + 50]
+
+    X, y = rows[:100], np.arange(100)
+    with pytest.raises(TypeError, match=r"X is a Blocks of .*predict returns 1"):
+        quick().fit_resample(Blocks(), y)
+    with pytest.raises(TypeError, match=r"in memory.*X is a Array of dask"):
+        quick().fit_resample(da.from_array(X, chunks=(50, -1)), y)
+    with pytest.raises(TypeError, match="y is a Array of dask"):
+        quick().fit_resample(X, da.from_array(y, chunks=50))
 
 
 def test_pipeline_of_imbalanced_learn(rows):
