@@ -1,13 +1,12 @@
 """Display of samples decoded from codes."""
 
-from numbers import Integral
-
 import numpy as np
 
 from ._drawing import (
     LINE,
     STANDARDIZED,
     axes_size,
+    check_count,
     check_option,
     even_ticks,
     number,
@@ -266,10 +265,8 @@ class DecodedCodesDisplay:
         >>> plt.close(display.figure_)
         """
         check_option("kind", kind, ("grid", "interpolation"))
-        if n_steps is not None and (not isinstance(n_steps, Integral) or n_steps < 2):
-            raise ValueError(
-                f"n_steps={n_steps!r}, but an int of 2 or more was expected."
-            )
+        if n_steps is not None:
+            check_count("n_steps", n_steps, smallest=2)
         codes = encode(estimator, X)
         if kind == "grid":
             components = _check_grid_components(components, codes.shape[1])

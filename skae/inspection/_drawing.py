@@ -4,6 +4,7 @@ matplotlib is imported when something is drawn, not before.
 """
 
 import textwrap
+from numbers import Integral
 
 import numpy as np
 
@@ -25,6 +26,20 @@ def check_option(name, value, options):
         raise ValueError(
             f"{name}={value!r}, but {', '.join(others)} or {last} was expected."
         )
+
+
+def check_count(name, value, smallest=1):
+    """Check that a parameter is an int, and not too small."""
+    if not is_int(value) or value < smallest:
+        expected = (
+            "a positive int" if smallest == 1 else f"an int of {smallest} or more"
+        )
+        raise ValueError(f"{name}={value!r}, but {expected} was expected.")
+
+
+def is_int(value):
+    """Check for an int, which a boolean is not meant to be."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def single_axes(ax, figsize):

@@ -119,12 +119,21 @@ def feature_names_of(X, n_features, feature_names=None):
         feature_names = getattr(X, "columns", None)
     if feature_names is None:
         return [f"x{i}" for i in range(n_features)]
-    feature_names = [str(name) for name in feature_names]
-    if len(feature_names) != n_features:
+    return check_names(feature_names, n_features, "feature")
+
+
+def check_names(names, n_expected, what):
+    """Return names as texts: there has to be one for each feature or sample."""
+    if isinstance(names, str) or not np.iterable(names):
         raise ValueError(
-            f"There are {n_features} features, but {len(feature_names)} feature_names."
+            f"{what}_names={names!r}, but a list of {n_expected} names was expected."
         )
-    return feature_names
+    names = [str(name) for name in names]
+    if len(names) != n_expected:
+        raise ValueError(
+            f"There are {n_expected} {what}s, but {len(names)} {what}_names."
+        )
+    return names
 
 
 def score(estimator, X):

@@ -8,7 +8,15 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_array
 
-from ._drawing import CHARACTER, LINE, axes_size, shortened, single_axes, text_size
+from ._drawing import (
+    CHARACTER,
+    LINE,
+    axes_size,
+    check_count,
+    shortened,
+    single_axes,
+    text_size,
+)
 
 # Samples drawn by default: images, or rows of a table.
 _N_IMAGES, _N_ROWS = 10, 4
@@ -106,8 +114,8 @@ def check_n_samples(n_samples, X, image_shape):
         )
     if n_samples is None:
         n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else _N_IMAGES
-    elif not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples={n_samples!r}, but a positive int was expected.")
+    else:
+        check_count("n_samples", n_samples)
     return min(int(n_samples), shape[0])
 
 

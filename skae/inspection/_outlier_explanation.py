@@ -8,7 +8,9 @@ from ._drawing import (
     CHARACTER,
     LINE,
     axes_size,
+    check_count,
     check_option,
+    is_int,
     number,
     set_axes_title,
     shortened,
@@ -16,7 +18,7 @@ from ._drawing import (
     text_size,
     wrapped,
 )
-from ._estimators import explain, feature_names_of, names_of_samples
+from ._estimators import check_names, explain, feature_names_of, names_of_samples
 from ._images import ImageRow, as_images, draw_image_rows, image_slots, to_colors
 
 
@@ -123,9 +125,11 @@ class OutlierExplanationDisplay:
         Raises
         ------
         ValueError
-            If there is no such `sample`, or `kind` does not fit the contributions.
+            If there is no such `sample`, `max_features` is no positive int, or `kind`
+            does not fit the contributions.
         """
         check_option("kind", kind, ("auto", "bars", "heat_map", "images"))
+        check_count("max_features", max_features)
         are_images = self.contributions.ndim > 2
         if kind == "auto":
             kind = "images" if are_images else "bars"
@@ -152,9 +156,10 @@ class OutlierExplanationDisplay:
 
     def _plot_bars(self, ax, sample, max_features):
         n_samples = len(self.contributions)
-        if not -n_samples <= sample < n_samples:
+        if not is_int(sample) or not -n_samples <= sample < n_samples:
             raise ValueError(
-                f"sample={sample}, but there are contributions to {n_samples} samples."
+                f"sample={sample!r}, but the index of one of {n_samples} samples was "
+                "expected, counted from 0."
             )
         values, labels, n_others = self._largest(sample, max_features)
         n_characters, n_lines = text_size(labels)
@@ -172,13 +177,14 @@ class OutlierExplanationDisplay:
         ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
         ax.locator_params(axis="x", nbins=5)
         anomaly = number(self.contributions[sample].sum(), 3)
-        name = shortened(self._name_of(sample % n_samples), 30)
-        title = f"Contributions to the anomaly of sample {name} ({anomaly})"
+        name = shortened(self._name_of(sample % n_samples), 20)
+        title = f"Contributions to the anomaly\nof sample {name} ({anomaly})"
         set_axes_title(ax, title, min(axes_size(ax)[0], 3.8))
         ax.title.set_parse_math(False)
 
     def _name_of(self, sample):
-        return str(sample) if self.sample_names is None else self.sample_names[sample]
+        names = self.sample_names
+        return str(sample if names is None else names[sample])
 
     def _largest(self, sample, max_features):
         """Return contributions by size, their labels, and of how many the last is."""
@@ -208,7 +214,8 @@ class OutlierExplanationDisplay:
         names = [shortened(self._names()[i], 40) for i in order]
         n_samples = len(shares)
         width = np.clip(0.22 * n_samples, 3, 10) + max(map(len, names)) * CHARACTER
-        labels = [shortened(name, 15) for name in self.sample_names or []]
+        names_given = [] if self.sample_names is None else self.sample_names
+        labels = [shortened(str(name), 15) for name in names_given]
         longest = max(map(len, labels), default=0)
         height = 0.27 * len(names) + 1.3 + (longest > 2) * longest * CHARACTER
         self.ax_ = ax = single_axes(ax, (width + 1.4, height))
@@ -399,14 +406,11 @@ class OutlierExplanationDisplay:
         names = contributions
         if sample_names is None:
             sample_names = names_of_samples(contributions)
-        elif len(sample_names) != len(contributions):
-            raise ValueError(
-                f"There are {len(contributions)} samples, but {len(sample_names)} "
-                "sample_names."
-            )
         contributions = check_array(
             contributions, allow_nd=True, input_name="contributions"
         )
+        if sample_names is not None:
+            sample_names = check_names(sample_names, len(contributions), "sample")
         series = {"observed": observed, "expected": expected}
         shape = np.shape(observed) if observed is not None else contributions.shape
         if image_shape is None and len(shape) > 2:
@@ -415,7 +419,8 @@ class OutlierExplanationDisplay:
             if values is None:
                 continue
             values = _as_objects(values)
-            if values.size != contributions.size:
+            same_length = values.ndim > 0 and len(values) == len(contributions)
+            if not same_length or values.size != contributions.size:
                 raise ValueError(
                     f"{key} has shape {values.shape}, but there are contributions of "
                     f"shape {contributions.shape}."

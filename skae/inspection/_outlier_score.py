@@ -1,6 +1,7 @@
 """Display of outlier scores."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
@@ -8,6 +9,7 @@ from sklearn.utils import check_array, column_or_1d
 from ._drawing import (
     CHARACTER,
     axes_size,
+    check_count,
     check_option,
     number,
     set_axes_title,
@@ -155,8 +157,10 @@ class OutlierScoreDisplay:
     def _plot_histograms(self, scale, bins):
         ax = self.ax_
         low, high = self._range()
-        if bins == "auto":
+        if isinstance(bins, str) and bins == "auto":
             bins = int(np.clip(4 * len(self.scores) ** (1 / 3), 10, 40))
+        else:
+            check_count("bins", bins)
         edges = np.linspace(low, high, bins + 1)
         if scale is not None:
             edges = scale.inverse(np.linspace(*scale.forward([low, high]), bins + 1))
@@ -173,6 +177,8 @@ class OutlierScoreDisplay:
                 **_STYLES[name],
             )
         limits = self._limits(scale, 0.02, 0.02)
+        if not labelled:
+            ax.yaxis.get_major_locator().set_params(integer=True)
         if scale is not None:
             ax.set_xscale("function", functions=(scale.forward, scale.inverse))
         ax.set_xlim(limits)
@@ -182,7 +188,7 @@ class OutlierScoreDisplay:
             self.threshold_line_ = ax.axvline(self.threshold, **self._threshold_style())
         # Room above the bars, so that the legend hides none.
         handles, _ = ax.get_legend_handles_labels()
-        ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.09 * len(handles)))
+        ax.set_ylim(0, ax.get_ylim()[1] * (1 + _legend_room(ax, len(handles))))
         ax.legend(loc="upper left", framealpha=1)
         if self.pvalues is not None:
             self._add_pvalue_axis(scale, limits)
@@ -216,7 +222,7 @@ class OutlierScoreDisplay:
             ax.set_yscale("function", functions=(scale.forward, scale.inverse))
         # Room above the scores, so that the legend hides none.
         n_handles = len(self.rank_lines_) + (self.threshold is not None)
-        limits = self._limits(scale, 0.05, 0.05 + 0.09 * n_handles)
+        limits = self._limits(scale, 0.05, 0.05 + _legend_room(ax, n_handles))
         ax.set_ylim(limits)
         high = self._range()[1]
         _set_ticks(ax.yaxis, scale, limits, high, 2 * axes_size(ax)[1])
@@ -409,7 +415,8 @@ class OutlierScoreDisplay:
         Raises
         ------
         ValueError
-            If lengths do not fit, or `y` holds other labels or those of one class only.
+            If lengths do not fit, `y` holds other labels or those of one class only,
+            `threshold` is not finite, or `pvalues` are not in [0, 1].
 
         See Also
         --------
@@ -426,14 +433,25 @@ class OutlierScoreDisplay:
         ['All samples']
         >>> plt.close(display.figure_)
         """
-        scores = column_or_1d(check_array(scores, ensure_2d=False, input_name="scores"))
+        scores = _check_numbers(scores, "scores")
         if y is not None:
             y = _check_labels(y, len(scores))
+        if threshold is not None and not (
+            isinstance(threshold, Real) and np.isfinite(threshold)
+        ):
+            raise ValueError(
+                f"threshold={threshold!r}, but a finite number or None was expected."
+            )
         if pvalues is not None:
-            pvalues = column_or_1d(pvalues)
+            pvalues = _check_numbers(pvalues, "pvalues")
             if len(pvalues) != len(scores):
                 raise ValueError(
                     f"There are {len(pvalues)} pvalues, but {len(scores)} scores."
+                )
+            if pvalues.min() < 0 or pvalues.max() > 1:
+                raise ValueError(
+                    f"pvalues are from {pvalues.min():.3g} to {pvalues.max():.3g}, but "
+                    "numbers in [0, 1] were expected."
                 )
         display = cls(scores, is_outlier=y, threshold=threshold, pvalues=pvalues)
         return display.plot(ax, **plot_params)
@@ -451,6 +469,13 @@ class _ScaleAround:
 
     def inverse(self, values):
         return self.center + self.width * np.sinh(np.asarray(values, np.float64))
+
+
+def _legend_room(ax, n_handles):
+    """Return what to add above the data for a legend, as a share of their range."""
+    needed = min((0.15 + 0.21 * n_handles) / axes_size(ax)[1], 0.6)
+    # 0.05 is the margin that there is anyway.
+    return max(0.09 * n_handles, needed / (1 - needed) - 0.05)
 
 
 def _set_ticks(axis, scale, limits, high, inches):
@@ -496,12 +521,20 @@ def _apart(places, labels, scale, limits, inches):
     return [i for i, *_ in chosen]
 
 
+def _check_numbers(values, name):
+    """Return finite numbers, one for each sample."""
+    values = check_array(
+        values, dtype=[np.float64, np.float32], ensure_2d=False, input_name=name
+    )
+    return column_or_1d(values)
+
+
 def _check_labels(y, n_samples):
     """Return whether each sample is labelled as an outlier."""
     y = column_or_1d(y)
     if len(y) != n_samples:
         raise ValueError(f"y has {len(y)} labels, but there are {n_samples} samples.")
-    found = set(np.unique(y).tolist())
+    found = set(y.tolist())
     if found == {-1, 1}:
         return y == -1
     if found == {0, 1}:

@@ -1,5 +1,6 @@
 """Display of samples beside their reconstructions."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.utils import _safe_indexing
 
 from .._frames import split_categories
 from ._bars import draw_tables
-from ._drawing import STANDARDIZED, set_axes_title, wrapped
+from ._drawing import STANDARDIZED, check_count, set_axes_title, wrapped
 from ._estimators import (
     by_name,
     feature_names_of,
@@ -66,6 +67,9 @@ class ReconstructionDisplay:
         columns are numbers.
     sample_names : list of str, default=None
         Names of the samples. None: their numbers, counted from 0.
+    error_scales : ndarray of shape (n_features,), default=None
+        What the errors of the features of a table are divided by where those with the
+        largest errors are chosen. None: 1.
 
     Attributes
     ----------
@@ -112,6 +116,7 @@ class ReconstructionDisplay:
         value_label="Value",
         categories=None,
         sample_names=None,
+        error_scales=None,
     ):
         self.X = X
         self.reconstructions = reconstructions
@@ -120,6 +125,7 @@ class ReconstructionDisplay:
         self.value_label = value_label
         self.categories = categories
         self.sample_names = sample_names
+        self.error_scales = error_scales
 
     def plot(
         self,
@@ -152,7 +158,11 @@ class ReconstructionDisplay:
             range of the values of the originals.
         max_features : int, default=30
             Maximum number of features drawn of a table: those with the largest mean
-            absolute error.
+            absolute error, in the units that are drawn. Categories have no unit: in a
+            table with some, errors are compared in standard deviations of all samples.
+            A wrong category differs from the right one by ``sqrt(2)``, and its standard
+            deviation is the square root of the Gini impurity of its column, as if it
+            were one-hot encoded.
 
         Returns
         -------
@@ -162,8 +172,10 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `code_shape` does not fit the codes, or `show_errors` is set for a table.
+            If `code_shape` does not fit the codes, `show_errors` is set for a table, or
+            `max_features` is no positive int.
         """
+        check_count("max_features", max_features)
         self.images_, self.bars_ = {}, {}
         title = "{} and their reconstructions"
         if len(self.reconstructions) == 1 and _UNNAMED not in self.reconstructions:
@@ -181,7 +193,6 @@ class ReconstructionDisplay:
         if n_features > max_features:
             title += (
                 f": the {max_features} of {n_features} features with the largest errors"
-                + (" or most wrong categories" if self.categories else "")
             )
         self._plot_table(ax, max_features, title.format("Values"))
         return self
@@ -261,14 +272,15 @@ class ReconstructionDisplay:
                 ax.set(xlim=(0, 1), xticks=[], xlabel="")
 
     def _table_errors(self, name):
-        """Return the mean error of each feature, for categories the share of wrong."""
+        """Return the mean error of each feature, by which they are chosen."""
         errors = np.abs(self.X - self.reconstructions[name])
         if self.categories is not None:
             texts, found = self.categories[_VALUE], self.categories[name]
             wrong = (texts != found) & (texts != None)  # noqa: E711
             is_text = (found != None).any(axis=0)  # noqa: E711
-            errors[:, is_text] = wrong[:, is_text]
-        return np.nan_to_num(errors).mean(axis=0)
+            errors[:, is_text] = np.sqrt(2) * wrong[:, is_text]
+        mean_errors = np.nan_to_num(errors).mean(axis=0)
+        return mean_errors / (1 if self.error_scales is None else self.error_scales)
 
     @classmethod
     def from_estimator(
@@ -432,12 +444,22 @@ class ReconstructionDisplay:
         """
         if not isinstance(reconstructions, Mapping):
             reconstructions = {_UNNAMED: reconstructions}
+            if isinstance(codes, Mapping):
+                raise ValueError(
+                    "codes is a dict, but reconstructions is an array: give both as "
+                    "arrays, or both as dicts with the same names."
+                )
             codes = None if codes is None else {_UNNAMED: codes}
+        if not reconstructions:
+            raise ValueError("reconstructions is empty, but at least one was expected.")
         reconstructions = by_name(reconstructions)
         n_samples = check_n_samples(n_samples, X, image_shape)
         numbers, texts = split_categories(X)
         center, scale = mean_and_deviation(numbers) if standardize else (0, 1)
-        categories = None if texts is None else {}
+        categories, error_scales = None, None
+        if texts is not None:
+            categories = {}
+            error_scales = _deviations(numbers, texts, standardize)
 
         def prepare(values, what, name):
             values, texts = split_categories(values)
@@ -470,7 +492,24 @@ class ReconstructionDisplay:
             value_label=STANDARDIZED if standardize else "Value",
             categories=categories,
             sample_names=names_of_samples(_safe_indexing(X, slice(n_samples))),
+            error_scales=error_scales,
         ).plot(ax, **plot_params)
+
+
+def _deviations(numbers, texts, are_standardized):
+    """Return the standard deviations of columns, of categories as if one-hot encoded.
+
+    They are 1 for numbers that are standardized, and for columns that are constant.
+    """
+    _, deviations = mean_and_deviation(numbers)
+    if are_standardized:
+        deviations[:] = 1
+    for i, column in enumerate(texts.T):
+        counts = Counter(text for text in column if text is not None)
+        if len(counts) > 1:
+            shares = np.array(list(counts.values())) / counts.total()
+            deviations[i] = np.sqrt(1 - np.square(shares).sum())
+    return deviations
 
 
 def _check_shape_of_X(values, what, X, n_samples, has_categories):

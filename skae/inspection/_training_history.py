@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._drawing import (
     check_option,
     grid_in,
+    is_int,
     legend_inside,
     merged,
     series_styles,
@@ -208,7 +209,13 @@ class TrainingHistoryDisplay:
                     known.append(metric)
         if metrics is None:
             return known
-        metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        if isinstance(metrics, str):
+            metrics = [metrics]
+        if not np.iterable(metrics):
+            raise ValueError(
+                f"metrics={metrics!r}, but a list of names was expected, of {known}."
+            )
+        metrics = list(metrics)
         for metric in metrics:
             if metric not in known:
                 raise ValueError(
@@ -339,9 +346,10 @@ class TrainingHistoryDisplay:
                     f"{list(histories)}."
                 )
             n_epochs = max(map(len, histories[name].values()))
-            if best is not None and not 0 <= best <= n_epochs:
+            if best is not None and not (is_int(best) and 0 <= best <= n_epochs):
                 raise ValueError(
-                    f"best_epoch={best}, but the history has {n_epochs} epochs."
+                    f"best_epoch={best!r}, but the history has {n_epochs} epochs: an "
+                    "int was expected, counted from 1."
                 )
         return cls(histories, best_epochs=best_epoch).plot(ax, **plot_params)
 

@@ -184,14 +184,54 @@ def test_in_axes_of_the_user(beside):
         ({"kind": "pie"}, "kind='pie', but"),
         ({"kind": "images"}, "these are contributions to a table"),
         ({"kind": "bars", "image_shape": (1, 2)}, "these are contributions to images"),
-        ({"sample": 6}, "sample=6, but there are contributions to 6 samples"),
+        ({"kind": ["bars"]}, r"kind=\['bars'\], but"),
+        ({"sample": 6}, "sample=6, but the index of one of 6 samples"),
+        ({"sample": -7}, "sample=-7, but the index"),
+        ({"sample": 1.5}, "sample=1.5, but the index"),
+        ({"sample": "a"}, "sample='a', but the index"),
+        ({"sample": None}, "sample=None, but the index"),
+        ({"max_features": 0}, "max_features=0, but a positive int"),
+        ({"max_features": -1}, "max_features=-1, but a positive int"),
+        ({"max_features": None}, "max_features=None, but a positive int"),
+        ({"kind": "heat_map", "max_features": 0}, "max_features=0, but"),
         ({"feature_names": ["a"]}, "2 features, but 1 feature_names"),
+        ({"feature_names": "ab"}, "feature_names='ab', but a list of 2 names"),
+        ({"feature_names": 2}, "feature_names=2, but a list of 2 names"),
+        ({"sample_names": ["a"]}, "6 samples, but 1 sample_names"),
+        ({"sample_names": 6}, "sample_names=6, but a list of 6 names"),
         ({"observed": np.ones((6, 3))}, r"observed has shape \(6, 3\), but"),
+        # As many values, but not of these samples.
+        ({"observed": np.ones((2, 6))}, r"observed has shape \(2, 6\), but"),
+        ({"expected": np.ones(12)}, r"expected has shape \(12,\), but"),
     ],
 )
 def test_bad_input(params, message):
     with pytest.raises(ValueError, match=message):
         OutlierExplanationDisplay.from_predictions(np.ones((6, 2)), **params)
+
+
+@pytest.mark.parametrize("kind", ["bars", "heat_map"])
+def test_names_that_are_numbers(kind):
+    display = OutlierExplanationDisplay.from_predictions(
+        np.ones((6, 2)), sample_names=np.arange(10, 16), kind=kind, sample=1
+    )
+    assert display.sample_names[1] == "11"
+    assert OutlierExplanationDisplay(np.ones((2, 2)), sample_names=np.arange(2)).plot(
+        kind=kind
+    )
+
+
+def test_title_does_not_part_the_sample_and_its_name():
+    contributions = pd.DataFrame(
+        np.ones((2, 3)), index=["a", "Astrid, of a name that is much too long"]
+    )
+    for sample, name in ((0, "a"), (1, "Astrid, o… too long")):
+        display = OutlierExplanationDisplay.from_predictions(
+            contributions, sample=sample
+        )
+        first, second = display.ax_.get_title().split("\n")
+        assert first == "Contributions to the anomaly"
+        assert second == f"of sample {name} (3)"
 
 
 def test_a_detector_without_explain(X):

@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
@@ -168,12 +169,45 @@ def test_in_axes_of_the_user(beside):
         ({"y": [0] * 6}, "Leave y out"),
         ({"y": list("aabbab")}, r"y holds \['a', 'b'\]"),
         ({"y": [1, -1]}, "y has 2 labels, but there are 6 samples"),
+        ({"y": [None] * 6}, r"y holds \[None\]"),
         ({"xscale": "cubic"}, "xscale='cubic', but"),
+        ({"bins": 0}, "bins=0, but a positive int was expected"),
+        ({"bins": "sqrt"}, "bins='sqrt', but a positive int"),
+        ({"bins": [1, 2]}, r"bins=\[1, 2\], but a positive int"),
+        ({"threshold": np.nan}, "threshold=nan, but a finite number"),
+        ({"threshold": "low"}, "threshold='low', but a finite number"),
+        ({"pvalues": [2.0] * 6}, r"pvalues are from 2 to 2, but .* \[0, 1\]"),
+        ({"pvalues": [np.nan] * 6}, "pvalues contains NaN"),
     ],
 )
 def test_bad_input(params, message):
     with pytest.raises(ValueError, match=message):
         OutlierScoreDisplay.from_predictions(SCORES, **params)
+
+
+@pytest.mark.parametrize("n_samples", [4, 12, 20])
+def test_counts_are_whole_numbers(n_samples):
+    scores = np.sin(np.arange(n_samples))
+    display = OutlierScoreDisplay.from_predictions(scores)
+    ticks = display.ax_.get_yticks()
+    np.testing.assert_array_equal(ticks, ticks.round())
+
+
+@pytest.mark.parametrize("kind", ["histogram", "ranks"])
+def test_legend_hides_no_scores_in_small_axes(kind):
+    scores = np.sort(np.random.RandomState(0).normal(size=100))
+    _, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained")
+    display = OutlierScoreDisplay.from_predictions(
+        scores, threshold=-1.0, kind=kind, ax=axes[0, 0]
+    )
+    display.figure_.canvas.draw()
+    ax = display.ax_
+    if kind == "histogram":
+        highest = display.histograms_["All samples"].get_data().values.max()
+    else:
+        highest = scores.max()
+    top = ax.transData.transform((0.5, highest))[1]
+    assert ax.get_legend().get_window_extent().y0 > top
 
 
 def test_estimators_that_cannot(X):

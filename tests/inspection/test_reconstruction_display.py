@@ -303,6 +303,44 @@ def test_the_worst_features_are_drawn():
     assert "3 of 100 features" in display.figure_.get_suptitle().replace("\n", " ")
 
 
+def test_categories_and_numbers_are_ranked_in_standard_deviations():
+    """A category counts as if it were one-hot encoded, whatever the units."""
+    odd = np.arange(40) % 2
+    X = pd.DataFrame(
+        {
+            "price": 5000.0 * odd,
+            "share": 0.001 * odd,
+            "kind": np.where(odd, "one", "two"),
+            "rare": np.where(np.arange(40) == 39, "yes", "no"),
+            "weight": 2.0 * odd,
+        }
+    )
+    guessed = X.assign(
+        price=X["price"] + 1000,  # 0.4 standard deviations
+        share=X["share"] + 0.0015,  # 3
+        kind=np.where(np.arange(40) == 0, "one", X["kind"]),  # 2 in one of 4 samples
+        rare="no",
+        weight=X["weight"] + 0.45,  # 0.45
+    )
+
+    def drawn_features(**kwargs):
+        display = ReconstructionDisplay.from_predictions(X, guessed, **kwargs)
+        return labels(display.ax_)
+
+    for standardize in (False, True):
+        kwargs = {"standardize": standardize}
+        assert drawn_features(max_features=1, **kwargs) == ["share"]
+        assert drawn_features(max_features=2, **kwargs) == ["share", "kind"]
+        assert drawn_features(max_features=3, **kwargs) == ["share", "kind", "weight"]
+
+
+def test_codes_and_reconstructions_by_name(digits):
+    with pytest.raises(ValueError, match="codes is a dict, but reconstructions is an"):
+        ReconstructionDisplay.from_predictions(digits, digits, codes={"a": digits})
+    with pytest.raises(ValueError, match="reconstructions is empty"):
+        ReconstructionDisplay.from_predictions(digits, {})
+
+
 def test_n_samples(digits, pca):
     assert len(ReconstructionDisplay.from_estimator(pca, digits[:3]).X) == 3
     for n_samples in (1, 7, 25):
@@ -372,6 +410,9 @@ def test_estimators_that_cannot(digits):
         ({"n_samples": 0}, "n_samples=0, but a positive int"),
         ({"show_errors": True}, "show_errors=True needs images"),
         ({"feature_names": ["a"]}, "64 features, but 1 feature_names"),
+        ({"feature_names": "a" * 64}, "feature_names='aaa.* but a list of 64 names"),
+        ({"max_features": 0}, "max_features=0, but a positive int"),
+        ({"max_features": None}, "max_features=None, but a positive int"),
     ],
 )
 def test_bad_parameters(digits, pca, params, message):

@@ -172,6 +172,9 @@ def test_estimators_that_cannot(X):
         ({"a": HISTORY}, {"best_epoch": {"b": 2}}, "best_epoch has the name 'b', but"),
         (HISTORY, {"metrics": ["mae"]}, r"contains 'mae', but .* \['loss'\]"),
         (HISTORY, {"metrics": []}, "metrics is empty"),
+        (HISTORY, {"metrics": 3}, "metrics=3, but a list of names"),
+        (HISTORY, {"best_epoch": "last"}, "best_epoch='last', but .* an int"),
+        (HISTORY, {"best_epoch": 1.5}, "best_epoch=1.5, but .* an int"),
         (HISTORY, {"yscale": "cubic"}, "yscale='cubic'"),
     ],
 )
