@@ -33,6 +33,7 @@ from ._missing import (
     hidden_share,
     observed_means,
     observed_variances,
+    refuse_masked,
 )
 from ._random import draw_seed
 from ._state import StateMixin
@@ -797,6 +798,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
         check_in_memory(X)
+        refuse_masked(X, "X")
         if isinstance(X, (list, tuple)):
             shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
             if len(shapes) > 1 and max(map(len, shapes)) > 1:
@@ -907,6 +909,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _decode_checked(self, codes):
         """Decode what a user passed; images and tables have their form again."""
         index = index_of(codes)
+        refuse_masked(codes, "codes")
         codes = check_array(codes, dtype=[np.float64, np.float32])
         if codes.shape[1] != self.n_components_:
             raise ValueError(

@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
 from ._frames import column_names, concatenate, is_frame, library_of
+from ._missing import refuse_masked
 
 # Rows of a Parquet file that are decoded at a time.
 BATCH_ROWS = 2**14
@@ -248,6 +249,7 @@ def _check_rows(rows, i):
         raise TypeError(f"Block {i} of X is sparse. Pass dense blocks.")
     if is_frame(rows):
         return rows
+    refuse_masked(rows, f"Block {i} of X")
     rows = np.asarray(rows)
     if rows.ndim < 2:
         raise ValueError(

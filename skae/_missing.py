@@ -39,6 +39,31 @@ PRIOR_SAMPLES = 0.3
 FLOOR = 1e-3
 
 
+def refuse_masked(values, name, filled="astype(float).filled(np.nan)"):
+    """Refuse a masked array with masked cells, whose mask most functions drop.
+
+    Parameters
+    ----------
+    values : object
+        What a user passed.
+    name : str
+        What it is called in the error message.
+    filled : str, default="astype(float).filled(np.nan)"
+        The call that makes what it takes instead.
+
+    Raises
+    ------
+    ValueError
+        If it is a masked array of NumPy with cells that are masked.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(values)} masked cells. "
+            "scikit-learn and most functions of NumPy drop the mask and use the values "
+            f"below it. Fill them by .{filled} before any other step."
+        )
+
+
 def has_missing(X):
     """Check whether there are missing cells.
 

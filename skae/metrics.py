@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, column_or_1d
 
 from ._frames import split_categories
-from ._missing import has_missing, observed_means
+from ._missing import has_missing, observed_means, refuse_masked
 
 __all__ = [
     "outlier_roc_auc_scorer",
@@ -297,6 +297,8 @@ def _check_pair(X_true, X_pred):
             "X_true has columns of categories, of which there is no squared error. "
             "Compare estimators of such tables by their method score."
         )
+    refuse_masked(X_true, "X_true")
+    refuse_masked(X_pred, "X_pred")
     X_true, X_pred = (
         check_array(
             X,

@@ -27,6 +27,7 @@ from ._frames import (
     texts_explained,
     without_na,
 )
+from ._missing import refuse_masked
 
 __all__ = ["TableScaler"]
 
@@ -200,6 +201,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not is_frame(X):  # as an autoencoder returns it, without names
+            refuse_masked(X, "X")
             X = check_array(
                 X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
             )
@@ -231,6 +233,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
+        refuse_masked(X, "X")
         if not reset:
             self._numbers(X)
         with texts_explained(", whose texts stay as they are"):

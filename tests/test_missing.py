@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -28,6 +30,7 @@ from skae.metrics import (
     reconstruction_r2_score,
     reconstruction_scorer,
 )
+from skae.preprocessing import TableScaler
 
 SMALL = {"architecture": DenseArchitecture((16,)), "epochs": 5, "random_state": 0}
 
@@ -107,6 +110,36 @@ def test_fill_does_not_depend_on_other_samples(X):
 
 
 # Fitting.
+
+
+def test_masked_cells_are_refused(transformer, detector, X):
+    hidden = np.isnan(X)
+    masked = np.ma.masked_array(np.where(hidden, 1e6, X), mask=hidden)
+    scaler = TableScaler().fit(X)
+    for method in (
+        *(transformer.fit, transformer.transform, transformer.score),
+        *(transformer.reconstruct, transformer.impute, transformer.partial_fit),
+        *(detector.fit, detector.score_samples, detector.predict, detector.explain),
+        *(scaler.fit, scaler.transform, scaler.inverse_transform),
+        partial(reconstruction_error, X_pred=np.zeros(X.shape)),
+    ):
+        with pytest.raises(ValueError, match=rf"masked array with {hidden.sum()} mask"):
+            method(masked)
+
+    class Blocks:
+        def __iter__(self):
+            return iter([X[:50], masked[50:]])
+
+    codes = np.ma.masked_less(transformer.transform(X), 0)
+    with pytest.raises(ValueError, match="codes is a masked array"):
+        transformer.inverse_transform(codes)
+    with pytest.raises(ValueError, match="Block 1 of X is a masked array"):
+        clone(transformer).fit(Blocks())
+    # The cure that is named, and an array whose mask hides nothing.
+    filled = masked.astype(float).filled(np.nan)
+    expected = transformer.transform(X)
+    assert_array_equal(transformer.transform(filled), expected)
+    assert_array_equal(transformer.transform(np.ma.masked_array(X)), expected)
 
 
 def test_all_methods_of_the_transformer(transformer, X):

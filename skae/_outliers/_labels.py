@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .._missing import refuse_masked
 from ._scores import Contributions, FusedScore, Score
 
 NORMAL, UNKNOWN, OUTLIER = 1, 0, -1
@@ -65,6 +66,7 @@ def check_labels(y, X):
             "use_labels=True needs labels, but y is None. Pass y with -1 for outliers, "
             "1 for normal samples and 0 for unknown ones, or set use_labels=False."
         )
+    refuse_masked(y, "y", filled="filled(0)")
     y = column_or_1d(y)
     check_consistent_length(X, y)
     # True is 1 to NumPy, but for most people an outlier.

@@ -150,6 +150,7 @@ def test_labels_are_checked():
         (np.array([True, False, None, 0], object), "are booleans"),
         ([-1] * 4, "All 4 samples are labelled as outliers"),
         ([[1, 0]] * 4, "1d"),
+        (np.ma.masked_equal([0, -1, 9, 0], 9), r"y is a masked .*\.filled\(0\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             check_labels(y, X)
