@@ -473,7 +473,9 @@ class _ScaleAround:
 
 def _legend_room(ax, n_handles):
     """Return what to add above the data for a legend, as a share of their range."""
-    needed = min((0.15 + 0.21 * n_handles) / axes_size(ax)[1], 0.6)
+    # Layouts shrink axes that are not alone, to make room for labels.
+    height = axes_size(ax)[1] * (0.8 if len(ax.figure.axes) > 1 else 1)
+    needed = min((0.15 + 0.21 * n_handles) / height, 0.6)
     # 0.05 is the margin that there is anyway.
     return max(0.09 * n_handles, needed / (1 - needed) - 0.05)
 

@@ -197,9 +197,10 @@ def test_counts_are_whole_numbers(n_samples):
 def test_legend_hides_no_scores_in_small_axes(kind):
     scores = np.sort(np.random.RandomState(0).normal(size=100))
     _, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained")
-    display = OutlierScoreDisplay.from_predictions(
-        scores, threshold=-1.0, kind=kind, ax=axes[0, 0]
-    )
+    for ax in axes.flat:
+        display = OutlierScoreDisplay.from_predictions(
+            scores, threshold=-1.0, kind=kind, ax=ax
+        )
     display.figure_.canvas.draw()
     ax = display.ax_
     if kind == "histogram":
