@@ -908,8 +908,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         check_in_memory(X)
         if is_lazy(y):
             raise TypeError(
-                f"y is a {type(y).__name__} of Dask, but fit_resample returns a part of "
-                "y in memory. Call y.compute() first."
+                f"y is a {type(y).__name__} of Dask, but fit_resample returns a part "
+                "of y in memory. Call y.compute() first."
             )
         check_consistent_length(X, y)
         inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
