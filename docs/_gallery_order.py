@@ -13,6 +13,7 @@ _FIRST = [
     "plot_fashion_outliers.py",
     "plot_mnist_outliers.py",
     "plot_choose_contamination.py",
+    "plot_few_clean_rows.py",
     "plot_outlier_explanation.py",
     "plot_compress_for_classifier.py",
     "plot_denoising.py",
@@ -24,6 +25,8 @@ _FIRST = [
     "plot_scikeras_model.py",
     "plot_reference_systems.py",
     "plot_reference_figures.py",
+    "plot_deploy_onnx.py",
+    "plot_dask.py",
     "plot_speed.py",
 ]
 

@@ -2,9 +2,10 @@
 Compress images for a classifier
 ================================
 
-A classifier of nearest neighbours stores all its training samples and compares each new
-sample with them. Fewer features make it smaller and faster: an autoencoder or PCA in
-front of it reduces 784 pixels to a few latent components.
+A classifier is to be smaller and faster, with little loss of accuracy. This example
+compares an autoencoder and PCA in front of nearest neighbours, which store all training
+samples and compare each new sample with them: 784 pixels are reduced to a few latent
+components.
 
 The transformer needs no labels, so that it learns from all images, and the classifier
 from the few that are labelled.
@@ -59,12 +60,13 @@ for name, values in accuracies.items():
 print(f"{'All 784 pixels':14}{all_pixels:8.3f}")
 
 # %%
-# The fewer components there are, the larger is the difference.
+# The fewer components there are, the larger is the difference. With 8 components, the
+# autoencoder is about as accurate as all pixels.
 
 figure, ax = plt.subplots(layout="constrained")
-for (name, values), marker in zip(accuracies.items(), "so", strict=True):
-    ax.plot(N_COMPONENTS, values, marker=marker, label=name)
-ax.axhline(all_pixels, color="black", linestyle="--", label="All 784 pixels")
+for (name, values), style in zip(accuracies.items(), ("s--", "o-"), strict=True):
+    ax.plot(N_COMPONENTS, values, style, label=name)
+ax.axhline(all_pixels, color="black", linestyle=":", label="All 784 pixels")
 ax.set(xlabel="Latent components", ylabel="Accuracy of 3 nearest neighbours")
 ax.set(title="Classification of held-out digits", xticks=N_COMPONENTS)
 ax.legend()

@@ -54,3 +54,7 @@ for ax, (title, points) in zip(axes, reconstructions.items(), strict=True):
     ax.set(title=title, xticks=[], yticks=[], zticks=[])
 fig.colorbar(drawn, ax=axes, label="position along the curve", shrink=0.7)
 plt.show()
+
+# %%
+# To read next: :ref:`initial_weights` tells how the initial weights are chosen, and
+# :ref:`sphx_glr_auto_examples_plot_four_data_sets.py` compares with PCA on more data.

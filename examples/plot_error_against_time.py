@@ -118,3 +118,7 @@ ax.legend()
 plt.show()
 for name, points in curves.items():
     print(name, [f"{seconds:.2f} s: {share:.2f}" for seconds, share in points])
+
+# %%
+# To read next: :ref:`speed` on what takes time, and
+# :ref:`sphx_glr_auto_examples_plot_speed.py` on the time of fits and predictions.

@@ -64,3 +64,7 @@ for name, scores in (
 OutlierScoreDisplay.from_estimator(detector, X_test, is_trouser)
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
+
+# %%
+# To read next: :ref:`outlier_detection` on scores, thresholds and training samples, and
+# :ref:`sphx_glr_auto_examples_plot_mnist_outliers.py` on samples of another kind.

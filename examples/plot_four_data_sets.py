@@ -67,3 +67,7 @@ for ax, (name, (X, n_components)) in zip(axes.flat, data_sets.items(), strict=Tr
     ax.set_title(name)
 fig.suptitle("Explained variance of held-out samples (R²)")
 plt.show()
+
+# %%
+# To read next: :ref:`number_of_components` on how many components to take, and
+# :ref:`which_estimator` on when PCA is enough.

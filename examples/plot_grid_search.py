@@ -2,6 +2,10 @@
 Tune an autoencoder with GridSearchCV
 =====================================
 
+The network, and the number of latent components, are to be chosen by
+cross-validation. This example searches for the layers with the best reconstruction, and
+then for the step of a pipeline with the most accurate classifier.
+
 The architecture is an estimator with parameters, which a search sets as
 ``architecture__hidden_layer_sizes`` and so on. A compiled program is used again by the
 next fit of the same network, so that a search compiles each network once, not once for
@@ -96,3 +100,7 @@ print(
 print(f"Accuracy on held-out digits: {search.score(X_test, y_test):.3f}")
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
+
+# %%
+# To read next: :ref:`hyperparameter_search` on which parameters to search and on random
+# search, and :ref:`large_data` on searches on a cluster.

@@ -2,6 +2,10 @@
 Use a Keras model
 =================
 
+You have an autoencoder as a Keras model, and want to use it in a Pipeline. This example
+passes two models to the estimator, a Sequential and a subclass, and compares their
+reconstructions.
+
 An estimator accepts a Keras model: a subclass of ``keras.Model`` with encoder and
 decoder, a Sequential or functional model, which is split at its narrowest layer, or a
 pair of models. It trains a copy of the model.
@@ -119,3 +123,7 @@ print(type(encoder).__name__, encoder.input_shape, encoder.output_shape)
 pipelines["Sequential"][-1].summary()
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
+
+# %%
+# To read next: :ref:`keras_models` on losses, optimizers, callbacks and saving, and
+# :ref:`sphx_glr_auto_examples_plot_scikeras_model.py` on functions that build models.

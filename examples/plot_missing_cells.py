@@ -2,10 +2,10 @@
 Impute missing cells
 ====================
 
-A third of the pixels of scikit-learn's digits is missing, in training and in test
-images. The autoencoder learns from the observed pixels, and ``impute`` replaces the
-missing ones. It is compared with the mean of each pixel and with the five nearest
-images.
+Cells of a table are missing, of the samples to fit as of new ones, and are to be
+replaced. In this example a third of the pixels of scikit-learn's digits is missing. The
+autoencoder learns from the observed pixels, and ``impute`` replaces the missing ones.
+It is compared with the mean of each pixel and with the five nearest images.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ X_train, X_test, _, true, _, was_hidden = train_test_split(
 # NaN is a missing cell in each method of both estimators.
 
 autoencoder = AutoencoderTransformer(16, epochs=40, random_state=0).fit(X_train)
-print("R² of observed test pixels:", round(autoencoder.score(X_test), 3))
+print(f"R² of observed test pixels: {autoencoder.score(X_test):.3f}")
 
 imputed = {
     "Mean": SimpleImputer().fit(X_train).transform(X_test),
@@ -38,7 +38,9 @@ imputed = {
 }
 
 # %%
-# Some test images, and the root of the mean squared error of the missing pixels.
+# Some test images, and the root of the mean squared error of the missing pixels. The
+# nearest images are as good here, but are searched among all training images for each
+# new one.
 
 rows = {"Complete": true, "Incomplete": X_test, **imputed}
 colors = plt.get_cmap("gray_r").with_extremes(bad="tab:orange")
@@ -55,4 +57,5 @@ fig.suptitle("Missing pixels (orange) and what replaces them")
 plt.show()
 
 # %%
-# :ref:`missing_cells` tells how it works, and what it assumes.
+# To read next: :ref:`missing_cells` tells how it works, and what it assumes, and
+# :ref:`sphx_glr_auto_examples_plot_mixed_table.py` imputes categories, too.

@@ -2,9 +2,9 @@
 Tables with categories
 ======================
 
-A table of flats has numbers, categories, booleans and missing cells. The estimators
-take it as it is: nothing is encoded or dropped by hand. A few rows have a wrong entry,
-which the detector finds.
+A table has numbers, categories and missing cells, and is to be compressed, completed
+and searched for wrong entries. In this example it is a table of flats. The estimators
+take it as it is: nothing is encoded or dropped by hand.
 """
 
 import matplotlib.pyplot as plt
@@ -61,8 +61,8 @@ pipeline = make_pipeline(
     TableScaler(), AutoencoderTransformer(3, epochs=40, random_state=0)
 )
 codes = pipeline.fit_transform(table)
-print(codes.shape, "share of the deviance:", round(pipeline.score(table), 3))
-print(pipeline.inverse_transform(codes).head())
+print(codes.shape, f"share of the deviance: {pipeline.score(table):.3f}")
+print(pipeline.inverse_transform(codes).head().round(1))
 
 # %%
 # ``impute`` replaces the missing cells only.
@@ -96,7 +96,7 @@ detector = make_pipeline(
     AutoencoderOutlierDetector(outlier_score="residual", random_state=0),
 )
 scores = detector.fit(wrong).score_samples(wrong)
-print("ROC AUC", round(roc_auc_score(columns == None, scores), 3))  # noqa: E711
+print(f"ROC AUC {roc_auc_score(columns == None, scores):.3f}")  # noqa: E711
 
 # %%
 # ``explain`` has one contribution for each column of the table.
@@ -117,4 +117,5 @@ ReconstructionDisplay.from_estimator(
 plt.show()
 
 # %%
-# :ref:`tables` tells how it works.
+# To read next: :ref:`tables` tells how columns are scaled and encoded, and
+# :ref:`sphx_glr_auto_examples_plot_outlier_explanation.py` why a sample is an outlier.

@@ -91,3 +91,7 @@ ReconstructionDisplay.from_estimator(
     detector, X_test[shown], image_shape=(28, 28), show_codes=False, cmap="gray_r"
 )
 plt.show()
+
+# %%
+# To read next: :ref:`decision_threshold` on calibration, and
+# :ref:`sphx_glr_auto_examples_plot_few_clean_rows.py` on few samples.

@@ -76,4 +76,5 @@ OutlierExplanationDisplay.from_estimator(detector, worst[:30], kind="heat_map")
 plt.show()
 
 # %%
-# :ref:`outlier_detection` tells more about scores and thresholds.
+# To read next: :ref:`outlier_detection` on scores and thresholds, and :ref:`decisions`
+# on how many samples to look at.

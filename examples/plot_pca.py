@@ -74,3 +74,7 @@ ReconstructionDisplay.from_estimator(
 )
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
+
+# %%
+# To read next: :ref:`dimensionality_reduction` on what else replaces PCA,
+# :ref:`number_of_components`, and :ref:`sphx_glr_auto_examples_plot_four_data_sets.py`.

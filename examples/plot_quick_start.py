@@ -2,9 +2,10 @@
 An autoencoder in place of PCA
 ==============================
 
-Compress scikit-learn's digits, 64 pixels each, to 8 numbers: with PCA, and with an
-autoencoder in place of PCA in the same pipeline. The score is the fraction of the
-variance of held-out digits that the reconstruction explains (R²).
+Images are to be compressed to few numbers, with a smaller error than that of PCA. This
+example compresses scikit-learn's digits, 64 pixels each, to 8 numbers: with PCA, and
+with an autoencoder in place of PCA in the same pipeline. The score is the fraction of
+the variance of held-out digits that the reconstruction explains (R²).
 """
 
 import time
@@ -60,3 +61,7 @@ display = ReconstructionDisplay.from_estimator(
 display.figure_.savefig("digits_reconstruction.png", dpi=150)
 print("\nSee digits_reconstruction.png")
 plt.show()
+
+# %%
+# To read next: :ref:`sphx_glr_auto_examples_plot_pca.py` compares other numbers of
+# components, and :ref:`dimensionality_reduction` is the guide.

@@ -190,3 +190,7 @@ OutlierScoreDisplay.from_predictions(
     -errors, np.where(is_outlier, -1, 1), threshold=-threshold
 )
 plt.show()
+
+# %%
+# To read next: :doc:`/coming_from/keras_tutorial` has the code of tutorials beside that
+# of skae, and :ref:`keras_models` is the guide on Keras models.

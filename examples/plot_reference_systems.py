@@ -256,3 +256,7 @@ for ax in axes[:, 0]:
 axes[0, 0].legend()
 fig.suptitle("The same network trained by skae and by keras.Model.fit")
 plt.show()
+
+# %%
+# To read next: :doc:`/coming_from/keras_tutorial` has the code of tutorials beside that
+# of skae, and :ref:`architectures` tells which networks there are.

@@ -89,3 +89,7 @@ TrainingHistoryDisplay.from_estimator(search, yscale="log")
 ReconstructionDisplay.from_estimator(search.best_estimator_, X_test, image_shape=(8, 8))
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
+
+# %%
+# To read next: :doc:`/coming_from/scikeras`, and
+# :ref:`sphx_glr_auto_examples_plot_keras_model.py` on models without a wrapper.

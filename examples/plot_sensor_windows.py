@@ -2,10 +2,11 @@
 Detect faults in windows of time series
 =======================================
 
-Each sample is a window of 30 readings of three sensors on a rotating machine. A
-recurrent autoencoder is fitted to windows without faults, and tested on windows with
-three kinds of faults. Each single reading of the faulty windows is within the usual
-range; only their course in time differs.
+A machine is watched by sensors, and faults are to be found by the course of the
+readings in time. In this example, each sample is a window of 30 readings of three
+sensors on a rotating machine. A recurrent autoencoder is fitted to windows without
+faults, and tested on windows with three kinds of faults. Each single reading of the
+faulty windows is within the usual range; only their course in time differs.
 """
 
 import matplotlib.pyplot as plt
@@ -92,3 +93,7 @@ fig.supxlabel("Reading within the window")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
 # sphinx_gallery_thumbnail_number = 3
 plt.show()
+
+# %%
+# To read next: :ref:`architectures` on networks for windows, :ref:`decision_threshold`
+# on false alarms, and :ref:`decisions` on drift.

@@ -111,3 +111,7 @@ ax.margins(x=0.08)
 ax.set_title("The same autoencoder on scikit-learn's digits")
 ax.legend(loc="lower right")
 plt.show()
+
+# %%
+# To read next: :ref:`speed` on what takes time and how to save it, and
+# :ref:`sphx_glr_auto_examples_plot_deploy_onnx.py` on single samples.

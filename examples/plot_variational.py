@@ -74,3 +74,7 @@ axes[1].imshow(tiled(planar.inverse_transform(grid), 15), cmap="gray_r")
 axes[1].set_axis_off()
 axes[1].set_title("Decoded grid of codes")
 plt.show()
+
+# %%
+# To read next: :ref:`architectures` on when to choose a variational autoencoder, and
+# :class:`~skae.inspection.DecodedCodesDisplay`, which draws decoded grids.
