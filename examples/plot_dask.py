@@ -33,12 +33,12 @@ hide_tensorflow_logs()
 # %%
 # The array
 # ---------
-# 300,000 readings of 30 sensors, in six blocks. Four quantities determine the readings.
+# 150,000 readings of 60 sensors, in six blocks. Four quantities determine the readings.
 # In one reading of a thousand, five sensors show what they showed at another time. Here
 # the blocks are generated; they could as well be read from files, by
 # ``dask.dataframe.read_parquet``.
 
-N_BLOCKS, N_ROWS, N_SENSORS = 6, 50_000, 30
+N_BLOCKS, N_ROWS, N_SENSORS = 6, 25_000, 60
 mixing = np.random.RandomState(0).normal(size=(2, 4, N_SENSORS))
 
 
@@ -78,7 +78,7 @@ for block in X.blocks:
 scaled = map_blocks(scaler.transform, X)
 
 detector = AutoencoderOutlierDetector(
-    4, contamination=0.001, batch_size=500, epochs=3, random_state=0
+    4, contamination=0.001, epochs=3, random_state=0
 ).fit(scaled)
 
 # %%
@@ -90,8 +90,8 @@ detector = AutoencoderOutlierDetector(
 
 scores, was_fault = dask.compute(detector.score_samples(scaled), is_fault)
 y = np.where(was_fault == 1, -1, 1)
-lowest = np.argsort(scores)[:300]
-print(f"Faults among the 300 lowest scores: {np.sum(y[lowest] == -1)}")
+lowest = np.argsort(scores)[:150]
+print(f"Faults among the 150 lowest scores: {np.sum(y[lowest] == -1)}")
 print(f"ROC AUC {roc_auc_score(y, scores):.3f}")
 OutlierScoreDisplay.from_predictions(scores, y, threshold=detector.offset_)
 
@@ -107,7 +107,7 @@ OutlierScoreDisplay.from_predictions(scores, y, threshold=detector.offset_)
 
 sample = scaled.blocks[0][:3_000].compute()
 search = GridSearchCV(
-    AutoencoderTransformer(epochs=30, random_state=0),
+    AutoencoderTransformer(epochs=20, random_state=0),
     {"n_components": [2, 4, 8]},
     cv=2,
 )
