@@ -40,7 +40,7 @@ def denoise(estimator):
 
 # %%
 # PCA removes the noise outside of the principal subspace. The plain autoencoder is not
-# trained on noise, and so is hardly better; the denoising one is.
+# trained on noise, and is no better than PCA here; the denoising one is.
 
 denoised = {"PCA": [denoise(PCA(32).fit(X_train))]}
 for name, noise in (("Plain autoencoder", 0.0), ("Denoising autoencoder", NOISE)):
