@@ -312,7 +312,8 @@ def _solve(X, missing, mean, scale, matrix):
     residual = -(centred @ matrix) * active
     direction = residual
     size = np.square(residual).sum(axis=1, keepdims=True)
-    for _ in range(N_STEPS):
+    # As many steps as there are missing cells are exact.
+    for _ in range(min(N_STEPS, int(missing.sum(axis=1).max()))):
         image = (direction @ matrix) * active
         curvature = (direction * image).sum(axis=1, keepdims=True)
         step = size / np.maximum(curvature, tiny)
