@@ -33,6 +33,7 @@ from ._outliers._thresholds import (
     conformal_pvalues,
     select_pvalues,
 )
+from ._outliers._whitening import Whitening
 from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
@@ -46,7 +47,7 @@ TRUNCATED_SHARE = 0.5
 # Samples that are scored at a time.
 CHUNK_SAMPLES = 1024
 # Columns of a sample that `explain` hides in turn.
-MAX_HIDDEN = 64
+MAX_HIDDEN = 8
 # Samples whose scores the threshold is chosen by.
 MAX_THRESHOLD_SAMPLES = 100_000
 
@@ -350,11 +351,15 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # sorted scores that this gave to the fold.
     _folds_scored = ()
 
+    # Mean and covariance of samples, by which `explain` fills hidden cells.
+    _samples_whitening = None
+
     # Samples that `partial_fit` goes on from.
     _reservoir = None
     _of_training = (*_BaseAutoencoder._of_training, "_reservoir")
     _from_dicts = _BaseAutoencoder._from_dicts | {
         "_anomaly_score": score_from_dict,
+        "_samples_whitening": score_from_dict,
         "_reservoir": lambda state: Reservoir(**state),
     }
 
@@ -492,6 +497,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self._reservoir = Reservoir.draw(
             samples.X, samples.indices, n_samples, draw_seed(self._rng)
         )
+        self._samples_whitening = self._whiten(self._reservoir.rows)
 
     def _finish_partial_fit(self, data):
         before = self._reservoir
@@ -504,6 +510,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         score = self._fit_anomaly_score(kept, self._rng)
         scores = self._score_source(score, samples, self._rng)
         vars(self).update(self._attributes(score, scores, calibrated=False))
+        self._samples_whitening = self._whiten(rows)
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
@@ -512,7 +519,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         calibrated = data.calibration is not None and self._holds_out_share()
         samples = data.calibration if calibrated else data.learnable
         reference_scores = self._score_source(score, samples, rng)
-        return self._attributes(score, reference_scores, calibrated)
+        # Means are enough until the end.
+        means = {"_samples_whitening": self._whiten(self._centre[np.newaxis])}
+        return self._attributes(score, reference_scores, calibrated) | means
 
     def _attributes(self, anomaly_score, reference_scores, calibrated, folds_scored=()):
         return {
@@ -551,6 +560,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 draw_seed(rng),
             )
 
+    def _whiten(self, X):
+        """Estimate mean and covariance of samples, unless they are images."""
+        return None if len(self._sample_shape) > 1 else Whitening().fit(X)
+
     def _truncation_sizes(self, X):
         """Choose the numbers of components with which codes are scored."""
         if not self._codes_are_ordered:
@@ -558,12 +571,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         size = count_components(X, TRUNCATED_SHARE)
         return sorted({min(size, self.n_components_), self.n_components_})
 
-    def _triple(self, X, sizes):
+    def _triple(self, X, sizes, filled=None):
         """Return samples, their reconstructions by each truncation, and their codes.
 
-        Of a table with categories, they have one value per column.
+        Of a table with categories, they have one value per column. If missing cells
+        were filled already, the network is shown these samples.
         """
-        Z = self._encode(X)
+        Z = self._encode(X if filled is None else filled)
         X_hat = [self._decode(truncate(Z, size)) for size in sizes]
         if self._table is not None:
             pairs = [self._table.columns.compare(X, part) for part in X_hat]
@@ -1169,11 +1183,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         -----
         The anomaly is first divided directly: terms of residuals go to their features,
         and those of the code to features in proportion to the squared distance of the
-        reconstruction from the mean training sample. The up to 64 features with the
+        reconstruction from the mean training sample. The up to 8 features with the
         largest parts are then hidden in turn, and the sum of their parts is divided in
         proportion to the decreases in anomaly. Where no decrease is found, the direct
-        division stays. A sample thus takes as long as up to 65 samples with missing
-        cells to score.
+        division stays. The network is shown what is expected in a hidden cell given
+        all others, under a normal distribution of at most 2,000 training samples. A
+        sample thus takes about as long as 11 samples to score.
 
         Of images and windows, whose cells stand for each other, the direct division is
         returned.
@@ -1231,17 +1246,30 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if len(self._sample_shape) > 1 or self._centre is None:
             return divided, expected
         anomaly = score.anomaly(*triple).astype(np.float64)
+        likely = self._expect_each(X, owners)
         order = np.argsort(-divided, axis=1, kind="stable")[:, :MAX_HIDDEN]
         decreases = np.empty(order.shape)
         for i, columns in enumerate(order.T):
-            is_hidden = owners == columns[:, np.newaxis]
-            rest = X.copy()
-            rest[is_hidden] = np.nan
-            decreases[:, i] = anomaly - score.anomaly(*self._triple(rest, score.sizes))
+            is_hidden = (owners == columns[:, np.newaxis]) & ~np.isnan(X)
+            rest = np.where(is_hidden, np.nan, X)
+            filled = np.where(is_hidden, likely, X)
+            triple = self._triple(rest, score.sizes, filled)
+            decreases[:, i] = anomaly - score.anomaly(*triple)
             if return_expected:
-                expected[is_hidden] = self._reconstruct(rest)[is_hidden]
+                expected[is_hidden] = self._reconstruct(filled)[is_hidden]
         decreases[np.take_along_axis(missing, order, axis=1)] = 0
         return divide_by_decreases(divided, order, decreases), expected
+
+    def _expect_each(self, X, owners):
+        """Return what is likely in each column of samples, given the others."""
+        whitening = self._samples_whitening
+        if whitening is None:  # files of earlier versions
+            kept = self._reservoir
+            whitening = self._whiten(self._centre[None] if kept is None else kept.rows)
+        likely = whitening.expect_each(X, owners)
+        if self._table is None:
+            return likely
+        return self._table.columns.clip_probabilities(likely)
 
 
 def _choose_offset(anomaly_score, scores, contamination, calibrated):

@@ -99,6 +99,27 @@ class Columns:
             values[:, j] *= 0
         return values, expected
 
+    def clip_probabilities(self, X):
+        """Clip expectations of categories, so that they are probabilities.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Encoded samples, as linear regression expects them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), of the dtype of X
+            The same, but features of a column of categories are positive and sum to the
+            value that stands for a category.
+        """
+        clipped = X.copy()
+        for j in np.flatnonzero(self.is_categorical):
+            block = self.block(j)
+            part = np.maximum(X[:, block], SMALLEST_PROBABILITY * self.value)
+            clipped[:, block] = self.value * part / part.sum(axis=1, keepdims=True)
+        return clipped
+
     def errors(self, X, X_hat):
         """Compute the deviance of each cell: its squared residual.
 

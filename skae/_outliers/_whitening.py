@@ -184,6 +184,36 @@ class Whitening:
             X = fill(X, *self._distribution())
         return X * matrix if matrix.ndim == 1 else X @ matrix.T, missing
 
+    def expect_each(self, X, owners):
+        """Compute what is expected of each column, given all others of the sample.
+
+        The distribution is the normal one of this mean and covariance.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), of float32 or float64
+            Samples. Missing cells are expected given the observed ones.
+        owners : ndarray of int of shape (n_features,)
+            The column that each feature belongs to, in ascending order from 0 on. The
+            features of a column are expected together, none given another.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), of the dtype of X
+            The expectations. With variances only, they are means.
+        """
+        if self.matrix_.ndim == 1:
+            return np.broadcast_to(self.mean_.astype(X.dtype), X.shape)
+        centred = fill(X.astype(np.float64) - self.mean_, *self._distribution())
+        precision = self.matrix_.T @ self.matrix_
+        slopes = centred @ precision
+        expected = centred - slopes / np.diag(precision)
+        for column in np.flatnonzero(np.bincount(owners) > 1):
+            own = np.flatnonzero(owners == column)
+            inverse = np.linalg.inv(precision[np.ix_(own, own)])
+            expected[:, own] = centred[:, own] - slopes[:, own] @ inverse
+        return (expected + self.mean_).astype(X.dtype)
+
     def _distribution(self):
         """Return the distribution of centred samples, as `fill` takes it."""
         mean = np.zeros(len(self.mean_))
