@@ -312,11 +312,13 @@ def _solve(X, missing, mean, scale, matrix):
     residual = -(centred @ matrix) * active
     direction = residual
     size = np.square(residual).sum(axis=1, keepdims=True)
-    # As many steps as there are missing cells are exact.
-    for _ in range(min(N_STEPS, int(missing.sum(axis=1).max()))):
+    # As many steps as a sample has missing cells are exact; none more, so that its
+    # result does not depend on other samples.
+    n_steps = missing.sum(axis=1, keepdims=True)
+    for i in range(min(N_STEPS, n_steps.max())):
         image = (direction @ matrix) * active
         curvature = (direction * image).sum(axis=1, keepdims=True)
-        step = size / np.maximum(curvature, tiny)
+        step = np.where(i < n_steps, size / np.maximum(curvature, tiny), 0)
         solution += step * direction
         residual = residual - step * image
         previous, size = size, np.square(residual).sum(axis=1, keepdims=True)

@@ -22,7 +22,7 @@ from ._program_cache import POOL, may_use_xla, program_key
 from ._tensorflow_program import TensorFlowProgram
 
 # Bytes of the samples that are in work at a time.
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 # No block that XLA compiles is smaller than this.
 SMALL_BLOCK_BYTES = 2**19
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 # Bytes of the samples that are mixed with each other, as the network takes them.
-MIXED_BYTES = 2**26
+MIXED_BYTES = 2**25
 
 
 class SampleStream:
