@@ -167,30 +167,22 @@ class StreamEpoch:
         """Yield rows, mixed with those of blocks before and after."""
         stream, rng = self.stream, self.rng
         order = None if stream.is_ordered else rng.permutation(self.n_blocks)
-        n_mixed = max(1, MIXED_BYTES // stream.row_bytes)
-        waiting, n_waiting, seen = [], 0, set()
+        n_mixed = max(2, min(MIXED_BYTES // stream.row_bytes, int(stream.sizes.sum())))
+        # One array that is filled again and again: many small ones fragment memory.
+        mixed, n_filled, seen = None, 0, set()
         for i, rows in stream.rows(order):
             seen.add(i)
             self.n_read = len(seen)
-            waiting.append(rows)
-            n_waiting += len(rows)
-            if n_waiting >= n_mixed:
-                # One half stays, to be mixed with what comes.
-                mixed = _permute(waiting, n_waiting, rng)
-                waiting, n_waiting = (
-                    [mixed[n_waiting // 2 :].copy()],
-                    -(-n_waiting // 2),
-                )
-                yield mixed[:-n_waiting]
-        if waiting:
-            yield _permute(waiting, n_waiting, rng)
-
-
-def _permute(parts, n_rows, rng):
-    """Join parts, with their rows in a new order."""
-    joined = np.empty((n_rows, parts[0].shape[1]), parts[0].dtype)
-    places, start = rng.permutation(n_rows), 0
-    for part in parts:
-        joined[places[start : start + len(part)]] = part
-        start += len(part)
-    return joined
+            if mixed is None:
+                mixed = np.empty((n_mixed, rows.shape[1]), rows.dtype)
+            while len(rows):
+                n_new = min(n_mixed - n_filled, len(rows))
+                mixed[n_filled : n_filled + n_new] = rows[:n_new]
+                rows, n_filled = rows[n_new:], n_filled + n_new
+                if n_filled == n_mixed:
+                    mixed[:] = mixed[rng.permutation(n_mixed)]
+                    # One half stays, to be mixed with what comes.
+                    n_filled = n_mixed // 2
+                    yield mixed[n_filled:]
+        if n_filled:
+            yield mixed[rng.permutation(n_filled)]
