@@ -11,7 +11,12 @@ import pytest
 from _helpers import outputs
 
 from skae import AutoencoderTransformer
-from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+from skae.architectures import (
+    BaseArchitecture,
+    DenseArchitecture,
+    KerasArchitecture,
+    Networks,
+)
 
 
 class Unseeded(BaseArchitecture):
@@ -63,6 +68,48 @@ class Unnamed(BaseArchitecture):
             ]
         )
         return Networks.from_halves(encoder, decoder)
+
+
+class OwnInitializer(keras.initializers.RandomNormal):
+    """One of the user's own, whose seed is that of Keras."""
+
+
+@pytest.mark.parametrize(
+    "initializer", ["he_normal", "normal", "uniform", None, OwnInitializer]
+)
+def test_own_layers_in_copied_models_do_not_depend_on_threads(initializer):
+    """A model is copied, for which Keras is told of the user's classes."""
+
+    class Scale(keras.layers.Layer):
+        def __init__(self, scale=None, **kwargs):
+            super().__init__(**kwargs)
+            self.scale = scale
+
+        def build(self, shape):
+            self.factors = self.add_weight(shape=shape[1:], initializer=self.scale)
+
+        def call(self, inputs):
+            return inputs * self.factors
+
+    calls = []
+
+    def make():
+        # More each time, as another thread might do meanwhile.
+        for _ in calls:
+            random.random()
+        calls.append("make")
+        is_class = isinstance(initializer, type)
+        scale = Scale(initializer() if is_class else initializer)
+        layers = [scale, keras.layers.Dense(2), keras.layers.Dense(5)]
+        return keras.Sequential([keras.Input((5,)), *layers])
+
+    architecture = KerasArchitecture(make)
+    weights = [
+        architecture.build((5,), None, random_state=0).autoencoder.get_weights()
+        for _ in range(2)
+    ]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from .._backend import (
     write_network,
 )
 from .._keras_layers import is_finishing
+from ._seeds import custom_object_scope
 
 # Samples on which two ways to run a network are compared.
 N_COMPARED = 3
@@ -567,7 +568,7 @@ def _names_known(*parts):
             "@keras.saving.register_keras_serializable(), with a package of its own, "
             "above each."
         )
-    return saving.custom_object_scope(named)
+    return custom_object_scope(named)
 
 
 def chain(model):

@@ -37,7 +37,7 @@ class LayerSeeds:
         which Keras creates from names ("glorot_uniform") and configurations.
         """
         kinds = _random_initializers()
-        scope = import_keras().utils.custom_object_scope(
+        scope = import_keras().saving.custom_object_scope(
             {name: self._factory(kind) for name, kind in kinds.items()}
         )
         with seeded_globals(self._seed), scope:
@@ -64,7 +64,7 @@ class LayerSeeds:
             if isinstance(item, keras.random.SeedGenerator):
                 self._seeded[id(item)] = item
                 item.state.assign([self._draw(), 0])
-            elif type(item) in kinds:
+            elif isinstance(item, kinds):
                 redrawn += [(v, item) for v in layer.weights if _is_drawn(v, item)]
         for _, initializer in redrawn:
             if id(initializer) not in self._seeded:
@@ -93,10 +93,34 @@ class LayerSeeds:
         return Factory
 
 
+def custom_object_scope(custom_objects):
+    """Context in which Keras finds custom objects, beside those of `building`.
+
+    A scope of Keras hides those around it.
+
+    Parameters
+    ----------
+    custom_objects : dict of str to object
+        What is to be found by name.
+
+    Returns
+    -------
+    context manager
+        The scope.
+    """
+    saving = import_keras().saving
+    found = {
+        name: saving.get_registered_object(name) for name in _random_initializers()
+    }
+    found = {name: kind for name, kind in found.items() if kind is not None}
+    return saving.custom_object_scope(found | custom_objects)
+
+
 def _random_initializers():
     """Return the initializers of Keras that draw numbers, by name."""
     initializers = import_keras().initializers
     kinds = {n: k for n, k in vars(initializers).items() if isinstance(k, type)}
+    kinds |= {"normal": kinds["RandomNormal"], "uniform": kinds["RandomUniform"]}
     return {
         name: kind
         for name, kind in kinds.items()
