@@ -24,6 +24,31 @@ def is_lazy(X):
     return hasattr(X, "__dask_graph__")
 
 
+def check_lazy_samples(X):
+    """Refuse Dask collections that are neither arrays of samples nor DataFrames.
+
+    Parameters
+    ----------
+    X : Dask collection
+        Whatever a method was given.
+
+    Raises
+    ------
+    TypeError
+        If it is a Series, a Bag, a Delayed or the like.
+    """
+    # Attributes of the class: a Delayed has all that it is asked for.
+    kind = type(X)
+    is_array = hasattr(kind, "rechunk") and X.ndim
+    is_table = hasattr(kind, "map_partitions") and getattr(X, "ndim", None) == 2
+    if not (is_array or is_table):
+        raise TypeError(
+            f"X is a {kind.__name__} of {kind.__module__.split('.')[0]}, which does "
+            "not hold samples as rows. Pass a Dask DataFrame, or a Dask array of shape "
+            "(n_samples, n_features)."
+        )
+
+
 def is_dataset(X):
     """Check for a data set of pyarrow."""
     is_of_pyarrow = type(X).__module__.split(".")[0] == "pyarrow"
@@ -51,8 +76,8 @@ def as_blocks(X):
         If X can be read once only.
     """
     if is_lazy(X):
-        is_table = hasattr(X, "columns") and hasattr(X, "partitions")
-        return _DaskPartitions(X) if is_table else _DaskBlocks(X)
+        check_lazy_samples(X)
+        return _DaskPartitions(X) if hasattr(X, "columns") else _DaskBlocks(X)
     if is_dataset(X):
         try:
             fragments = list(X.get_fragments())
@@ -69,7 +94,8 @@ def as_blocks(X):
         or any(hasattr(X, name) for name in protocols)
     ):
         return None
-    if not is_sequence and iter(X) is X:
+    # Some objects keep one iterator, and return it each time.
+    if not is_sequence and iter(X) is iter(X):
         raise TypeError(
             f"X is a {type(X).__name__}, which can be read once, but fit reads the "
             "blocks of samples several times. Pass an object whose __iter__ begins "

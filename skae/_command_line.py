@@ -48,7 +48,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         _score(options)
-    except CommandError as error:
+    except (CommandError, OSError) as error:  # such as a folder that is read only
         print(f"skae: {error}", file=sys.stderr)
         return 1
     return 0
@@ -188,7 +188,9 @@ class _Job:
                     f"{self.input} has no column {missing[0]!r}, which the model was "
                     f"fitted on. Its columns are {', '.join(columns)}."
                 )
+            self._check_unique([*names, *self.keep], columns)
             return list(names), True
+        self._check_unique(columns, columns)
         taken = [name for name in columns if name not in self.keep]
         n_features = getattr(self.estimator, "n_features_in_", len(taken))
         if len(taken) != n_features:
@@ -198,6 +200,15 @@ class _Job:
                 "others by --keep."
             )
         return taken, False
+
+    def _check_unique(self, names, columns):
+        """Refuse names that several columns of the input have."""
+        for name in names:
+            if columns.count(name) > 1:
+                raise CommandError(
+                    f"{self.input} has {columns.count(name)} columns {name!r}. Rename "
+                    "them."
+                )
 
     def fingerprint(self):
         """Describe the job, so that parts of another one are not taken for its own."""
@@ -252,7 +263,9 @@ class _Job:
     def _score_batch(self, batch):
         import pyarrow as pa
 
-        frame = batch.to_pandas()[self.columns]
+        # The metadata of pandas would make an index of some columns, and numbers of
+        # names such as "0".
+        frame = batch.to_pandas(ignore_metadata=True)[self.columns]
         X = frame if self.has_names else frame.to_numpy()
         before, detector = None, self.estimator
         if isinstance(detector, Pipeline):

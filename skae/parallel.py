@@ -5,9 +5,11 @@ import inspect
 import warnings
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn import config_context, get_config
 
-from ._blocks import is_lazy
-from ._frames import is_frame
+from ._blocks import check_lazy_samples, is_lazy
+from ._frames import is_frame, library_of
 
 __all__ = ["map_blocks"]
 
@@ -58,14 +60,16 @@ def map_blocks(method, X):
     Returns
     -------
     dask.array.Array, dask.dataframe.DataFrame or dask.dataframe.Series
-        Of an array, an array, unless the method returns DataFrames (``set_output``). Of
-        a DataFrame, one with the index of X, or a Series where there is one value for
-        each sample. Dtypes, columns and, of arrays, chunks are known.
+        Of an array, an array, unless the method returns DataFrames (``set_output``),
+        which are those of pandas, as Dask has no others. Of a DataFrame, one with the
+        index of X, or a Series where there is one value for each sample. Dtypes,
+        columns and, of arrays, chunks are known.
 
     Raises
     ------
     TypeError
-        If `method` is no method of an object, or X no Dask collection.
+        If `method` is no method of an object, or does not return one array or
+        DataFrame with a row for each sample, or if X is no Dask collection.
     ImportError
         If Dask is not installed: ``pip install "skae[dask]"``.
 
@@ -101,6 +105,7 @@ def map_blocks(method, X):
         raise ImportError(
             'Dask is needed for its collections: pip install "skae[dask]".'
         ) from error
+    check_lazy_samples(X)
     call = _Call(method.__self__, method.__name__)
     # A key that is new each time: an estimator may be changed in place.
     delayed = dask.delayed(call, pure=False)
@@ -122,16 +127,33 @@ class _Call:
     def __init__(self, estimator, method):
         self.estimator = estimator
         self.method = method
+        # scikit-learn's configuration is one of a thread, and workers are others.
+        self.config = get_config()
 
     def on_array(self, block):
-        """Return the result for an array."""
-        return getattr(self.estimator, self.method)(block)
+        """Return the result for an array, or whatever a block is."""
+        with config_context(**self.config):
+            result = getattr(self.estimator, self.method)(block)
+        if getattr(result, "shape", ())[:1] != (len(block),):
+            raise TypeError(
+                f"map_blocks takes methods that return one array or DataFrame with a "
+                f"row for each sample, but {self.method} of "
+                f"{type(self.estimator).__name__} returned a {type(result).__name__} "
+                f"for {len(block)} samples."
+            )
+        return result.to_pandas() if library_of(result) == "polars" else result
 
     def on_frame(self, block):
         """Return the result for a DataFrame of pandas, as one or as a Series."""
         import pandas as pd
 
-        result = getattr(self.estimator, self.method)(block)
+        result = self.on_array(block)
+        if issparse(result):
+            raise TypeError(
+                f"{self.method} of {type(self.estimator).__name__} returns sparse "
+                "matrices, which Dask DataFrames cannot hold. Set sparse_output=False, "
+                "or whatever makes its results dense."
+            )
         if is_frame(result):
             return result.set_axis(block.index)
         if result.ndim == 1:

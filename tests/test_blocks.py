@@ -410,3 +410,17 @@ def test_infinity_is_reported_with_its_block(streamed, X, n_infinite):
     X[600 : 600 + n_infinite, 2] = np.inf
     with pytest.raises(ValueError, match="Block 4 of X: Input X contains infinity"):
         AutoencoderTransformer(2, **SMALL).fit(Iterable(X))
+
+
+def test_an_object_that_keeps_its_iterator_is_refused(X):
+    """Some of its blocks would be missing in the second pass."""
+
+    class Reader:
+        def __init__(self):
+            self.blocks = iter(np.array_split(X, 5))
+
+        def __iter__(self):
+            return self.blocks
+
+    with pytest.raises(TypeError, match="Reader, which can be read once"):
+        AutoencoderTransformer(2, **SMALL).fit(Reader())

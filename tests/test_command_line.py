@@ -223,3 +223,42 @@ def test_it_imports_no_tensorflow(files):
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def of_numbers(files, table):
+    """Paths of a model that was fitted on an array, and the array."""
+    X = table[["size", "weight"]].to_numpy()
+    joblib.dump(AutoencoderOutlierDetector(1, **SMALL).fit(X), files[0])
+    return files, X
+
+
+def test_names_that_are_numbers_in_pandas(of_numbers):
+    files, X = of_numbers
+    pd.DataFrame(X).to_parquet(files[1])
+    assert run(files) == 0
+    scores = joblib.load(files[0]).score_samples(X)
+    np.testing.assert_array_equal(pd.read_parquet(files[2])["score"], scores)
+
+
+def test_a_feature_that_is_the_index_in_pandas(files, pipeline, table):
+    table.set_index("size").to_parquet(files[1])
+    assert run(files, "--keep", "id", "size") == 0
+    found = pd.read_parquet(files[2])
+    np.testing.assert_array_equal(found["size"], table["size"])
+    np.testing.assert_allclose(
+        found["score"], expected(pipeline, table)["score"], rtol=1e-6
+    )
+
+
+def test_two_columns_of_one_name(of_numbers, capsys):
+    files, X = of_numbers
+    parquet.write_table(pa.table([*X.T], names=["size", "size"]), files[1])
+    assert run(files) == 1
+    assert "has 2 columns 'size'. Rename" in capsys.readouterr().err
+
+
+def test_errors_of_the_file_system_are_one_line(files, capsys):
+    files[2].with_name("out.parquet.parts").touch()
+    assert run(files) == 1
+    assert capsys.readouterr().err.startswith("skae: [Errno")

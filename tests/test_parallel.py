@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 
+import dask
 import dask.array as da
+import dask.bag
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
@@ -266,3 +269,66 @@ def test_a_lost_worker(transformer, X, lazy_X):
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
         found = lazy.compute()
     np.testing.assert_allclose(found, transformer.transform(X), rtol=1e-6)
+
+
+def test_configuration_of_scikit_learn_is_that_of_the_call(transformer, X, lazy_X):
+    """It is one of a thread, and blocks are computed by others."""
+    with config_context(transform_output="pandas"):
+        codes = transformer.transform(lazy_X)
+        expected = transformer.transform(X)
+    codes = codes.compute()
+    assert list(codes) == list(expected)
+    np.testing.assert_array_equal(codes, expected)
+
+
+def test_tables_of_polars_become_those_of_pandas(table, X, lazy_X, lazy_table):
+    numbers = ["size", "count"]
+    scaler = StandardScaler().fit(table[numbers]).set_output(transform="polars")
+    scaled = map_blocks(scaler.transform, lazy_table[numbers]).compute()
+    pd.testing.assert_index_equal(scaled.index, table.index)
+    np.testing.assert_array_equal(scaled, scaler.transform(table[numbers]))
+    scaler = StandardScaler().fit(X).set_output(transform="polars")
+    found = map_blocks(scaler.transform, lazy_X).compute()
+    assert isinstance(found, pd.DataFrame)
+    np.testing.assert_array_equal(found, scaler.transform(X))
+
+
+class OtherResults(BaseEstimator):
+    def moments(self, X):
+        return X.mean(axis=1), X.std(axis=1)
+
+    def mean(self, X):
+        return np.mean(X, axis=0)[:1]
+
+    def total(self, X):
+        return float(np.sum(X))
+
+
+@pytest.mark.parametrize("name", ["moments", "mean", "total"])
+@pytest.mark.parametrize("kind", ["lazy_X", "lazy_table"])
+def test_methods_with_other_results_are_refused(name, kind, request):
+    X = request.getfixturevalue(kind)
+    X = X[["size", "count"]] if kind == "lazy_table" else X
+    with pytest.raises(TypeError, match=rf"row for each sample, but {name} of Other"):
+        map_blocks(getattr(OtherResults(), name), X)
+
+
+def test_sparse_results_for_a_table_are_refused(table, lazy_table):
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(table[["kind"]])
+    with pytest.raises(TypeError, match="sparse_output=False"):
+        map_blocks(encoder.transform, lazy_table[["kind"]])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda X: dask.delayed(X),
+        lambda X: dask.bag.from_sequence(X.tolist()),
+        lambda X: da.from_array(X).sum(),
+        lambda X: dd.from_pandas(pd.Series(X[:, 0]), npartitions=2),
+    ],
+)
+def test_other_collections_are_refused(detector, X, make):
+    for method in (detector.score_samples, clone(detector).fit):
+        with pytest.raises(TypeError, match="does not hold samples as rows"):
+            method(make(X))
