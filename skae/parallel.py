@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context, get_config
+from sklearn.exceptions import NotFittedError
 
 from ._blocks import check_lazy_samples, is_lazy
 from ._frames import is_frame, library_of
@@ -44,7 +45,9 @@ def takes_lazy(method):
 def map_blocks(method, X):
     """Apply a method of a fitted estimator to a Dask collection, block by block.
 
-    Nothing is computed before the result is. The estimator is one node of the graph, so
+    Nothing is computed before the result is; only where a step refuses values that are
+    made up to find dtypes and columns, such as categories that it does not know, the
+    first block is computed for them. The estimator is one node of the graph, so
     that each worker is given it once. Estimators of skae do the same where they are
     given a Dask collection; for others, and for a Pipeline, use this function.
 
@@ -175,29 +178,24 @@ class _Call:
 def _map_frame(call, delayed, X):
     from dask.dataframe.utils import make_meta, meta_nonempty
 
-    meta = _quietly(call.on_frame, meta_nonempty(make_meta(X)))[:0]
-    return X.map_partitions(_on_frame, delayed, meta=meta, enforce_metadata=False)
-
-
-def _on_frame(block, call):
-    """Return the result for a partition; an empty one is not validated."""
-    if len(block):
-        return call.on_frame(block)
-    from dask.dataframe.utils import meta_nonempty
-
-    return _quietly(call.on_frame, meta_nonempty(block))[:0]
+    made_up = meta_nonempty(make_meta(X))
+    meta = _empty_result(call.on_frame, made_up, lambda: X.head(2, npartitions=-1))
+    on_block = functools.partial(_on_block, method="on_frame", empty=meta)
+    return X.map_partitions(on_block, delayed, meta=meta, enforce_metadata=False)
 
 
 def _map_array(call, delayed, X):
     import dask.array as da
 
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    example = _quietly(call.on_array, np.zeros((2, *X.shape[1:]), X.dtype))
-    if is_frame(example):
-        return _frame_of_array(delayed, X, example[:0])
-    axes = {X.ndim + i: size for i, size in enumerate(example.shape[1:])}
+    made_up = np.zeros((2, *X.shape[1:]), X.dtype)
+    meta = _empty_result(call.on_array, made_up, lambda: _first_rows(X))
+    on_block = functools.partial(_on_block, method="on_array", empty=meta)
+    if is_frame(meta):
+        return _frame_of_array(on_block, delayed, X, meta)
+    axes = {X.ndim + i: size for i, size in enumerate(meta.shape[1:])}
     return da.blockwise(
-        _on_array,
+        on_block,
         (0, *axes),
         X,
         tuple(range(X.ndim)),
@@ -205,28 +203,44 @@ def _map_array(call, delayed, X):
         None,
         new_axes=axes,
         concatenate=True,
-        meta=example[:0],
+        meta=meta,
         name=f"{call.method}-{da.core.tokenize(X.name, delayed.key)}",
     )
 
 
-def _on_array(block, call):
-    if len(block):
-        return call.on_array(block)
-    return _quietly(call.on_array, np.zeros((2, *block.shape[1:]), block.dtype))[:0]
+def _on_block(block, call, method, empty):
+    """Return the result for a block; an empty one is not validated."""
+    return getattr(call, method)(block) if len(block) else empty
 
 
-def _frame_of_array(delayed, X, meta):
+def _first_rows(X):
+    """Compute the first block of an array that has rows; return some of them."""
+    blocks = (block.compute() for block in X.blocks)
+    return next((block[:2] for block in blocks if len(block)), X.blocks[0].compute())
+
+
+def _frame_of_array(on_block, delayed, X, meta):
     import dask
     import dask.dataframe as dd
 
-    one_block = dask.delayed(_on_array)
+    one_block = dask.delayed(on_block)
     parts = [one_block(block, delayed) for block in X.to_delayed().ravel()]
     return dd.from_delayed(parts, meta=meta, verify_meta=False)
 
 
-def _quietly(function, X):
-    """Call a function on samples that were made up, for dtypes and columns."""
+def _empty_result(function, made_up, first_rows):
+    """Return the result for no samples, with its dtypes and columns.
+
+    It is that of samples that were made up, unless a step refuses their values.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return function(X)
+        try:
+            return function(made_up)[:0]
+        except NotFittedError:
+            raise
+        except ValueError as error:
+            rows = first_rows()
+            if not len(rows):
+                raise error
+            return function(rows)[:0]

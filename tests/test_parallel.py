@@ -15,9 +15,10 @@ import pytest
 from joblib import parallel_config
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
@@ -332,3 +333,24 @@ def test_other_collections_are_refused(detector, X, make):
     for method in (detector.score_samples, clone(detector).fit):
         with pytest.raises(TypeError, match="does not hold samples as rows"):
             method(make(X))
+
+
+def test_steps_that_refuse_values_that_are_made_up(table, lazy_table, X, lazy_X):
+    """Unknown categories, and logarithms of 0."""
+    encoder = OneHotEncoder(sparse_output=False).fit(table[["kind"]])
+    found = map_blocks(encoder.transform, lazy_table[["kind"]]).compute()
+    np.testing.assert_array_equal(found, encoder.transform(table[["kind"]]))
+    positive = make_pipeline(FunctionTransformer(np.log), StandardScaler()).fit(
+        np.exp(X)
+    )
+    found = map_blocks(positive.transform, da.exp(lazy_X)).compute()
+    np.testing.assert_allclose(found, positive.transform(np.exp(X)))
+
+
+def test_errors_of_the_first_rows_are_raised(table, lazy_table):
+    encoder = OneHotEncoder(sparse_output=False).fit(table[["kind"]])
+    other = lazy_table[["kind"]].assign(kind="other")
+    with pytest.raises(ValueError, match="unknown categories"):
+        map_blocks(encoder.transform, other)
+    with pytest.raises(NotFittedError):
+        map_blocks(OneHotEncoder().transform, other)
