@@ -403,6 +403,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         samples = self._row_source(X, "X")
         validation = None
         if X_val is not None:
+            check_in_memory(X_val, "X_val")
             X_val = self._validate(X_val, in_fit=True)
             validation = self._row_source(X_val, "X_val")
         stream_summary = None

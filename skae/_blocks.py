@@ -105,29 +105,33 @@ def as_blocks(X):
     return blocks if blocks.are_samples() else None
 
 
-def check_in_memory(X):
+def check_in_memory(X, name="X"):
     """Refuse samples that come block by block.
 
     Parameters
     ----------
     X : object
         Whatever a method was given.
+    name : str, default="X"
+        What it is called in the error message.
 
     Raises
     ------
     TypeError
         If `fit` would read it block by block.
     """
-    if as_blocks(X) is None:
+    if not is_lazy(X) and as_blocks(X) is None:
         return
     kind = type(X)
-    name = f"{kind.__name__} of {kind.__module__.split('.')[0]}"
+    what = f"{kind.__name__} of {kind.__module__.split('.')[0]}"
     if isinstance(X, (list, tuple)):
-        name = f"{kind.__name__} of DataFrames"
+        what = f"{kind.__name__} of DataFrames"
+    if name != "X":
+        raise TypeError(f"{name} has to be in memory, but is of type {what}.")
     raise TypeError(
-        f"X is a {name}, which this method does not take. fit does, and with a Dask "
-        "collection, methods with one result for each sample, such as transform and "
-        "score_samples. Pass samples in memory, such as a part of X, or call "
+        f"X is of type {what}, which this method does not take. fit does, and with a "
+        "Dask collection, methods with one result for each sample, such as transform "
+        "and score_samples. Pass samples in memory, such as a part of X, or call "
         "partial_fit for each part."
     )
 

@@ -920,11 +920,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 "None. Call fit_predict, and index X by what is 1."
             )
         check_in_memory(X)
-        if is_lazy(y):
-            raise TypeError(
-                f"y is a {type(y).__name__} of Dask, but fit_resample returns a part "
-                "of y in memory. Call y.compute() first."
-            )
+        check_in_memory(y, "y")
         check_consistent_length(X, y)
         inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
         return _safe_indexing(X, inliers), _safe_indexing(y, inliers)

@@ -424,3 +424,8 @@ def test_an_object_that_keeps_its_iterator_is_refused(X):
 
     with pytest.raises(TypeError, match="Reader, which can be read once"):
         AutoencoderTransformer(2, **SMALL).fit(Reader())
+
+
+def test_validation_samples_are_in_memory(X):
+    with pytest.raises(TypeError, match="X_val has to be in memory, but is of type"):
+        AutoencoderTransformer(2, **SMALL).fit(X, X_val=da.from_array(X))
