@@ -4,6 +4,7 @@ import functools
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
@@ -29,8 +30,7 @@ def map_chunks(function, n_samples, chunk_size):
     object
         What `function` returns, in the order of the slices.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if n_samples <= chunk_size or not is_main:
+    if n_samples <= chunk_size or not is_main_thread():
         yield from map_in_order(function, n_samples, chunk_size)
         return
     blas = _controller().select(user_api="blas")
@@ -53,6 +53,11 @@ def map_chunks(function, n_samples, chunk_size):
                 future.cancel()
 
 
+def is_main_thread():
+    """Check whether this is the main thread of the process."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def map_in_order(function, n_samples, chunk_size):
     """Call a function for slices of the samples, one after another.
 
@@ -67,6 +72,37 @@ def map_in_order(function, n_samples, chunk_size):
         What `function` returns.
     """
     return map(function, gen_batches(n_samples, chunk_size))
+
+
+class _OneThreadEach:
+    """Context in which BLAS and OpenMP have one thread, for threads that share cores.
+
+    The limit of BLAS belongs to the process: it is set by the first thread that enters,
+    and lifted by the last one that leaves.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._limit = None
+
+    @contextmanager
+    def __call__(self):
+        with self._lock:
+            if not self._n_inside:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._n_inside += 1
+        try:
+            with _controller().limit(limits=1, user_api="openmp"):
+                yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if not self._n_inside:
+                    self._limit.restore_original_limits()
+
+
+one_thread_each = _OneThreadEach()
 
 
 @functools.cache

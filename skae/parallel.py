@@ -3,6 +3,7 @@
 import functools
 import inspect
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from ._blocks import check_lazy_samples, is_lazy
 from ._frames import is_frame, library_of
+from ._parallel import is_main_thread, one_thread_each
 
 __all__ = ["map_blocks"]
 
@@ -135,7 +137,9 @@ class _Call:
 
     def on_array(self, block):
         """Return the result for an array, or whatever a block is."""
-        with config_context(**self.config):
+        # Dask's threads share the cores; the main thread has them all.
+        limits = nullcontext() if is_main_thread() else one_thread_each()
+        with config_context(**self.config), limits:
             result = getattr(self.estimator, self.method)(block)
         if getattr(result, "shape", ())[:1] != (len(block),):
             raise TypeError(

@@ -19,6 +19,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
@@ -354,3 +355,18 @@ def test_errors_of_the_first_rows_are_raised(table, lazy_table):
         map_blocks(encoder.transform, other)
     with pytest.raises(NotFittedError):
         map_blocks(OneHotEncoder().transform, other)
+
+
+class CountsThreads(BaseEstimator):
+    def count(self, X):
+        pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
+        return np.full(len(X), max(pool["num_threads"] for pool in pools))
+
+
+def test_threads_of_dask_share_the_cores(lazy_X):
+    """BLAS has one thread in each meanwhile, and as many as before afterwards."""
+    with threadpool_limits(2, user_api="blas"):
+        before = CountsThreads().count([0])
+        counts = map_blocks(CountsThreads().count, lazy_X)
+        assert set(counts.compute(scheduler="threads")) == {1}
+        assert CountsThreads().count([0]) == before
