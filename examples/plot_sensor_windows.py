@@ -95,5 +95,6 @@ fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower right", n
 plt.show()
 
 # %%
-# To read next: :ref:`architectures` on networks for windows, :ref:`decision_threshold`
-# on false alarms, and :ref:`decisions` on drift.
+# To read next: :ref:`sensors` on how to cut a long series into windows,
+# :ref:`architectures` on networks for windows, :ref:`decision_threshold` on false
+# alarms, and :ref:`decisions` on drift.
