@@ -4,7 +4,7 @@ import functools
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
@@ -77,29 +77,36 @@ def map_in_order(function, n_samples, chunk_size):
 class _OneThreadEach:
     """Context in which BLAS and OpenMP have one thread, for threads that share cores.
 
-    The limit of BLAS belongs to the process: it is set by the first thread that enters,
-    and lifted by the last one that leaves.
+    The limit of BLAS belongs to the process, from the first thread that enters until
+    the last one leaves. threadpoolctl lets it be lifted only by the thread that set it,
+    which is another one therefore.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
         self._n_inside = 0
+        self._keeper = None
         self._limit = None
 
     @contextmanager
     def __call__(self):
         with self._lock:
             if not self._n_inside:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._keeper, self._limit = ThreadPoolExecutor(1), ExitStack()
+                blas = _controller().select(user_api="blas")
+                self._keeper.submit(
+                    lambda: self._limit.enter_context(blas.limit(limits=1))
+                ).result()
             self._n_inside += 1
         try:
-            with _controller().limit(limits=1, user_api="openmp"):
+            with _controller().select(user_api="openmp").limit(limits=1):
                 yield
         finally:
             with self._lock:
                 self._n_inside -= 1
                 if not self._n_inside:
-                    self._limit.restore_original_limits()
+                    self._keeper.submit(self._limit.close).result()
+                    self._keeper.shutdown()
 
 
 one_thread_each = _OneThreadEach()

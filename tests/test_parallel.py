@@ -365,8 +365,10 @@ class CountsThreads(BaseEstimator):
 
 def test_threads_of_dask_share_the_cores(lazy_X):
     """BLAS has one thread in each meanwhile, and as many as before afterwards."""
-    with threadpool_limits(2, user_api="blas"):
-        before = CountsThreads().count([0])
-        counts = map_blocks(CountsThreads().count, lazy_X)
-        assert set(counts.compute(scheduler="threads")) == {1}
-        assert CountsThreads().count([0]) == before
+    before = CountsThreads().count([0])
+    counts = map_blocks(CountsThreads().count, lazy_X)
+    assert set(counts.compute(scheduler="threads")) == {1}
+    assert CountsThreads().count([0]) == before
+    with threadpool_limits(1, user_api="blas"):
+        assert CountsThreads().count([0]) == 1
+    assert CountsThreads().count([0]) == before

@@ -9,12 +9,11 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_frames", "_groups", "_missing"],
+    ["_frames", "_groups", "_missing", "_parallel"],
     ["_blocks"],
     [
         "_imputation",
         "_operations",
-        "_parallel",
         "_pca",
         "_random",
         "_tables",
