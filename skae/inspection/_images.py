@@ -19,7 +19,7 @@ from ._drawing import (
 )
 
 # Samples drawn by default: images, or rows of a table.
-_N_IMAGES, _N_ROWS = 10, 4
+N_IMAGES, _N_ROWS = 10, 4
 
 # The space between images, and between bands of them, in widths of an image.
 GAP, BAND_GAP = 0.06, 0.4
@@ -113,7 +113,7 @@ def check_n_samples(n_samples, X, image_shape):
             "x[np.newaxis]."
         )
     if n_samples is None:
-        n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else _N_IMAGES
+        n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else N_IMAGES
     else:
         check_count("n_samples", n_samples)
     return min(int(n_samples), shape[0])

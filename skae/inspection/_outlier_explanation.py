@@ -19,7 +19,14 @@ from ._drawing import (
     wrapped,
 )
 from ._estimators import check_names, explain, feature_names_of, names_of_samples
-from ._images import ImageRow, as_images, draw_image_rows, image_slots, to_colors
+from ._images import (
+    N_IMAGES,
+    ImageRow,
+    as_images,
+    draw_image_rows,
+    image_slots,
+    to_colors,
+)
 
 
 class OutlierExplanationDisplay:
@@ -97,7 +104,16 @@ class OutlierExplanationDisplay:
         self.feature_names = feature_names
         self.sample_names = sample_names
 
-    def plot(self, ax=None, *, kind="auto", sample=0, max_features=15, cmap="Greys"):
+    def plot(
+        self,
+        ax=None,
+        *,
+        kind="auto",
+        sample=0,
+        n_samples=None,
+        max_features=15,
+        cmap="Greys",
+    ):
         """Plot visualization.
 
         Parameters
@@ -109,6 +125,9 @@ class OutlierExplanationDisplay:
             "auto" draws maps of images, and bars of a table.
         sample : int, default=0
             Index of the sample whose bars are drawn.
+        n_samples : int, default=None
+            Number of samples in a heat map or of images, from the first on. None is 10
+            images, or all samples of a table.
         max_features : int, default=15
             Maximum number of features drawn separately: of one sample, those with the
             largest absolute contributions, and one more bar for the sum of the others;
@@ -125,11 +144,13 @@ class OutlierExplanationDisplay:
         Raises
         ------
         ValueError
-            If there is no such `sample`, `max_features` is no positive int, or `kind`
-            does not fit the contributions.
+            If there is no such `sample`, `n_samples` or `max_features` is no positive
+            int, or `kind` does not fit the contributions.
         """
         check_option("kind", kind, ("auto", "bars", "heat_map", "images"))
         check_count("max_features", max_features)
+        if n_samples is not None:
+            check_count("n_samples", n_samples)
         are_images = self.contributions.ndim > 2
         if kind == "auto":
             kind = "images" if are_images else "bars"
@@ -144,9 +165,9 @@ class OutlierExplanationDisplay:
         if kind == "bars":
             self._plot_bars(ax, sample, max_features)
         elif kind == "heat_map":
-            self._plot_heat_map(ax, max_features, cmap)
+            self._plot_heat_map(ax, n_samples, max_features, cmap)
         else:
-            self._plot_images(ax, cmap)
+            self._plot_images(ax, N_IMAGES if n_samples is None else n_samples, cmap)
         self.figure_ = self.ax_.figure
         return self
 
@@ -178,7 +199,7 @@ class OutlierExplanationDisplay:
         ax.locator_params(axis="x", nbins=5)
         anomaly = number(self.contributions[sample].sum(), 3)
         name = shortened(self._name_of(sample % n_samples), 20)
-        title = f"Contributions to the anomaly\nof sample {name} ({anomaly})"
+        title = f"Contributions to the anomaly ({anomaly})\nof sample {name}"
         set_axes_title(ax, title, min(axes_size(ax)[0], 3.8))
         ax.title.set_parse_math(False)
 
@@ -202,19 +223,21 @@ class OutlierExplanationDisplay:
         """Describe the observed and the expected value in a further line."""
         if self.observed is None:
             return ""
-        text = f"\n{_format(self.observed[sample, feature])}"
-        if self.expected is not None:
-            text += f", expected {_format(self.expected[sample, feature])}"
-        return text
+        observed = self.observed[sample, feature]
+        if self.expected is None:
+            return f"\n{_format(observed)}"
+        texts = _distinct(observed, self.expected[sample, feature])
+        return "\n{}, expected {}".format(*texts)
 
-    def _plot_heat_map(self, ax, max_features, cmap):
-        totals = self.contributions.sum(axis=1, keepdims=True)
-        shares = self.contributions / np.where(totals > 0, totals, 1)
+    def _plot_heat_map(self, ax, n_samples, max_features, cmap):
+        contributions = self.contributions[:n_samples]
+        totals = contributions.sum(axis=1, keepdims=True)
+        shares = contributions / np.where(totals > 0, totals, 1)
         order = np.argsort(-np.abs(shares).mean(axis=0), kind="stable")[:max_features]
         names = [shortened(self._names()[i], 40) for i in order]
         n_samples = len(shares)
         width = np.clip(0.22 * n_samples, 3, 10) + max(map(len, names)) * CHARACTER
-        names_given = [] if self.sample_names is None else self.sample_names
+        names_given = [] if self.sample_names is None else self.sample_names[:n_samples]
         labels = [shortened(str(name), 15) for name in names_given]
         longest = max(map(len, labels), default=0)
         height = 0.27 * len(names) + 1.3 + (longest > 2) * longest * CHARACTER
@@ -236,23 +259,26 @@ class OutlierExplanationDisplay:
         ax.figure.colorbar(self.image_, ax=ax, label="Share of the anomaly")
         n_features = self.contributions.shape[1]
         title = "Contributions to the anomaly"
+        if len(contributions) < len(self.contributions):
+            title = self._title_of_samples(len(contributions))
         if n_features > len(order):
             title += f": the {len(order)} largest of {n_features} features"
         set_axes_title(ax, title)
 
-    def _plot_images(self, ax, cmap):
-        maps = self.contributions
+    def _plot_images(self, ax, n_samples, cmap):
+        maps = self.contributions[:n_samples]
         if maps.ndim == 4:  # of all channels
             maps = maps.sum(axis=-1)
         height = np.clip(maps.shape[1] / maps.shape[2], 0.3, 3)
         rows = {}
         if self.observed is not None:
-            low, high = np.nanmin(self.observed), np.nanmax(self.observed)
+            observed = self.observed[:n_samples]
+            low, high = np.nanmin(observed), np.nanmax(observed)
             gray = {"cmap": "gray", "vmin": low, "vmax": high}
             series = {"Observed": self.observed, "Expected": self.expected}
             for name, images in series.items():
                 if images is not None:
-                    colors = to_colors(images, low, high)
+                    colors = to_colors(images[:n_samples], low, high)
                     rows[name] = ImageRow(name, colors, height, gray)
         largest = maps.max(axis=(1, 2), keepdims=True)
         maps = maps / np.where(largest > 0, largest, 1)
@@ -264,7 +290,12 @@ class OutlierExplanationDisplay:
             ax, list(rows.values()), n_columns=n_columns, inches=inches
         )
         self.images_ = dict(zip(rows, artists, strict=True))
-        set_axes_title(self.ax_, "Contributions to the anomaly of images", room)
+        set_axes_title(self.ax_, self._title_of_samples(len(maps)), room)
+
+    def _title_of_samples(self, n_shown):
+        n_samples = len(self.contributions)
+        of = f"the first {n_shown} of {n_samples} " if n_shown < n_samples else ""
+        return f"Contributions to the anomaly of {of}samples"
 
     @classmethod
     def from_estimator(
@@ -458,7 +489,16 @@ def _as_objects(values):
     return np.where(texts == None, numbers, texts)  # noqa: E711
 
 
-def _format(value):
+def _distinct(*values):
+    """Format two values, with up to 3 more digits where they are the same text."""
+    for more_digits in range(4):
+        texts = [_format(value, more_digits) for value in values]
+        if texts[0] != texts[1]:
+            return texts
+    return [_format(value) for value in values]
+
+
+def _format(value, more_digits=0):
     """Format a number or a category; NaN and None are missing."""
     if isinstance(value, str):
         return shortened(value, 24)
@@ -466,4 +506,4 @@ def _format(value):
         return "missing"
     # Of years and codes, all digits before the decimal point tell.
     whole = len(f"{abs(value):.0f}") if abs(value) < 1e9 else 0
-    return number(value, max(whole, 3))
+    return number(value, max(whole, 3) + more_digits)

@@ -60,7 +60,7 @@ def test_bars_of_a_sample():
     display = OutlierExplanationDisplay.from_predictions(contributions, sample=1)
     assert bars(display) == {"b": 5, "c": 2, "a": 1, "d": 0.5}
     title = display.ax_.get_title().replace("\n", " ")
-    assert title == "Contributions to the anomaly of sample 1 (8.5)"
+    assert title == "Contributions to the anomaly (8.5) of sample 1"
     display.plot(sample=-1, max_features=1)
     assert bars(display) == {"b": 5, "3 others": 3.5}
     # Down from the largest.
@@ -99,6 +99,25 @@ def test_years_and_codes_are_not_rounded():
     ]
     assert labels(display)[-1] == "1 other"
     assert labels(display.plot(max_features=7))[-1] == "x6\ninf"
+
+
+def test_more_digits_where_expected_values_would_read_the_same():
+    observed = [[1, 1987, 2.5, 1, "a", np.nan, 1e12]]
+    expected = [[1.0004, 1987.3, 2.5, 1 + 1e-12, "a", np.nan, 1.0004e12]]
+    display = OutlierExplanationDisplay.from_predictions(
+        np.arange(7, 0, -1)[np.newaxis],
+        observed=np.array(observed, dtype=object),
+        expected=np.array(expected, dtype=object),
+    )
+    assert [label.split("\n")[1] for label in labels(display)] == [
+        "1, expected 1.0004",
+        "1987, expected 1987.3",
+        "2.5, expected 2.5",
+        "1, expected 1",
+        "a, expected a",
+        "missing, expected missing",
+        "1e+12, expected 1.0004e+12",
+    ]
 
 
 def test_polars(table, pipeline):
@@ -162,6 +181,32 @@ def test_maps_of_images():
     assert list(flat.images_) == ["Contribution"]
 
 
+def test_the_first_of_many_samples():
+    maps = np.random.RandomState(0).uniform(size=(12, 6, 5))
+    display = OutlierExplanationDisplay.from_predictions(maps, observed=maps)
+    assert [len(row) for row in display.images_.values()] == [10, 10]
+    title = display.ax_.get_title().replace("\n", " ")
+    assert title == "Contributions to the anomaly of the first 10 of 12 samples"
+    display.plot(n_samples=20)
+    assert len(display.images_["Observed"]) == 12
+    title = display.ax_.get_title().replace("\n", " ")
+    assert title == "Contributions to the anomaly of samples"
+
+
+def test_the_first_samples_in_a_heat_map():
+    contributions = np.random.RandomState(0).uniform(size=(12, 2))
+    display = OutlierExplanationDisplay.from_predictions(
+        contributions, kind="heat_map", sample_names=list("abcdefghijkl")
+    )
+    assert display.image_.get_array().shape == (2, 12)
+    display.plot(kind="heat_map", n_samples=3)
+    shares = contributions[:3] / contributions[:3].sum(axis=1, keepdims=True)
+    drawn = np.sort(display.image_.get_array(), axis=0)
+    np.testing.assert_allclose(drawn, np.sort(shares.T, axis=0))
+    assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["a", "b", "c"]
+    assert "the first 3 of 12 samples" in display.ax_.get_title().replace("\n", " ")
+
+
 def test_colors():
     images = np.random.RandomState(0).uniform(size=(3, 4, 4, 3))
     display = OutlierExplanationDisplay.from_predictions(
@@ -190,6 +235,7 @@ def test_in_axes_of_the_user(beside):
         ({"sample": 1.5}, "sample=1.5, but the index"),
         ({"sample": "a"}, "sample='a', but the index"),
         ({"sample": None}, "sample=None, but the index"),
+        ({"n_samples": 0}, "n_samples=0, but a positive int"),
         ({"max_features": 0}, "max_features=0, but a positive int"),
         ({"max_features": -1}, "max_features=-1, but a positive int"),
         ({"max_features": None}, "max_features=None, but a positive int"),
@@ -230,8 +276,8 @@ def test_title_does_not_part_the_sample_and_its_name():
             contributions, sample=sample
         )
         first, second = display.ax_.get_title().split("\n")
-        assert first == "Contributions to the anomaly"
-        assert second == f"of sample {name} (3)"
+        assert first == "Contributions to the anomaly (3)"
+        assert second == f"of sample {name}"
 
 
 def test_a_detector_without_explain(X):
