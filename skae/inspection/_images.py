@@ -17,9 +17,10 @@ from ._drawing import (
     single_axes,
     text_size,
 )
+from ._windows import is_window
 
-# Samples drawn by default: images, or rows of a table.
-N_IMAGES, _N_ROWS = 10, 4
+# Samples drawn by default: images, or those that have axes of their own.
+N_IMAGES, N_ROWS = 10, 4
 
 # The space between images, and between bands of them, in widths of an image.
 GAP, BAND_GAP = 0.06, 0.4
@@ -113,7 +114,11 @@ def check_n_samples(n_samples, X, image_shape):
             "x[np.newaxis]."
         )
     if n_samples is None:
-        n_samples = _N_ROWS if len(shape) == 2 and image_shape is None else N_IMAGES
+        sizes = shape[1:]
+        if image_shape is not None:
+            sizes = _check_image_shape(image_shape, math.prod(sizes))
+        is_table = len(sizes) == 1
+        n_samples = N_ROWS if is_table or is_window(sizes) else N_IMAGES
     else:
         check_count("n_samples", n_samples)
     return min(int(n_samples), shape[0])

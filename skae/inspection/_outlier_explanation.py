@@ -21,28 +21,32 @@ from ._drawing import (
 from ._estimators import check_names, explain, feature_names_of, names_of_samples
 from ._images import (
     N_IMAGES,
+    N_ROWS,
     ImageRow,
     as_images,
     draw_image_rows,
     image_slots,
     to_colors,
 )
+from ._windows import draw_windows, is_window
 
 
 class OutlierExplanationDisplay:
     """Contributions of features to the anomaly of samples.
 
     The contributions to one sample are drawn as bars, with the observed value of each
-    feature beside the expected one; those to many samples as a heat map, and those of
-    images as maps of pixels.
+    feature beside the expected one; those to many samples as a heat map, those of
+    images as maps of pixels, and those of windows of time series as the background of
+    lines.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.
 
     Parameters
     ----------
-    contributions : ndarray of shape (n_samples, n_features), or of images (n_samples, \
-            height, width) or (n_samples, height, width, channels)
+    contributions : ndarray of shape (n_samples, n_features), of images (n_samples, \
+            height, width) or (n_samples, height, width, channels), or of windows \
+            (n_samples, n_steps, n_series)
         Contribution of each feature to the anomaly of each sample.
     observed : ndarray of the shape of the contributions, default=None
         Values of the features, of objects if there are categories. None: they are not
@@ -63,8 +67,13 @@ class OutlierExplanationDisplay:
     images_ : dict of str to list of matplotlib.image.AxesImage
         Images in the order of the samples: "Observed", "Expected" and "Contribution".
         Empty for tables.
+    lines_ : dict of str to ndarray of shape (n_samples, n_series), dtype=object
+        Lines of windows, as matplotlib.lines.Line2D: "Observed" and "Expected", or
+        "Contribution" where there are no values. Empty for others.
     ax_ : matplotlib.axes.Axes
-        The axes.
+        The axes, the first ones of windows.
+    axes_ : ndarray of shape (1,) or (n_samples, n_series), dtype=object
+        All axes: each series of each window has its own.
     figure_ : matplotlib.figure.Figure
         The figure.
 
@@ -120,21 +129,23 @@ class OutlierExplanationDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
-        kind : {"auto", "bars", "heat_map", "images"}, default="auto"
-            What to draw: bars of one sample, a heat map of all, or maps of pixels.
-            "auto" draws maps of images, and bars of a table.
+        kind : {"auto", "bars", "heat_map", "images", "lines"}, default="auto"
+            What to draw: bars of one sample, a heat map of all, maps of pixels, or
+            lines of windows of shape (n_steps, n_series). "auto" draws bars of a table,
+            lines of samples of at most 8 series and more than 3 times as many steps,
+            and maps of others.
         sample : int, default=0
             Index of the sample whose bars are drawn.
         n_samples : int, default=None
-            Number of samples in a heat map or of images, from the first on. None is 10
-            images, or all samples of a table.
+            Number of samples in a heat map, of images or windows, from the first on.
+            None is 10 images, 4 windows, or all samples of a table.
         max_features : int, default=15
             Maximum number of features drawn separately: of one sample, those with the
             largest absolute contributions, and one more bar for the sum of the others;
             in a heat map, those with the largest mean share.
         cmap : str or matplotlib.colors.Colormap, default="Greys"
             Colours of contributions. In a heat map, a contribution is drawn as a share
-            of the anomaly of its sample; in an image, of the largest of the image.
+            of the anomaly of its sample; in an image or a window, of its largest.
 
         Returns
         -------
@@ -147,29 +158,43 @@ class OutlierExplanationDisplay:
             If there is no such `sample`, `n_samples` or `max_features` is no positive
             int, or `kind` does not fit the contributions.
         """
-        check_option("kind", kind, ("auto", "bars", "heat_map", "images"))
+        check_option("kind", kind, ("auto", "bars", "heat_map", "images", "lines"))
         check_count("max_features", max_features)
         if n_samples is not None:
             check_count("n_samples", n_samples)
-        are_images = self.contributions.ndim > 2
-        if kind == "auto":
-            kind = "images" if are_images else "bars"
-        if are_images != (kind == "images"):
-            what = "images" if are_images else "a table"
-            raise ValueError(
-                f"kind={kind!r}, but these are contributions to {what}. Choose "
-                "kind='images' for images, and give image_shape=(height, width) if "
-                "they are flat."
-            )
-        self.bars_, self.image_, self.images_ = None, None, {}
+        kind = self._checked_kind(kind)
+        self.bars_, self.image_, self.images_, self.lines_ = None, None, {}, {}
         if kind == "bars":
             self._plot_bars(ax, sample, max_features)
         elif kind == "heat_map":
             self._plot_heat_map(ax, n_samples, max_features, cmap)
-        else:
+        elif kind == "images":
             self._plot_images(ax, N_IMAGES if n_samples is None else n_samples, cmap)
+        else:
+            self._plot_lines(ax, N_ROWS if n_samples is None else n_samples, cmap)
+        if kind != "lines":
+            self.axes_ = np.array([self.ax_], dtype=object)
         self.figure_ = self.ax_.figure
         return self
+
+    def _checked_kind(self, kind):
+        """Return the kind, chosen by the shape of the contributions if it is "auto"."""
+        _, *shape = self.contributions.shape
+        if len(shape) == 1:
+            what, kinds = "a table", ("bars", "heat_map")
+        elif is_window(shape):
+            what, kinds = "windows", ("lines", "images")
+        else:
+            what, kinds = "images", ("images", "lines")[: 4 - len(shape)]
+        if kind == "auto":
+            return kinds[0]
+        if kind not in kinds:
+            raise ValueError(
+                f"kind={kind!r}, but these are contributions to {what}. Choose "
+                f"kind={' or '.join(map(repr, kinds))}, or give image_shape=(height, "
+                "width) if samples are flat images."
+            )
+        return kind
 
     def _names(self):
         n_features = self.contributions.shape[1]
@@ -280,8 +305,7 @@ class OutlierExplanationDisplay:
                 if images is not None:
                     colors = to_colors(images[:n_samples], low, high)
                     rows[name] = ImageRow(name, colors, height, gray)
-        largest = maps.max(axis=(1, 2), keepdims=True)
-        maps = maps / np.where(largest > 0, largest, 1)
+        maps = _shares_of_largest(maps)
         kwargs = {"cmap": cmap, "vmin": 0, "vmax": 1}
         label = "Contribution,\nas a share of\nthe largest"
         rows["Contribution"] = ImageRow(label, maps, height, kwargs)
@@ -291,6 +315,22 @@ class OutlierExplanationDisplay:
         )
         self.images_ = dict(zip(rows, artists, strict=True))
         set_axes_title(self.ax_, self._title_of_samples(len(maps)), room)
+
+    def _plot_lines(self, ax, n_samples, cmap):
+        contributions = self.contributions[:n_samples]
+        series = {"Observed": self.observed, "Expected": self.expected}
+        if self.observed is None:
+            series = {"Contribution": contributions}
+        self.axes_, self.lines_ = draw_windows(
+            ax,
+            {k: v[:n_samples] for k, v in series.items() if v is not None},
+            self._title_of_samples(len(contributions)),
+            shades=_shares_of_largest(contributions),
+            shades_label="Contribution, as a share of the largest",
+            cmap=cmap,
+            sample_names=self.sample_names,
+        )
+        self.ax_ = self.axes_[0, 0]
 
     def _title_of_samples(self, n_shown):
         n_samples = len(self.contributions)
@@ -487,6 +527,12 @@ def _as_objects(values):
     if texts is None:
         return numbers
     return np.where(texts == None, numbers, texts)  # noqa: E711
+
+
+def _shares_of_largest(maps):
+    """Divide contributions by the largest of each sample."""
+    largest = maps.max(axis=(1, 2), keepdims=True)
+    return maps / np.where(largest > 0, largest, 1)
 
 
 def _distinct(*values):

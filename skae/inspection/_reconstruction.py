@@ -27,6 +27,7 @@ from ._images import (
     mean_and_deviation,
     to_colors,
 )
+from ._windows import draw_windows, is_window
 
 _UNNAMED = "Reconstruction"
 # The label of the originals of a table.
@@ -37,9 +38,10 @@ class ReconstructionDisplay:
     """Samples, their codes and their reconstructions.
 
     Images are drawn above each other: originals, codes as small images,
-    reconstructions, and optionally absolute errors. Samples of a table are drawn as
-    bars, a value and its reconstruction for each feature. Several estimators are
-    compared in one figure.
+    reconstructions, and optionally absolute errors. Windows of time series, which are
+    samples of at most 8 series and more than 3 times as many steps, are drawn as lines.
+    Samples of a table are drawn as bars, a value and its reconstruction for each
+    feature. Several estimators are compared in one figure.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.
@@ -48,7 +50,8 @@ class ReconstructionDisplay:
     ----------
     X : ndarray of shape (n_samples, n_features), (n_samples, height, width) or \
             (n_samples, height, width, channels)
-        The originals: samples of a table, or images of 1, 3 or 4 channels.
+        The originals: samples of a table, images of 1, 3 or 4 channels, or windows of
+        shape (n_steps, n_series).
     reconstructions : dict of str to ndarray of the shape of X
         Reconstructions, by the name of the estimator.
     codes : dict of str to ndarray of shape (n_samples, n_components), default=None
@@ -76,13 +79,16 @@ class ReconstructionDisplay:
     images_ : dict of str to list of matplotlib.image.AxesImage
         Images in the order of X, by what they are: "Original", "Code",
         "Reconstruction" and "Absolute error". With several estimators, their name
-        stands before: "PCA: reconstruction". Empty for tables.
+        stands before: "PCA: reconstruction". Empty for tables and windows.
+    lines_ : dict of str to ndarray of shape (n_samples, n_series), dtype=object
+        By the label of the line, matplotlib.lines.Line2D of windows: "Original" and
+        "Reconstruction", named as those of images. Empty for others.
     bars_ : dict of str to list of matplotlib.container.BarContainer
-        By the label of the series, the bars of each sample. Empty for images.
+        By the label of the series, the bars of each sample. Empty for others.
     ax_ : matplotlib.axes.Axes
-        The axes of all images, or of the first sample of a table.
-    axes_ : ndarray of shape (1,) or (n_samples,), dtype=object
-        All axes: each sample of a table has its own.
+        The axes of all images, or the first ones of a table or windows.
+    axes_ : ndarray of shape (1,), (n_samples,) or (n_samples, n_series), dtype=object
+        All axes: each sample of a table, and each series of a window, has its own.
     figure_ : matplotlib.figure.Figure
         The figure.
 
@@ -142,9 +148,10 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in, which all images share. For a table, they are turned off,
-            and axes for each sample are put in their place. Labels need room at the
-            left, as by ``layout="constrained"`` of the figure. None makes a figure.
+            Axes to draw in, which all images share. For a table or windows, they are
+            turned off, and axes for each sample are put in their place. Labels need
+            room at the left, as by ``layout="constrained"`` of the figure. None makes a
+            figure.
         show_codes : bool, default=True
             Whether to draw the codes of images, where there are any.
         code_shape : tuple of two ints, default=None
@@ -172,23 +179,28 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `code_shape` does not fit the codes, `show_errors` is set for a table, or
-            `max_features` is no positive int.
+            If `code_shape` does not fit the codes, `show_errors` is set for a table or
+            windows, or `max_features` is no positive int.
         """
         check_count("max_features", max_features)
-        self.images_, self.bars_ = {}, {}
+        self.images_, self.lines_, self.bars_ = {}, {}, {}
         title = "{} and their reconstructions"
         if len(self.reconstructions) == 1 and _UNNAMED not in self.reconstructions:
             title += f" by {next(iter(self.reconstructions))}"
-        if self.X.ndim > 2:
+        are_windows = is_window(self.X.shape[1:])
+        if self.X.ndim > 2 and not are_windows:
             room = self._plot_images(ax, show_codes, code_shape, show_errors, cmap)
             set_axes_title(self.ax_, title.format("Images"), room)
             return self
         if show_errors:
             raise ValueError(
-                "show_errors=True needs images, but X is a table. Give "
+                "show_errors=True needs images, but X is "
+                f"{'windows' if are_windows else 'a table'}. Give "
                 "image_shape=(height, width) if its samples are flat images."
             )
+        if are_windows:
+            self._plot_windows(ax, title.format("Samples"))
+            return self
         n_features = self.X.shape[1]
         if n_features > max_features:
             title += (
@@ -207,6 +219,15 @@ class ReconstructionDisplay:
         self.axes_ = np.array([self.ax_], dtype=object)
         self.figure_ = self.ax_.figure
         return room
+
+    def _plot_windows(self, ax, title):
+        series = {"Original": self.X}
+        for name, X in self.reconstructions.items():
+            series[self._key(name, "reconstruction")] = X
+        self.axes_, self.lines_ = draw_windows(
+            ax, series, title, sample_names=self.sample_names
+        )
+        self.ax_, self.figure_ = self.axes_[0, 0], self.axes_[0, 0].figure
 
     def _image_rows(self, show_codes, code_shape, show_errors, cmap):
         """Return a dict of ImageRow, in the order in which they are drawn."""
@@ -311,8 +332,8 @@ class ReconstructionDisplay:
             the samples. Images are flattened for estimators that were fitted on as many
             features.
         n_samples : int, default=None
-            Number of samples to draw, from the first on. None is 10 images or 4 samples
-            of a table, or all if there are fewer.
+            Number of samples to draw, from the first on. None is 10 images, 4 windows
+            or 4 samples of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels; "square" derives it
             from the number of features. None: flat samples are a table.
@@ -402,8 +423,8 @@ class ReconstructionDisplay:
                 default=None
             Codes, by name if the reconstructions are.
         n_samples : int, default=None
-            Number of samples to draw, from the first on. None is 10 images or 4 samples
-            of a table, or all if there are fewer.
+            Number of samples to draw, from the first on. None is 10 images, 4 windows
+            or 4 samples of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels; "square" derives it
             from the number of features. None: flat samples are a table.

@@ -89,6 +89,7 @@ def variance(n_components, scores, **params):
 
 MANY = {f"{LONG} {i}": LOSSES for i in range(6)}
 NAMED_60 = [f"{LONG} {i % 60:02}" for i in range(120)]
+WINDOWS = IMAGES[:24].reshape(6, 32, 8)
 CASES = {
     "1 image": reconstruction(IMAGES[:1], show_errors=True),
     "1 image, tall code": reconstruction(IMAGES[:1], code_shape=(8, 1)),
@@ -97,7 +98,9 @@ CASES = {
     "13 images": reconstruction(IMAGES[:13]),
     "100 images, 2 estimators": reconstruction(IMAGES, 2, show_errors=True),
     "flat images": reconstruction(IMAGES[:10, :1]),
-    "tall images": reconstruction(IMAGES[:10, :, :1], 2),
+    "tall images": reconstruction(IMAGES[:10].reshape(10, 32, 2)[:, :, [0] * 9], 2),
+    "windows, 2 long names": reconstruction(IMAGES[:10, :, :1], 2),
+    "windows of 8 series": reconstruction(WINDOWS),
     "1 row of 2 features": reconstruction(IMAGES[:1, 0, :2]),
     "4 rows": reconstruction(IMAGES[:4, 0]),
     "4 rows, 2 long names": reconstruction(IMAGES[:4, 0], 2),
@@ -135,6 +138,7 @@ CASES = {
     "few contributions": explanation(CODES[:, :2], sample=3),
     "heat map": explanation(TABLE.abs(), kind="heat_map"),
     "maps of images": explanation(IMAGES[:10], observed=IMAGES[:10]),
+    "contributions to windows": explanation(WINDOWS, observed=WINDOWS),
     "variance": variance(np.arange(1, 65), np.linspace(0, 1, 64)),
     "variance, log": variance(
         np.arange(1, 1001), np.linspace(0, 1, 1000), xscale="log"

@@ -207,6 +207,70 @@ def test_the_first_samples_in_a_heat_map():
     assert "the first 3 of 12 samples" in display.ax_.get_title().replace("\n", " ")
 
 
+@pytest.fixture
+def windows():
+    """Two sensors, of which one shows other values in some steps of each window."""
+    steps = np.linspace(0, 9, 30)
+    expected = np.tile(np.stack([np.sin(steps), 100 + steps], axis=1), (12, 1, 1))
+    observed = expected.copy()
+    observed[:, 10:15, 1] += np.arange(1, 13)[:, np.newaxis]
+    return observed, expected
+
+
+def test_windows_are_lines(windows):
+    observed, expected = windows
+    contributions = (observed - expected) ** 2
+    display = OutlierExplanationDisplay.from_predictions(
+        contributions.reshape(12, -1), observed=observed, expected=expected
+    )
+    assert list(display.lines_) == ["Observed", "Expected"]
+    assert display.axes_.shape == (4, 2)
+    assert display.ax_ is display.axes_[0, 0]
+    assert display.images_ == {}
+    for i, j in np.ndindex(4, 2):
+        solid, dashed = (lines[i, j] for lines in display.lines_.values())
+        np.testing.assert_array_equal(solid.get_ydata(), observed[i, :, j])
+        np.testing.assert_array_equal(dashed.get_ydata(), expected[i, :, j])
+        assert (solid.get_linestyle(), dashed.get_linestyle()) == ("-", "--")
+        (shades,) = display.axes_[i, j].collections
+        share = contributions[i, :, j] / contributions[i].max()
+        np.testing.assert_allclose(shades.get_array().ravel(), share)
+    # The background does not stretch the scale of a sensor far from 0.
+    assert display.axes_[0, 1].get_ylim()[0] > 99
+    title = display.figure_.get_suptitle().replace("\n", " ")
+    assert title == "Contributions to the anomaly of the first 4 of 12 samples"
+    assert display.plot(n_samples=2).axes_.shape == (2, 2)
+
+
+def test_windows_without_values(windows):
+    observed, _ = windows
+    display = OutlierExplanationDisplay.from_predictions(
+        observed[:2], sample_names=["a", "b"]
+    )
+    (lines,) = display.lines_.values()
+    np.testing.assert_array_equal(lines[1, 0].get_ydata(), observed[1, :, 0])
+    assert display.axes_[1, 0].get_ylabel() == "Sample\nb"
+
+
+def test_lines_or_maps_by_choice(windows):
+    observed, _ = windows
+    display = OutlierExplanationDisplay.from_predictions(observed, kind="images")
+    assert len(display.images_["Contribution"]) == 10
+    assert display.lines_ == {}
+    wide = OutlierExplanationDisplay.from_predictions(np.ones((3, 8, 8)), kind="lines")
+    assert wide.axes_.shape == (3, 8)
+    with pytest.raises(ValueError, match="contributions to images"):
+        OutlierExplanationDisplay.from_predictions(np.ones((3, 8, 8, 3)), kind="lines")
+    with pytest.raises(ValueError, match=r"kind='bars', but .* to windows.*'lines' or"):
+        display.plot(kind="bars")
+
+
+def test_windows_in_axes_of_the_user(beside, windows):
+    display = OutlierExplanationDisplay.from_predictions(windows[0], ax=beside)
+    assert display.figure_ is beside.figure
+    assert not beside.axison
+
+
 def test_colors():
     images = np.random.RandomState(0).uniform(size=(3, 4, 4, 3))
     display = OutlierExplanationDisplay.from_predictions(
@@ -229,6 +293,7 @@ def test_in_axes_of_the_user(beside):
         ({"kind": "pie"}, "kind='pie', but"),
         ({"kind": "images"}, "these are contributions to a table"),
         ({"kind": "bars", "image_shape": (1, 2)}, "these are contributions to images"),
+        ({"kind": "lines"}, "these are contributions to a table"),
         ({"kind": ["bars"]}, r"kind=\['bars'\], but"),
         ({"sample": 6}, "sample=6, but the index of one of 6 samples"),
         ({"sample": -7}, "sample=-7, but the index"),

@@ -448,3 +448,34 @@ def test_bad_arrays(digits):
         draw(digits, {"a": digits}, codes={"b": digits})
     with pytest.raises(TypeError, match="matplotlib Axes was expected"):
         draw(digits, digits, ax=plt.subplots(1, 2)[1])
+
+
+def test_windows_are_lines():
+    X = np.random.RandomState(0).uniform(size=(6, 20, 3))
+    display = ReconstructionDisplay.from_predictions(X, X.round(1))
+    assert list(display.lines_) == ["Original", "Reconstruction"]
+    assert display.images_ == {}
+    assert display.axes_.shape == (4, 3)
+    assert display.ax_ is display.axes_[0, 0]
+    for label, values in zip(display.lines_, (X, X.round(1)), strict=True):
+        drawn = [[line.get_ydata() for line in row] for row in display.lines_[label]]
+        np.testing.assert_array_equal(np.swapaxes(drawn, 1, 2), values[:4])
+    assert display.figure_.get_suptitle() == "Samples and their reconstructions"
+    with pytest.raises(ValueError, match="needs images, but X is windows"):
+        display.plot(show_errors=True)
+
+
+def test_flat_windows_of_several_estimators():
+    X = np.random.RandomState(0).uniform(size=(6, 20, 3))
+    flat = X.reshape(6, 60)
+    display = ReconstructionDisplay.from_predictions(
+        flat, {"a": flat.round(1), "b": flat.round()}, image_shape=(20, 3)
+    )
+    assert list(display.lines_) == [
+        "Original",
+        "a: reconstruction",
+        "b: reconstruction",
+    ]
+    assert display.axes_.shape == (4, 3)
+    styles = {lines[0, 0].get_linestyle() for lines in display.lines_.values()}
+    assert len(styles) == 3
