@@ -334,7 +334,8 @@ class OutlierExplanationDisplay:
 
     def _title_of_samples(self, n_shown):
         n_samples = len(self.contributions)
-        of = f"the first {n_shown} of {n_samples} " if n_shown < n_samples else ""
+        first = "the first" if n_shown == 1 else f"the first {n_shown}"
+        of = f"{first} of {n_samples} " if n_shown < n_samples else ""
         return f"Contributions to the anomaly of {of}samples"
 
     @classmethod

@@ -187,6 +187,8 @@ def test_the_first_of_many_samples():
     assert [len(row) for row in display.images_.values()] == [10, 10]
     title = display.ax_.get_title().replace("\n", " ")
     assert title == "Contributions to the anomaly of the first 10 of 12 samples"
+    title = display.plot(n_samples=1).ax_.get_title().replace("\n", " ")
+    assert title == "Contributions to the anomaly of the first of 12 samples"
     display.plot(n_samples=20)
     assert len(display.images_["Observed"]) == 12
     title = display.ax_.get_title().replace("\n", " ")
