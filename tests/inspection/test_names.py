@@ -51,7 +51,7 @@ def test_features_behind_a_scaler(table, pipeline, as_array):
 def test_samples_are_named_by_the_index(table, pipeline):
     last_first = table.iloc[::-1]
     display = OutlierExplanationDisplay.from_estimator(pipeline, last_first, sample=1)
-    assert "of sample fish 38 (" in display.ax_.get_title().replace("\n", " ")
+    assert "of sample fish 38" in display.ax_.get_title().replace("\n", " ")
     display.plot(kind="heat_map")
     assert tick_labels(display.ax_.xaxis)[0] == "fish 39"
     display = ReconstructionDisplay.from_estimator(pipeline, last_first)
