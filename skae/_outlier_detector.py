@@ -1054,7 +1054,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Smirnov compares the distribution of the scores of X with that of the
         calibration samples. A small p-value means that the samples have changed as a
         whole, so that the decision threshold and p-values do not hold for them: fit
-        again on newer samples. Single outliers hardly change it.
+        again on newer samples. Single outliers hardly change it. Samples are assumed
+        to be independent: of windows of one time series, p-values are too small.
 
         Parameters
         ----------
