@@ -219,8 +219,11 @@ def _on_block(block, call, method, empty):
 
 def _first_rows(X):
     """Compute the first block of an array that has rows; return some of them."""
-    blocks = (block.compute() for block in X.blocks)
-    return next((block[:2] for block in blocks if len(block)), X.blocks[0].compute())
+    for block in X.blocks:
+        rows = block.compute()
+        if len(rows):
+            break
+    return rows[:2]
 
 
 def _frame_of_array(on_block, delayed, X, meta):
