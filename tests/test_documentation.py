@@ -120,6 +120,20 @@ def test_version_is_in_one_place():
     assert f"## {skae.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_lowest_versions_are_tested():
+    """Bounds of what users install, and of the tests, are those of the lowest test."""
+    requirements = re.findall(
+        r'"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)"',
+        re.sub(
+            r"^(docs|dev) = .*", "", (ROOT / "pyproject.toml").read_text(), flags=re.M
+        ),
+    )
+    pinned = re.findall(r"(.+)==(.+)", (ROOT / ".ci" / "lowest.txt").read_text())
+    assert {name for name, _ in requirements} == {name for name, _ in pinned}
+    for name, lowest in requirements:
+        assert f"{dict(pinned)[name]}.".startswith(f"{lowest}."), name
+
+
 # So few epochs may miss the share of the variance that is asked for.
 @pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

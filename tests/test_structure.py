@@ -1,6 +1,7 @@
 """Imports go down only: a room imports those on lower floors, or itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def imported_rooms(path):
 
 def test_every_room_has_a_floor():
     assert {room(path) for path in MODULES} == ROOMS
+
+
+def test_contributing_guide_lists_every_module():
+    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    listed = set(re.findall(r"`(?:\w+/)?(\w+\.py)`", guide))
+    whole_folders = {"datasets", "inspection", "onnx"}
+    assert all(f"| `{folder}/` |" in guide for folder in whole_folders)
+    for path in MODULES:
+        assert path.name in {*listed, "__init__.py"} or room(path) in whole_folders
 
 
 @pytest.mark.parametrize(
