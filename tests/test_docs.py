@@ -109,6 +109,11 @@ def test_every_page_is_reached_from_the_front_page():
     assert reached == set(PAGES)
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if "user_guide/" in page])
+def test_guides_name_synonyms_for_the_search(page):
+    assert page == "user_guide/index" or ":keywords: " in read(page)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_and_examples_referred_to_exist(page):
     targets = re.findall(r":doc:`(?:[^`<]*<)?([^`<>]+)>?`", read(page))
