@@ -76,7 +76,7 @@ def map_blocks(method, X):
         If `method` is no method of an object, or does not return one array or
         DataFrame with a row for each sample, or if X is no Dask collection.
     ImportError
-        If Dask is not installed: ``pip install "skae[dask]"``.
+        If Dask 2025.9 or newer is not installed: ``pip install "skae[dask]"``.
 
     See Also
     --------
@@ -110,6 +110,12 @@ def map_blocks(method, X):
         raise ImportError(
             'Dask is needed for its collections: pip install "skae[dask]".'
         ) from error
+    if tuple(map(int, dask.__version__.split(".")[:2])) < (2025, 9):
+        # Dask does not compute arguments of map_partitions there.
+        raise ImportError(
+            "Dask 2025.9 or newer is needed for its collections, but this is "
+            f'{dask.__version__}: pip install --upgrade "skae[dask]".'
+        )
     check_lazy_samples(X)
     call = _Call(method.__self__, method.__name__)
     # A key that is new each time: an estimator may be changed in place.

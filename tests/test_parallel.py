@@ -336,6 +336,12 @@ def test_other_collections_are_refused(detector, X, make):
             method(make(X))
 
 
+def test_earlier_versions_of_dask_are_refused(transformer, lazy_X, monkeypatch):
+    monkeypatch.setattr(dask, "__version__", "2025.7.0")
+    with pytest.raises(ImportError, match=r"2025\.9 or newer is needed.*2025\.7\.0"):
+        transformer.transform(lazy_X)
+
+
 def test_steps_that_refuse_values_that_are_made_up(table, lazy_table, X, lazy_X):
     """Unknown categories, and logarithms of 0."""
     encoder = OneHotEncoder(sparse_output=False).fit(table[["kind"]])
