@@ -19,7 +19,6 @@ from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.metrics import reconstruction_scorer
 
 hide_tensorflow_logs()
-fig = plt.figure(figsize=(13, 3.6), layout="constrained")
 reducers = {"PCA": PCA(2), "Autoencoder": AutoencoderTransformer(2, random_state=0)}
 
 # %%
@@ -27,16 +26,13 @@ reducers = {"PCA": PCA(2), "Autoencoder": AutoencoderTransformer(2, random_state
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-for place, (name, reducer) in enumerate(reducers.items(), start=1):
+codes, accuracy = {}, {}
+for name, reducer in reducers.items():
     pipeline = make_pipeline(MinMaxScaler(), reducer).fit(X_train)
-    codes = pipeline.transform(X_test)
+    codes[name] = pipeline.transform(X_test)
     neighbor = KNeighborsClassifier(1).fit(pipeline.transform(X_train), y_train)
-    right = neighbor.score(codes, y_test)
-    print(f"{name}: {right:.0%} of the nearest neighbours are the same digit")
-    ax = fig.add_subplot(1, 4, place)
-    ax.scatter(*codes.T, c=y_test, cmap="tab10", s=8)
-    ax.set_title(f"{name}: nearest neighbour\nright for {right:.0%}")
-    ax.set(xticks=[], yticks=[])
+    accuracy[name] = neighbor.score(codes[name], y_test)
+    print(f"{name}: {accuracy[name]:.0%} of the nearest neighbours are the same digit")
 
 # %%
 # The points of the S-curve lie on a surface that two numbers describe. PCA reconstructs
@@ -44,15 +40,25 @@ for place, (name, reducer) in enumerate(reducers.items(), start=1):
 
 X, position = make_s_curve(2000, noise=0.05, random_state=0)
 X_train, X_test, _, position_test = train_test_split(X, position, random_state=0)
-for place, (name, reducer) in enumerate(reducers.items(), start=3):
+points, r2 = {}, {}
+for name, reducer in reducers.items():
     pipeline = make_pipeline(StandardScaler(), reducer).fit(X_train)
-    r2 = reconstruction_scorer(pipeline, X_test)
-    print(f"{name}: R² = {r2:.2f}")
-    points = pipeline.inverse_transform(pipeline.transform(X_test))
-    ax = fig.add_subplot(1, 4, place, projection="3d")
-    ax.scatter(*points.T, c=position_test, s=8)
+    points[name] = pipeline.inverse_transform(pipeline.transform(X_test))
+    r2[name] = reconstruction_scorer(pipeline, X_test)
+    print(f"{name}: R² = {r2[name]:.2f}")
+
+# %%
+# Left, two components of the digits; right, the surface reconstructed from two.
+
+fig = plt.figure(figsize=(13, 3.6), layout="constrained")
+for place, name in enumerate(reducers, start=1):
+    ax = fig.add_subplot(1, 4, place, xticks=[], yticks=[])
+    ax.scatter(*codes[name].T, c=y_test, cmap="tab10", s=8)
+    ax.set_title(f"{name}: nearest neighbour\nright for {accuracy[name]:.0%}")
+    ax = fig.add_subplot(1, 4, place + 2, projection="3d")
+    ax.scatter(*points[name].T, c=position_test, s=8)
     ax.view_init(elev=12, azim=-60)
-    ax.set_title(f"{name}: curved surface\nreconstructed, R² = {r2:.2f}")
+    ax.set_title(f"{name}: curved surface\nreconstructed, R² = {r2[name]:.2f}")
     ax.set(xticks=[], yticks=[], zticks=[])
 plt.show()
 
