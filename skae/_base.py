@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
-from ._blocks import as_blocks, check_in_memory, draw_rows
+from ._blocks import USE_FIT, as_blocks, check_in_memory, draw_rows
 from ._frames import column_name, index_of, is_frame, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
@@ -798,7 +798,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         `in_fit` says that an architecture that is not yet fitted has to take X.
         """
-        check_in_memory(X)
+        check_in_memory(X, cure=USE_FIT)
         refuse_masked(X, "X")
         if isinstance(X, (list, tuple)):
             shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
@@ -910,6 +910,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _decode_checked(self, codes):
         """Decode what a user passed; images and tables have their form again."""
         index = index_of(codes)
+        check_in_memory(codes, "codes")
         refuse_masked(codes, "codes")
         codes = check_array(codes, dtype=[np.float64, np.float32])
         if codes.shape[1] != self.n_components_:

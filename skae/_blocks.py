@@ -1,5 +1,6 @@
 """Samples that come block by block, since all of them may not fit into memory."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,12 @@ from ._missing import refuse_masked
 BATCH_ROWS = 2**14
 # Rows in excess of those that are kept, as a share of them, before some are dropped.
 EXCESS = 0.25
+# What to do where samples come block by block, but a method of an estimator takes none.
+USE_FIT = (
+    "fit reads it block by block, and methods with one result for each sample, such as "
+    "transform and score_samples, take Dask collections. Pass a part of X, or call "
+    "partial_fit for each part."
+)
 
 
 def is_lazy(X):
@@ -49,20 +56,58 @@ def check_lazy_samples(X):
         )
 
 
+def _is_of_pyarrow(X):
+    return type(X).__module__.split(".")[0] == "pyarrow"
+
+
 def is_dataset(X):
     """Check for a data set of pyarrow."""
-    is_of_pyarrow = type(X).__module__.split(".")[0] == "pyarrow"
-    return is_of_pyarrow and hasattr(X, "get_fragments")
+    return _is_of_pyarrow(X) and hasattr(X, "get_fragments")
 
 
-def as_blocks(X):
+def _is_arrow_table(X):
+    """Check for a table of pyarrow, or a batch of it."""
+    return _is_of_pyarrow(X) and hasattr(X, "to_pandas") and hasattr(X, "num_columns")
+
+
+def _holds_tables(X):
+    return is_frame(X[0]) or _is_arrow_table(X[0])
+
+
+def _refuse_unread(X, name):
+    """Refuse what leads to samples, such as a path, but does not hold them."""
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    what, cure = f"a {type(X).__name__}", None
+    if isinstance(X, (str, bytes)) or isinstance(first, os.PathLike):
+        path = repr(os.fspath(first))[:200]
+        what = path if first is X else f"a {type(X).__name__} of paths such as {path}"
+    elif isinstance(X, Mapping) and not hasattr(X, "shape"):  # as sparse arrays have
+        cure = f"Pass one of its values, or pandas.DataFrame({name})."
+    elif hasattr(type(X), "lazy") and hasattr(type(X), "collect"):  # of Polars
+        cure = f"Pass {name}.collect()."
+    elif not _is_of_pyarrow(X) or is_dataset(X) or _is_arrow_table(X):
+        return
+    elif hasattr(X, "__array__"):
+        return
+    if cure is None:
+        cure = (
+            "Read it, for example by pandas.read_parquet, or pass "
+            "pyarrow.dataset.dataset(path), which fit reads block by block."
+        )
+    raise TypeError(f"{name} is {what}, which is no array and no table. {cure}")
+
+
+def as_blocks(X, name="X"):
     """Return what reads samples block by block; None if X is something else.
 
     Parameters
     ----------
     X : object
-        A Dask array or DataFrame, a `pyarrow.dataset.Dataset`, a list of DataFrames, or
-        an iterable of arrays or DataFrames that can be read several times.
+        A Dask array or DataFrame, a `pyarrow.dataset.Dataset`, a list of DataFrames or
+        tables of pyarrow, or an iterable of arrays or DataFrames that can be read
+        several times.
+    name : str, default="X"
+        What it is called in the error message.
 
     Returns
     -------
@@ -73,8 +118,9 @@ def as_blocks(X):
     Raises
     ------
     TypeError
-        If X can be read once only.
+        If X can be read once only, or is a path or the like.
     """
+    _refuse_unread(X, name)
     if is_lazy(X):
         check_lazy_samples(X)
         return _DaskPartitions(X) if hasattr(X, "columns") else _DaskBlocks(X)
@@ -85,27 +131,29 @@ def as_blocks(X):
             return _Iterated(_Batches(X))
         return _RowGroups(X, fragments)
     if isinstance(X, (list, tuple)):
-        return _Sequence(X) if X and is_frame(X[0]) else None
+        return _Sequence(X) if X and _holds_tables(X) else None
     is_sequence = hasattr(X, "__getitem__") and hasattr(X, "__len__")
     protocols = ("__array__", "__array_interface__", "__dataframe__", "shape", "dtype")
     if (
         not (is_sequence or hasattr(X, "__iter__"))
-        or isinstance(X, (str, bytes, Mapping, Set))
+        or isinstance(X, Set)
         or any(hasattr(X, name) for name in protocols)
     ):
         return None
     # Some objects keep one iterator, and return it each time.
     if not is_sequence and iter(X) is iter(X):
         raise TypeError(
-            f"X is a {type(X).__name__}, which can be read once, but fit reads the "
+            f"{name} is a {type(X).__name__}, which can be read once, but fit reads the "
             "blocks of samples several times. Pass an object whose __iter__ begins "
             "again, a Dask collection or a pyarrow.dataset.Dataset."
         )
-    blocks = _Sequence(X) if is_sequence else _Iterated(X)
+    if not is_sequence:
+        return _Iterated(X)  # NumPy takes no rows from it
+    blocks = _Sequence(X)
     return blocks if blocks.are_samples() else None
 
 
-def check_in_memory(X, name="X"):
+def check_in_memory(X, name="X", cure=""):
     """Refuse samples that come block by block.
 
     Parameters
@@ -114,25 +162,22 @@ def check_in_memory(X, name="X"):
         Whatever a method was given.
     name : str, default="X"
         What it is called in the error message.
+    cure : str, default=""
+        Sentences that the error message ends with.
 
     Raises
     ------
     TypeError
         If `fit` would read it block by block.
     """
-    if not is_lazy(X) and as_blocks(X) is None:
+    if not is_lazy(X) and as_blocks(X, name) is None:
         return
     kind = type(X)
     what = f"{kind.__name__} of {kind.__module__.split('.')[0]}"
     if isinstance(X, (list, tuple)):
-        what = f"{kind.__name__} of DataFrames"
-    if name != "X":
-        raise TypeError(f"{name} has to be in memory, but is of type {what}.")
+        what = f"{kind.__name__} of {type(X[0]).__name__}s"
     raise TypeError(
-        f"X is of type {what}, which this method does not take. fit does, and with a "
-        "Dask collection, methods with one result for each sample, such as transform "
-        "and score_samples. Pass samples in memory, such as a part of X, or call "
-        "partial_fit for each part."
+        f"{name} has to be in memory, but is of type {what}. {cure}".rstrip()
     )
 
 
@@ -168,6 +213,7 @@ class Blocks(ABC):
             Some rows of it.
         """
         parts = self._parts(range(self.n_blocks or 0) if order is None else order)
+        parts = ((i, _as_frame(rows)) for i, rows in parts)
         first = None
         for i, rows in read_ahead(parts):
             rows = _check_rows(rows, i)
@@ -222,7 +268,7 @@ class _RowGroups(Blocks):
             fragment = self.fragments[i]
             batches = fragment.to_batches(schema=self.schema, **options)
             for batch in batches:
-                yield i, batch.to_pandas()
+                yield i, batch
 
 
 class _Batches:
@@ -233,7 +279,7 @@ class _Batches:
 
     def __iter__(self):
         for batch in self.dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2):
-            yield batch.to_pandas()
+            yield batch
 
 
 class _Iterated(Blocks):
@@ -266,6 +312,11 @@ class _Sequence(_Iterated):
     def _parts(self, order):
         for i in order:
             yield i, self.X[int(i)]
+
+
+def _as_frame(rows):
+    """Return a table of pyarrow as a DataFrame, and anything else as it is."""
+    return rows.to_pandas() if _is_arrow_table(rows) else rows
 
 
 def _check_rows(rows, i):

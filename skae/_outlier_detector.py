@@ -20,7 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._blocks import check_in_memory, is_lazy
+from ._blocks import USE_FIT, check_in_memory, is_lazy
 from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
@@ -777,7 +777,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             -1 for outliers, 1 for inliers.
         """
         if not is_lazy(X):
-            check_in_memory(X)
+            check_in_memory(X, cure=USE_FIT)
         return self.fit(X, y, **fit_params).predict(X)
 
     def set_threshold(self, contamination):
@@ -919,7 +919,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 "fit_resample needs y, the targets of the steps that follow, but y is "
                 "None. Call fit_predict, and index X by what is 1."
             )
-        check_in_memory(X)
+        check_in_memory(X, cure=USE_FIT)
         check_in_memory(y, "y")
         check_consistent_length(X, y)
         inliers = np.flatnonzero(self.fit(X).predict(X) == 1)

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
-from ._blocks import check_in_memory, is_lazy
+from ._blocks import USE_FIT, check_in_memory, is_lazy
 from ._frames import replace_columns
 from ._imputation import (
     MAX_JUDGED_SAMPLES,
@@ -397,7 +397,7 @@ class AutoencoderTransformer(
             The latent representation, as `transform` returns it.
         """
         if not is_lazy(X):
-            check_in_memory(X)
+            check_in_memory(X, cure=USE_FIT)
         return super().fit_transform(X, y, **fit_params)
 
     def transform(self, X):

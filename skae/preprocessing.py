@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ._blocks import check_in_memory
 from ._frames import (
     cast_like,
     column_dtypes,
@@ -28,6 +29,7 @@ from ._frames import (
     without_na,
 )
 from ._missing import refuse_masked
+from .parallel import takes_lazy
 
 __all__ = ["TableScaler"]
 
@@ -135,7 +137,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Training samples. NaN, or null in Polars, is a missing cell.
+            Training samples, in memory. NaN, or null in Polars, is a missing cell.
         y : None
             Ignored.
 
@@ -146,6 +148,8 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If X is a Dask collection or comes in blocks: fit on a part of it.
         ValueError
             If a numeric value is infinite, or if X has no samples.
         """
@@ -169,12 +173,13 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Samples, with the columns that `fit` had.
+            Samples, with the columns that `fit` had. A Dask collection is scaled block
+            by block.
 
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_features)
-            A DataFrame of the library of X, if X is one.
+            A DataFrame of the library of X, if X is one; a Dask collection for one.
 
         Raises
         ------
@@ -185,6 +190,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._apply("transform", self._check(X, reset=False))
 
+    @takes_lazy
     def inverse_transform(self, X):
         """Undo the scaling.
 
@@ -201,6 +207,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not is_frame(X):  # as an autoencoder returns it, without names
+            check_in_memory(X)
             refuse_masked(X, "X")
             X = check_array(
                 X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
@@ -230,6 +237,10 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _check(self, X, *, reset):
         """Check names and numbers of columns, and the values of anything but frames."""
+        check_in_memory(
+            X,
+            cure="Fit on a part of it in memory; transform takes Dask collections.",
+        )
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
@@ -278,3 +289,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+# Around what scikit-learn wraps it in for `set_output`, which would compute the result.
+TableScaler.transform = takes_lazy(TableScaler.transform)

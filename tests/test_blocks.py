@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer, _base
 from skae._training import _stream
 from skae.architectures import DenseArchitecture, KerasArchitecture
+from skae.preprocessing import TableScaler
 
 N_KEPT = 200
 SMALL = {"architecture": DenseArchitecture((8,)), "epochs": 3, "random_state": 0}
@@ -366,7 +367,9 @@ def test_integers_and_floats_of_polars_are_joined(X):
 def test_other_methods_refuse_blocks(X, kind):
     transformer = AutoencoderTransformer(2, **SMALL).fit(X[:100])
     for method in (transformer.transform, transformer.score, transformer.partial_fit):
-        with pytest.raises(TypeError, match="which this method does not take"):
+        with pytest.raises(
+            TypeError, match=r"has to be in memory.* fit reads it block"
+        ):
             method(kind(X))
 
 
@@ -378,6 +381,64 @@ def test_list_of_frames(X):
     np.testing.assert_array_equal(
         *(t.transform(as_frame(X)) for t in (found, expected))
     )
+
+
+@pytest.mark.parametrize("split", [pa.Table.slice, pa.RecordBatch.slice])
+def test_tables_of_pyarrow_are_blocks(X, split):
+    frame = as_frame(X).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
+    whole = pa.Table.from_pandas(frame)
+    if split is pa.RecordBatch.slice:
+        whole = whole.combine_chunks().to_batches()[0]
+    parts = [split(whole, start, 250) for start in range(0, 1000, 250)]
+    expected = AutoencoderTransformer(2, **SMALL).fit(frame).transform(frame)
+    for blocks in (parts, Sequence(parts)):
+        found = AutoencoderTransformer(2, **SMALL).fit(blocks)
+        np.testing.assert_array_equal(found.transform(frame), expected)
+    with pytest.raises(TypeError, match="in memory, but is of type list of"):
+        found.transform(parts)
+
+
+def lead_to_samples(X, folder):
+    """Yield what a user may take for samples, and the cure."""
+    data, path = as_parquet(X[:100], folder), folder / "rows.parquet"
+    cure = r"pandas.read_parquet, or pass pyarrow.dataset.dataset\(path\)"
+    yield str(path), f"rows.parquet', which .*{cure}"
+    yield path, f"rows.parquet', which .*{cure}"
+    yield [path, path], f"a list of paths such as '.*rows.parquet', which .*{cure}"
+    yield data.scanner(), f"X is a Scanner, which .*{cure}"
+    yield parquet.ParquetFile(path), f"X is a ParquetFile, which .*{cure}"
+    yield parquet.ParquetDataset(path), f"X is a ParquetDataset, which .*{cure}"
+    yield {"X": X}, r"X is a dict, .* Pass one of its values, or pandas.DataFrame\(X\)"
+
+
+def test_what_leads_to_samples_is_refused(X, tmp_path):
+    transformer = AutoencoderTransformer(2, **SMALL).fit(X[:100])
+    detector = AutoencoderOutlierDetector(2, **SMALL).fit(X[:100])
+    scaler = TableScaler().fit(X[:100])
+    methods = [transformer.fit, transformer.partial_fit, transformer.transform]
+    methods += [transformer.impute, transformer.score, detector.fit]
+    methods += [detector.score_samples, detector.explain, detector.fit_predict]
+    methods += [scaler.fit, scaler.transform]
+    for given, message in lead_to_samples(X, tmp_path):
+        for method in methods:
+            with pytest.raises(TypeError, match=message):
+                method(given)
+    with pytest.raises(TypeError, match="X_val is '.*rows.parquet', which"):
+        transformer.fit(X, X_val=tmp_path / "rows.parquet")
+    with pytest.raises(TypeError, match="codes is '.*rows.parquet', which"):
+        transformer.inverse_transform(tmp_path / "rows.parquet")
+
+
+def test_a_lazy_frame_of_polars(X):
+    pl = pytest.importorskip("polars")
+    frame = pl.from_pandas(as_frame(X[:100]))
+    with pytest.raises(TypeError, match=r"X is a LazyFrame.* Pass X.collect\(\)"):
+        AutoencoderTransformer(2, **SMALL).fit(frame.lazy())
+
+
+def test_an_iterable_of_single_samples_is_refused(X):
+    with pytest.raises(ValueError, match=r"Block 0 of X has the shape \(5,\)"):
+        AutoencoderTransformer(2, **SMALL).fit(Iterable(X[:10, 0:5].ravel(), 10))
 
 
 def test_lists_of_arrays_are_images(X):
@@ -398,7 +459,7 @@ def test_lists_of_arrays_are_images(X):
     ],
 )
 def test_results_of_iterables_are_refused_before_the_fit(X, fit):
-    with pytest.raises(TypeError, match="Iterable of test_blocks, which this method"):
+    with pytest.raises(TypeError, match="in memory, but is of type Iterable of"):
         fit(Iterable(X))
     assert not hasattr(fit.__self__, "encoder_")
 

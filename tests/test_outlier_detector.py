@@ -1012,9 +1012,9 @@ def test_fit_resample_takes_no_blocks(rows):
             return rows[50 * i : 50 * i + 50]
 
     X, y = rows[:100], np.arange(100)
-    with pytest.raises(TypeError, match=r"X is of type Blocks of .*in memory"):
+    with pytest.raises(TypeError, match=r"X has to be in memory.*Blocks of"):
         quick().fit_resample(Blocks(), y)
-    with pytest.raises(TypeError, match=r"X is of type Array of dask.*in memory"):
+    with pytest.raises(TypeError, match=r"X has to be in memory.*Array of dask"):
         quick().fit_resample(da.from_array(X, chunks=(50, -1)), y)
     with pytest.raises(TypeError, match="y has to be in memory"):
         quick().fit_resample(X, da.from_array(y, chunks=50))

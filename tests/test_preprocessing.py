@@ -150,3 +150,21 @@ def test_onnx(tmp_path, table, method):
     assert_allclose(codes, pipeline.transform(X), rtol=1e-3, atol=1e-3)
     expected = pipeline.inverse_transform(pipeline.transform(X))
     assert_allclose(R, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_dask_collections(table):
+    dd, da = pytest.importorskip("dask.dataframe"), pytest.importorskip("dask.array")
+    scaler = TableScaler().fit(table)
+    lazy = dd.from_pandas(table, npartitions=3)
+    expected = scaler.transform(table)
+    scaled = scaler.transform(lazy)
+    restored = scaler.inverse_transform(scaled)
+    # Dask has a dtype of its own for texts.
+    pd.testing.assert_frame_equal(scaled.compute(), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        restored.compute(), scaler.inverse_transform(expected), check_dtype=False
+    )
+    cure = "Fit on a part of it in memory; transform takes Dask collections"
+    for blocks in (lazy, da.from_array(np.ones((9, 2)), chunks=3), [table, table]):
+        with pytest.raises(TypeError, match=f"X has to be in memory, but .* {cure}"):
+            TableScaler().fit(blocks)
