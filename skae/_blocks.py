@@ -74,26 +74,29 @@ def _holds_tables(X):
     return is_frame(X[0]) or _is_arrow_table(X[0])
 
 
+def _is_arrow_reader(X):
+    """Check for what reads tables of pyarrow, but is no data set."""
+    is_known = is_dataset(X) or _is_arrow_table(X) or hasattr(X, "__array__")
+    return _is_of_pyarrow(X) and not is_known
+
+
 def _refuse_unread(X, name):
     """Refuse what leads to samples, such as a path, but does not hold them."""
     first = X[0] if isinstance(X, (list, tuple)) and X else X
-    what, cure = f"a {type(X).__name__}", None
+    what = f"a {type(X).__name__}"
+    cure = (
+        "Read it, for example by pandas.read_parquet, or pass "
+        "pyarrow.dataset.dataset(path), which fit reads block by block."
+    )
     if isinstance(X, (str, bytes)) or isinstance(first, os.PathLike):
         path = repr(os.fspath(first))[:200]
-        what = path if first is X else f"a {type(X).__name__} of paths such as {path}"
+        what = path if first is X else f"{what} of paths such as {path}"
     elif isinstance(X, Mapping) and not hasattr(X, "shape"):  # as sparse arrays have
         cure = f"Pass one of its values, or pandas.DataFrame({name})."
     elif hasattr(type(X), "lazy") and hasattr(type(X), "collect"):  # of Polars
         cure = f"Pass {name}.collect()."
-    elif not _is_of_pyarrow(X) or is_dataset(X) or _is_arrow_table(X):
+    elif not _is_arrow_reader(X):
         return
-    elif hasattr(X, "__array__"):
-        return
-    if cure is None:
-        cure = (
-            "Read it, for example by pandas.read_parquet, or pass "
-            "pyarrow.dataset.dataset(path), which fit reads block by block."
-        )
     raise TypeError(f"{name} is {what}, which is no array and no table. {cure}")
 
 
@@ -143,8 +146,8 @@ def as_blocks(X, name="X"):
     # Some objects keep one iterator, and return it each time.
     if not is_sequence and iter(X) is iter(X):
         raise TypeError(
-            f"{name} is a {type(X).__name__}, which can be read once, but fit reads the "
-            "blocks of samples several times. Pass an object whose __iter__ begins "
+            f"{name} is a {type(X).__name__}, which can be read once, but fit reads "
+            "the blocks of samples several times. Pass an object whose __iter__ begins "
             "again, a Dask collection or a pyarrow.dataset.Dataset."
         )
     if not is_sequence:
@@ -278,8 +281,7 @@ class _Batches:
         self.dataset = dataset
 
     def __iter__(self):
-        for batch in self.dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2):
-            yield batch
+        return self.dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2)
 
 
 class _Iterated(Blocks):

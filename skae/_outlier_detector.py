@@ -190,6 +190,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           the final network. This takes one more fit per fold and holds out no samples
           from the final network, but the rate is approximate: see Notes. The detectors
           of the folds are kept for p-values.
+        - A splitter that makes a single fold holds out its test samples, as a share
+          does, and the network is trained on its training samples: a
+          :class:`~sklearn.model_selection.PredefinedSplit` of 0 for the samples of a
+          later period, and -1 for the others, calibrates on that period.
 
     use_labels : bool, default=False
         Whether `fit` reads labels from y: -1 for outliers, 1 for normal samples, 0 for
@@ -353,6 +357,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     # Mean and covariance of samples, by which `explain` fills hidden cells.
     _samples_whitening = None
+    # Smallest and largest value of each feature in training, for the same.
+    _feature_ranges = None
 
     # Samples that `partial_fit` goes on from.
     _reservoir = None
@@ -451,20 +457,22 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _hold_out(self, samples):
         if self.calibration is None:
             return samples, None
-        if not self._holds_out_share():
-            n_judged = min(len(samples), MAX_THRESHOLD_SAMPLES)
-            check_calibration_size(n_judged, self.contamination)
+        if isinstance(self.calibration, Real) and self.calibration < 1:
+            split = train_test_split(
+                samples.indices,
+                test_size=self.calibration,
+                random_state=draw_seed(self._rng),
+            )
+        else:
             # Wrong folds are known before anything is trained.
-            self._folds(samples, copy.deepcopy(self._rng))
-            return samples, samples
-        learnable, calibration = train_test_split(
-            samples.indices,
-            test_size=self.calibration,
-            random_state=draw_seed(self._rng),
-        )
+            folds = self._folds(samples, copy.deepcopy(self._rng))
+            split = folds[0] if len(folds) == 1 else None
+        learnable = calibration = samples
+        if split is not None:
+            learnable, calibration = map(samples.subset, split)
         n_judged = min(len(calibration), MAX_THRESHOLD_SAMPLES)
         check_calibration_size(n_judged, self.contamination)
-        return samples.subset(learnable), samples.subset(calibration)
+        return learnable, calibration
 
     def _default_n_components(self, train):
         drawn = draw_samples(len(train), train.X.shape[1], draw_seed(self._rng))
@@ -478,7 +486,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if self.verbose:
             print("Fitting the anomaly score and the threshold")
         score = self._fit_anomaly_score(data, self._rng)
-        by_folds = data.calibration is not None and not self._holds_out_share()
+        by_folds = data.calibrates_by_folds
         # Who interrupts a fit does not want to wait for those of the folds.
         calibrated = data.calibration is not None and not (by_folds and interrupted)
         if calibrated and by_folds:
@@ -491,6 +499,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         vars(self).update(
             self._attributes(score, reference_scores, calibrated, folds_scored)
         )
+        self._feature_ranges = data.summary.feature_ranges
         samples = data.learnable
         # Validation samples are learned from here, but a stream leaves them out.
         n_samples = len(data.trained_on) + len(samples) - len(data.train)
@@ -511,17 +520,24 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         scores = self._score_source(score, samples, self._rng)
         vars(self).update(self._attributes(score, scores, calibrated=False))
         self._samples_whitening = self._whiten(rows)
+        (low, high), before = data.summary.feature_ranges, self._feature_ranges
+        if before is not None:
+            low, high = np.fmin(low, before[0]), np.fmax(high, before[1])
+        self._feature_ranges = np.array([low, high])
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
         score = self._fit_anomaly_score(data, rng)
         # Folds are fitted at the end only.
-        calibrated = data.calibration is not None and self._holds_out_share()
+        calibrated = data.calibration is not None and not data.calibrates_by_folds
         samples = data.calibration if calibrated else data.learnable
         reference_scores = self._score_source(score, samples, rng)
         # Means are enough until the end.
-        means = {"_samples_whitening": self._whiten(self._centre[np.newaxis])}
-        return self._attributes(score, reference_scores, calibrated) | means
+        others = {
+            "_samples_whitening": self._whiten(self._centre[np.newaxis]),
+            "_feature_ranges": data.summary.feature_ranges,
+        }
+        return self._attributes(score, reference_scores, calibrated) | others
 
     def _attributes(self, anomaly_score, reference_scores, calibrated, folds_scored=()):
         return {
@@ -536,9 +552,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     def _score_kind(self):
         return "fused" if self.outlier_score == "auto" else self.outlier_score
-
-    def _holds_out_share(self):
-        return isinstance(self.calibration, Real) and self.calibration < 1
 
     # Scores, by networks as they are.
 
@@ -643,7 +656,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # Scores by detectors that were fitted without a fold.
 
     def _folds(self, samples, rng):
-        """Split samples into pairs of training and test indices."""
+        """Split samples into pairs of training and test indices.
+
+        A single one holds out its test samples.
+        """
         # A splitter of the user's stays as it is.
         splitter = copy.deepcopy(self.calibration)
         if getattr(splitter, "random_state", 0) is None:
@@ -663,14 +679,29 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 f"calibration={self.calibration!r} cannot split {len(samples)} samples "
                 f"({error}). It is given X only, without y and groups. {cure}"
             ) from error
+        sizes = [tuple(map(len, fold)) for fold in folds]
+        empty = next((i for i, size in enumerate(sizes) if 0 in size), None)
+        if empty is not None or not folds:
+            found = "makes no fold"
+            if folds:
+                found = "has {} training and {} test samples in fold {}".format(
+                    *sizes[empty], empty
+                )
+            raise ValueError(
+                f"calibration={self.calibration!r} {found} of {len(samples)} samples, "
+                f"but needs both in each fold. {cure}"
+            )
         tests = np.concatenate([test for _, test in folds])
         n_tests = np.bincount(tests, minlength=len(samples))
-        if len(n_tests) > len(samples) or not (n_tests == 1).all():
+        largest = max(part.max() for fold in folds for part in fold)
+        is_partition = len(folds) == 1 or (n_tests > 0).all()
+        if largest >= len(samples) or not is_partition or (n_tests > 1).any():
             raise ValueError(
                 f"calibration={self.calibration!r} has to place each sample in exactly "
-                f"one test fold, but of {len(samples)} samples {(n_tests == 0).sum()} "
-                f"are in none and {(n_tests > 1).sum()} in several, and the largest "
-                f"index is {len(n_tests) - 1}. {cure}"
+                "one test fold, or to make a single fold, but it makes "
+                f"{len(folds)}; of {len(samples)} samples {(n_tests == 0).sum()} are "
+                f"in none and {(n_tests > 1).sum()} in several, and the largest index "
+                f"is {largest}. {cure}"
             )
         if any(np.isin(test, training).any() for training, test in folds):
             raise ValueError(
@@ -729,7 +760,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         The first call builds the networks. Later calls continue with their weights and
         with the optimizer's state, at the learning rate that the parameters ask for.
         Nothing is held out for validation or calibration, and `callbacks` are not
-        called.
+        called. The threshold is chosen by the parameter `contamination`, also after
+        `set_threshold`.
 
         Parameters
         ----------
@@ -783,7 +815,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def set_threshold(self, contamination):
         """Set the decision threshold for another contamination, without refitting.
 
-        The parameter `contamination` stays as it is, for the next fit.
+        The parameter `contamination` stays as it is: the next `fit` or `partial_fit`
+        chooses the threshold by that again. ``set_params(contamination=...)`` makes a
+        choice last.
 
         Parameters
         ----------
@@ -1169,7 +1203,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             a flat map of pixels.
         expected : ndarray of the shape of X, or DataFrame
             Reconstruction of each cell from the others, where it was hidden; the
-            ordinary reconstruction elsewhere. Only if `return_expected` is True.
+            ordinary reconstruction elsewhere. Values are clipped to the range of the
+            training samples. Only if `return_expected` is True.
 
         Raises
         ------
@@ -1219,6 +1254,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if not return_expected:
             return contributions
         expected = np.concatenate(expected)
+        if self._feature_ranges is not None:  # as of earlier versions
+            limits = np.nan_to_num(self._feature_ranges).astype(expected.dtype)
+            expected = np.clip(expected, *limits)
         if self._table is not None:
             return contributions, self._table.decode(expected, index_of(X))
         return contributions, frame_like(X, expected.reshape(np.shape(X)), names)

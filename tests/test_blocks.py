@@ -423,9 +423,9 @@ def test_what_leads_to_samples_is_refused(X, tmp_path):
         for method in methods:
             with pytest.raises(TypeError, match=message):
                 method(given)
-    with pytest.raises(TypeError, match="X_val is '.*rows.parquet', which"):
+    with pytest.raises(TypeError, match=r"X_val is '.*rows.parquet', which"):
         transformer.fit(X, X_val=tmp_path / "rows.parquet")
-    with pytest.raises(TypeError, match="codes is '.*rows.parquet', which"):
+    with pytest.raises(TypeError, match=r"codes is '.*rows.parquet', which"):
         transformer.inverse_transform(tmp_path / "rows.parquet")
 
 

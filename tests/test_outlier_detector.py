@@ -486,6 +486,50 @@ def test_folds_of_ones_own(rows):
         quick(calibration=indices).fit(X[:30])
 
 
+@pytest.mark.parametrize(
+    ("folds", "found"),
+    [
+        (
+            Folds((np.arange(20), np.arange(20, 40)), (np.arange(0), np.arange(20))),
+            "0 ",
+        ),
+        (Folds((np.arange(40), np.arange(0))), "has 40 training and 0 test samples in"),
+        (Folds((np.zeros(40, bool), np.ones(40, bool))), "has 0 training and 40 test"),
+        (PredefinedSplit(np.full(40, -1)), "makes no fold of 40 samples"),
+    ],
+)
+def test_empty_folds_are_refused(rows, folds, found):
+    with pytest.raises(ValueError, match=f"{found}.* but needs both in each fold"):
+        quick(calibration=folds).fit(rows[:40])
+
+
+@pytest.mark.parametrize("use_labels", [False, True])
+def test_a_single_fold_is_held_out(rows, use_labels):
+    """As a later period, by which a detector of an earlier one is calibrated."""
+    is_later = np.arange(400) >= 300
+    y = np.where(np.arange(410) < 400, 0, -1)
+    X = rows if not use_labels else np.vstack([rows, rows[:10] + 5])
+    y = y if use_labels else None
+    parameters = {"contamination": 0.1, "use_labels": use_labels}
+    splitter = PredefinedSplit(np.where(is_later, 0, -1))
+    detector = quick(calibration=splitter, **parameters).fit(X, y)
+    scores = np.sort(detector.score_samples(rows[is_later]))
+    assert (scores < detector.offset_).sum() == 9
+    pvalues = np.sort(detector.predict_pvalue(rows[is_later]))
+    np.testing.assert_allclose(pvalues, np.arange(2, 102) / 101)
+    # The network has not seen the period, nor what is between the two.
+    gap = Folds((np.arange(250), np.flatnonzero(is_later)))
+    other = X.copy()
+    other[250:400] = other[250:400][::-1]
+    one, two = (
+        quick(calibration=gap, **parameters).fit(part, y) for part in (X, other)
+    )
+    np.testing.assert_array_equal(one.encode(rows), two.encode(rows))
+    assert one.offset_ != two.offset_
+    with pytest.raises(ValueError, match="needs at least 199 calibration samples"):
+        detector.set_params(contamination=0.005).fit(X, y)
+
+
 def test_networks_of_folds_are_not_trained_on_them(rows):
     seen = []
 
@@ -861,6 +905,37 @@ def test_expected_values_do_not_depend_on_the_value(rows):
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["array", "table", "images"])
+def test_expected_values_are_in_the_range_of_training(kind):
+    X = np.exp(2 * factor_rows(300))
+    new = X[:100].copy()
+    new[:, 3] = -1e3  # to which networks extrapolate
+    if kind == "images":
+        X, new = X.reshape(-1, 2, 4), new.reshape(-1, 2, 4)
+    if kind == "table":
+        X, new = (
+            pd.DataFrame(part, columns=list("abcdefgh")).assign(kind="a")
+            for part in (X, new)
+        )
+    detector = quick(n_components=2).fit(X)
+    contributions, expected = detector.explain(new, return_expected=True)
+    found, known = (np.asarray(part)[..., :8].astype(float) for part in (expected, X))
+    tolerance = 1e-6 * known.max()
+    assert (found >= known.min(axis=0) - tolerance).all()
+    assert (found <= known.max(axis=0) + tolerance).all()
+    np.testing.assert_allclose(
+        np.asarray(contributions).sum(axis=1), -detector.score_samples(new), rtol=1e-6
+    )
+
+
+def test_partial_fit_widens_the_range_of_expected_values(rows):
+    detector = quick(n_components=2).fit(rows[:200])
+    detector.partial_fit(rows[200:] + 50)
+    _, expected = detector.explain(rows[200:] + 50, return_expected=True)
+    assert (expected.max(axis=0) > rows.max(axis=0) + 5).any()
+    assert (expected <= rows[200:].max(axis=0) + 50).all()
+
+
 def test_explanations_without_kept_samples(rows):
     """Files lack the covariance of samples in earlier versions, and maybe samples."""
     new = factor_rows(100, random_state=4)
@@ -976,6 +1051,12 @@ def test_errors_leave_the_fit_as_it_was(rows, params, message):
     assert set(vars(detector)) == state
     with pytest.raises(ValueError, match=message):
         quick(**params).fit(rows)
+
+
+def test_partial_fit_chooses_the_threshold_by_the_parameter(rows):
+    detector, other = (quick(contamination=0.1).fit(rows[:200]) for _ in range(2))
+    detector.set_threshold(0.3).partial_fit(rows[200:])
+    assert detector.offset_ == other.partial_fit(rows[200:]).offset_
 
 
 @pytest.mark.parametrize("contamination", [0, 0.6, "none", None])

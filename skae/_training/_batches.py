@@ -33,13 +33,13 @@ class Summary:
         Number of samples.
     n_observed : ndarray of int of shape (n_features,)
         Number of observed cells of each feature.
-    value_range : tuple of float
-        Smallest and largest observed value; 0 without any.
+    feature_ranges : ndarray of shape (2, n_features), of float64
+        Smallest and largest observed value of each feature; NaN without any.
     """
 
     n_rows: int
     n_observed: np.ndarray
-    value_range: tuple
+    feature_ranges: np.ndarray
 
     @classmethod
     def of(cls, parts):
@@ -60,10 +60,16 @@ class Summary:
         for part in parts:
             n_rows += len(part)
             n_observed = n_observed + (~np.isnan(part)).sum(axis=0)
-            low = np.fmin(low, np.fmin.reduce(part, axis=None))
-            high = np.fmax(high, np.fmax.reduce(part, axis=None))
-        value_range = float(np.nan_to_num(low)), float(np.nan_to_num(high))
-        return cls(n_rows, n_observed, value_range)
+            low = np.fmin(low, np.fmin.reduce(part, axis=0))
+            high = np.fmax(high, np.fmax.reduce(part, axis=0))
+        return cls(n_rows, n_observed, np.array([low, high], np.float64))
+
+    @property
+    def value_range(self):
+        """Smallest and largest observed value, as a tuple; 0 without any."""
+        low, high = self.feature_ranges
+        low, high = np.fmin.reduce(low), np.fmax.reduce(high)
+        return float(np.nan_to_num(low)), float(np.nan_to_num(high))
 
     @property
     def has_missing(self):
@@ -354,7 +360,8 @@ class FitData:
     val : RowSource or None
         What chooses the best epoch, and whether the start was better.
     calibration : RowSource or None
-        What an outlier detector chooses its threshold by.
+        What an outlier detector chooses its threshold by. It is `learnable` itself
+        where other networks, which have not learned from them, score the samples.
     learnable : RowSource
         `train`, and the part of X that was held out for validation.
     outliers : ndarray of shape (n_outliers, n_features) or None
@@ -390,6 +397,11 @@ class FitData:
     def val_is_given(self):
         """Whether the validation samples are the user's own, and not a share of X."""
         return self.val is not None and self.learnable is self.train
+
+    @property
+    def calibrates_by_folds(self):
+        """Whether all samples are learned from, and calibrate too."""
+        return self.calibration is self.learnable
 
     @property
     def handles_missing(self):
