@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._backend import import_keras, read_values, write_network
 from ._blocks import USE_FIT, as_blocks, check_in_memory, draw_rows
-from ._frames import column_name, index_of, is_frame, texts_explained
+from ._frames import column_name, index_of, is_frame, refuse_dates, texts_explained
 from ._inference import FittedNetworks
 from ._missing import (
     LARGEST_HIDDEN_SHARE,
@@ -59,6 +59,7 @@ from ._validation import (
     check_reachable,
     check_scale,
     warn_of_empty_features,
+    warn_of_one_sample,
 )
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._categories import set_category_value
@@ -399,6 +400,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 self._find_invalid_block(blocks, reset)
             raise
         are_all = drawn is None or drawn.are_all
+        warn_of_one_sample(len(X), self._sample_shape)
         X, outliers, is_normal = self._set_outliers_apart(X, y, are_all)
         samples = self._row_source(X, "X")
         validation = None
@@ -800,6 +802,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """
         check_in_memory(X, cure=USE_FIT)
         refuse_masked(X, "X")
+        refuse_dates(X)
         if isinstance(X, (list, tuple)):
             shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
             if len(shapes) > 1 and max(map(len, shapes)) > 1:

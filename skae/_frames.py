@@ -208,6 +208,26 @@ def holds_categories(X, i):
     return kind in ("booleans", "categories")
 
 
+def refuse_dates(X):
+    """Refuse an array of dates or times, of which NumPy makes numbers.
+
+    Parameters
+    ----------
+    X : object
+        What a user passed.
+
+    Raises
+    ------
+    ValueError
+        If its dtype is `datetime64` or `timedelta64`.
+    """
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
+        raise ValueError(
+            f"X has dtype {X.dtype}, but has to hold numbers. Convert dates and times "
+            "to numbers, such as days since a date."
+        )
+
+
 def without_na(X):
     """Replace None and NA in columns of Python objects by NaN, for NumPy."""
     if not _is_pandas(X):

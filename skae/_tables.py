@@ -445,11 +445,10 @@ def find_categorical(X, categorical_features):
     """
     n_columns = np.shape(X)[1]
     found = np.zeros(n_columns, bool)
-    if categorical_features is None:
-        return found
-    if isinstance(categorical_features, str):
+    if categorical_features is None or isinstance(categorical_features, str):
         if is_frame(X):
-            found[:] = [holds_categories(X, i) for i in range(n_columns)]
+            holds = [holds_categories(X, i) for i in range(n_columns)]
+            found[:] = holds if categorical_features is not None else False
         return found
     given = np.asarray(categorical_features)
     if not given.size:

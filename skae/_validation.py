@@ -74,6 +74,29 @@ def warn_of_empty_features(n_observed, names):
     )
 
 
+def warn_of_one_sample(n_samples, sample_shape):
+    """Warn of a single window or image, as a series that was not cut into windows.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of training samples.
+    sample_shape : tuple of int
+        Shape of a sample.
+    """
+    if n_samples > 1 or len(sample_shape) < 2:
+        return
+    warnings.warn(
+        f"X holds a single sample, of shape {tuple(sample_shape)}: there is nothing to "
+        "learn from differences between samples. Cut a long series of shape (n_steps, "
+        "n_features) into windows, numpy.lib.stride_tricks.sliding_window_view(series, "
+        "length, axis=0).swapaxes(1, 2), or add an axis to X if its first one counts "
+        "samples.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def check_floatx(value_range, dtype, floatx, name="X"):
     """Check that values fit into the network's dtype.
 
@@ -139,7 +162,8 @@ def check_reachable(value_range, decoder, loss, name="X"):
         raise ValueError(
             f"{cause} needs data in [{low}, {high}], but {name} goes from "
             f"{smallest:.6g} to {largest:.6g}. Put {scaler} of sklearn.preprocessing "
-            "in front."
+            "in front, or scale images and windows by their range, such as X / 255 "
+            "for pixels in [0, 1]."
         )
 
 

@@ -23,6 +23,7 @@ from ._frames import (
     is_frame,
     library_of,
     numeric_columns,
+    refuse_dates,
     replace_columns,
     take_columns,
     texts_explained,
@@ -245,6 +246,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
         refuse_masked(X, "X")
+        refuse_dates(X)
         if not reset:
             self._numbers(X)
         with texts_explained(", whose texts stay as they are"):

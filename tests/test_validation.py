@@ -5,13 +5,16 @@ import warnings
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from _helpers import outputs
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+from skae.preprocessing import TableScaler
 
 
 @pytest.fixture
@@ -203,3 +206,50 @@ def test_values_beyond_float32(Estimator, small):
         ValueError, match=r"too large for the network's dtype float32.*Stand"
     ):
         Estimator(**small).fit(X)
+
+
+DATES = np.arange(40).astype("datetime64[D]").reshape(20, 2)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (DATES, r"X has dtype datetime64\[D\], but has to hold numbers. Convert dates"),
+        (DATES - DATES[0], r"X has dtype timedelta64\[D\], but has to hold numbers"),
+        (pd.DataFrame(DATES), "Column 0 of X has dtype datetime64.*Convert dates"),
+        (pd.DataFrame(DATES).assign(a=1.0), "Column 0 of X has dtype datetime64"),
+    ],
+)
+@pytest.mark.parametrize("categorical_features", ["from_dtype", None])
+def test_dates(Estimator, X, message, categorical_features):
+    """NumPy makes numbers of them, of NaT an absurd one."""
+    estimator = Estimator(1, categorical_features=categorical_features)
+    if isinstance(X, pd.DataFrame):
+        X = X.rename(columns=str)
+        message = message.replace("Column 0", "Column '0'")
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X)
+    if not isinstance(X, pd.DataFrame):
+        with pytest.raises(ValueError, match=message):
+            TableScaler().fit(X)
+
+
+def test_one_window(Estimator):
+    series = np.random.RandomState(0).normal(size=(60, 3))
+    estimator = Estimator(1, epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"(?s)shape \(60, 3\).*Cut a long series"):
+        estimator.fit(series[np.newaxis])
+    # The cure that is named.
+    windows = sliding_window_view(series, 10, axis=0).swapaxes(1, 2)
+    np.testing.assert_array_equal(windows[1], series[1:11])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        estimator.fit(windows).partial_fit(windows[:1])
+
+
+def test_images_are_scaled_otherwise_than_by_a_scaler(Estimator):
+    images = np.random.RandomState(0).randint(0, 256, (20, 4, 4)).astype(np.uint8)
+    estimator = Estimator(2, loss="binary_crossentropy", epochs=1)
+    with pytest.raises(ValueError, match="X / 255"):
+        estimator.fit(images)
+    estimator.fit(images / 255)
