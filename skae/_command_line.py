@@ -1,8 +1,9 @@
 """Score Parquet files from the command line, row group by row group.
 
 Each row group becomes a file of its own in a folder beside the output, written at once,
-and the files become the output in the end. So a job that was killed goes on where it
-was, and nobody sees half of an output.
+and the files become the output in the end. So a job that was killed, or stopped by an
+error of the system such as a full disk, goes on where it was, and nobody sees half of
+an output. A job that cannot be done, since the model refuses a row, leaves no files.
 """
 
 import argparse
@@ -118,12 +119,16 @@ def _score(options):
     done = _resume(parts, job.fingerprint(), n_groups)
     waiting = [i for i in range(n_groups) if i not in done]
     progress = _Progress(rows, done, quiet=options.quiet)
-    if waiting and options.workers > 1:
-        _run_in_workers(job, waiting, parts, options.workers, progress)
-    else:
-        for i in waiting:
-            job.score_row_group(i, parts)
-            progress.add(i)
+    try:
+        if waiting and options.workers > 1:
+            _run_in_workers(job, waiting, parts, options.workers, progress)
+        else:
+            for i in waiting:
+                job.score_row_group(i, parts)
+                progress.add(i)
+    except CommandError:  # which the same command would end in again
+        shutil.rmtree(parts)
+        raise
     progress.end()
     _merge([_part(parts, i) for i in range(n_groups)], output)
     shutil.rmtree(parts)
@@ -338,6 +343,7 @@ def _score_row_group(i, job, parts):
 def _resume(parts, fingerprint, n_groups):
     """Make the folder of parts; return which there are of the same job already."""
     manifest = parts / "job.json"
+    temporary = manifest.with_suffix(".tmp")
     if parts.is_dir():
         try:
             same = json.loads(manifest.read_text()) == fingerprint
@@ -345,14 +351,13 @@ def _resume(parts, fingerprint, n_groups):
             same = False
         if same:
             return {i for i in range(n_groups) if _part(parts, i).exists()}
-        if not manifest.exists() and any(parts.iterdir()):
+        if not manifest.exists() and set(parts.iterdir()) - {temporary}:
             raise CommandError(
                 f"{parts} is in the way: it holds something else than the parts of an "
                 "interrupted job. Move it, or choose another output."
             )
         shutil.rmtree(parts)
     parts.mkdir()
-    temporary = manifest.with_suffix(".tmp")
     temporary.write_text(json.dumps(fingerprint))
     os.replace(temporary, manifest)
     return set()

@@ -130,14 +130,72 @@ def test_it_goes_on_after_a_kill(files, pipeline, table):
     assert not parts.exists()
 
 
-@pytest.mark.parametrize("change", ["model", "input", "options"])
-def test_parts_of_another_job_are_not_used(files, pipeline, table, change):
+@pytest.fixture
+def interrupted(files, table, monkeypatch):
+    """The folder of parts of a job that was stopped in its third row group."""
+    score, n_calls = AutoencoderOutlierDetector.score_samples, 0
+
+    def stop(self, X):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 5:  # two for each row group, one of them for p-values
+            raise KeyboardInterrupt
+        return score(self, X)
+
+    # In other values than the tests have later.
+    table.assign(size=table["size"] + 1).to_parquet(files[1], row_group_size=40)
+    with monkeypatch.context() as patched:
+        patched.setattr(AutoencoderOutlierDetector, "score_samples", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(files)
     parts = files[2].with_name("out.parquet.parts")
+    assert len(list(parts.glob("part-*.parquet"))) == 2
+    return parts
+
+
+def test_an_interrupted_job_goes_on(files, interrupted, capsys):
+    assert run(files) == 0
+    assert "80 of 240 rows were done before" in capsys.readouterr().err
+    assert not interrupted.exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nothing_is_left_of_a_job_that_cannot_be_done(files, table, capsys, workers):
     broken = table.copy()
     broken.loc[100, "size"] = np.inf
     broken.to_parquet(files[1], row_group_size=40)
-    assert run(files) == 1
-    assert len(list(parts.glob("part-*.parquet"))) == 2
+    assert run(files, "--workers", workers, "--quiet") == 1
+    assert "Row group 2 " in capsys.readouterr().err
+    assert {path.name for path in files[2].parent.iterdir()} == {
+        "in.parquet",
+        "model.joblib",
+    }
+
+
+@pytest.mark.parametrize("name", ["job.json", "part-000002.parquet"])
+def test_parts_stay_after_an_error_of_the_system(files, monkeypatch, capsys, name):
+    """Such as a full disk: a second try goes on."""
+    replace = os.replace
+
+    def refuse(source, target):
+        if target.name == name:
+            raise OSError("No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", refuse)
+        assert run(files) == 1
+    assert "No space left" in capsys.readouterr().err
+    parts = files[2].with_name("out.parquet.parts")
+    n_done = len(list(parts.glob("*.parquet")))
+    assert n_done == (0 if name == "job.json" else 2)
+    assert run(files) == 0
+    assert ("80 of 240 rows were done" in capsys.readouterr().err) == bool(n_done)
+
+
+@pytest.mark.parametrize("change", ["model", "input", "options"])
+@pytest.mark.usefixtures("interrupted")
+def test_parts_of_another_job_are_not_used(files, pipeline, table, change):
     options = ["--keep", "id"] if change == "options" else []
     if change == "model":
         detector = AutoencoderOutlierDetector(1, **SMALL)

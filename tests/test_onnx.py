@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
@@ -13,11 +14,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -32,6 +36,7 @@ from skae.architectures import (
     VariationalArchitecture,
 )
 from skae.onnx import export_onnx, register_converters
+from skae.preprocessing import TableScaler
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -175,7 +180,8 @@ def test_other_steps_in_front(rows, tmp_path):
         export_onnx(pipeline, path, outputs=["reconstruct"])
     unknown = make_pipeline(FunctionTransformer(np.sort), pipeline[-1]).fit(rows)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"FunctionTransformer cannot.*pipeline\[1:\]"):
+    message = r"'functiontransformer' \(FunctionTransformer\) cannot .* it calls sort, "
+    with pytest.raises(ValueError, match=message + r".*numpy.log.*pipeline\[1:\]"):
         export_onnx(unknown, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -290,6 +296,60 @@ def test_steps_that_are_converted_wrongly(rows, tmp_path, step):
     else:
         with pytest.raises(ValueError, match="does not compute what its transform"):
             export_onnx(pipeline, path, outputs=["transform"])
+
+
+class OwnScaler(StandardScaler):
+    """No converter of skl2onnx knows it."""
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (OwnScaler(), "skl2onnx raises MissingShapeCalculator: "),
+        (
+            QuantileTransformer(n_quantiles=9, output_distribution="normal"),
+            "RuntimeError: .*normal",
+        ),
+        (
+            OrdinalEncoder(),
+            "does not take the numbers that .*: ValueError: Found unknown",
+        ),
+    ],
+)
+def test_steps_that_cannot_be_converted(rows, tmp_path, step, reason):
+    pytest.importorskip("skl2onnx")
+    last = AutoencoderTransformer(1, **SHORT)
+    steps = [
+        ("first", StandardScaler()),
+        ("skipped", None),
+        ("bad", step),
+        ("net", last),
+    ]
+    X = np.round(rows)
+    pipeline = Pipeline(steps).fit(X)
+    message = rf"'bad' \({type(step).__name__}\) cannot be exported: .*{reason}"
+    with pytest.raises(ValueError, match=message + r".*Export pipeline\[3:\] alone"):
+        export_onnx(pipeline, tmp_path / "file.onnx")
+    export_onnx(pipeline[3:], tmp_path / "file.onnx")  # the cure that is named
+    found = run(tmp_path / "file.onnx", pipeline[:3].transform(X).astype(np.float32))
+    assert_same(found, {"transform": pipeline.transform(X)})
+
+
+def test_box_cox(rows, tmp_path):
+    """It takes positive numbers only."""
+    pytest.importorskip("skl2onnx")
+    X = np.exp(rows[:200] / 2)
+    steps = PowerTransformer("box-cox"), AutoencoderTransformer(1, **SHORT)
+    pipeline = make_pipeline(*steps).fit(X)
+    export_onnx(pipeline, tmp_path / "file.onnx")
+    assert_same(run(tmp_path / "file.onnx", X), {"transform": pipeline.transform(X)})
+
+
+def test_tables_with_categories_name_the_step(tmp_path):
+    table = pd.DataFrame({"a": np.arange(40.0), "kind": list("ab") * 20})
+    pipeline = make_pipeline(TableScaler(), AutoencoderTransformer(1, **SHORT))
+    with pytest.raises(ValueError, match=r"'tablescaler'.*not all columns .* numeric"):
+        export_onnx(pipeline.fit(table), tmp_path / "file.onnx")
 
 
 def test_clipping_scalers(rows, tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 from sklearn.model_selection._search import BaseSearchCV
@@ -24,8 +25,9 @@ def export_onnx(estimator, path, *, outputs=None):
     Keras [1]_. Dense networks need the package ``onnx`` only; other architectures also
     need ``tf2onnx``. Steps before the estimator may be StandardScaler, MinMaxScaler,
     RobustScaler, MaxAbsScaler, or FunctionTransformer with functions of NumPy such as
-    `numpy.arcsinh`; others need ``skl2onnx``. The extra ``onnx`` of skae installs
-    these packages.
+    `numpy.arcsinh`; others need ``skl2onnx``, and a ColumnTransformer has to choose
+    its columns by indices, since the file takes a matrix. The extra ``onnx`` of skae
+    installs these packages.
 
     Parameters
     ----------
@@ -95,10 +97,9 @@ def export_onnx(estimator, path, *, outputs=None):
     if isinstance(estimator, BaseSearchCV):
         check_is_fitted(estimator)
         estimator = estimator.best_estimator_
-    steps, last = [], estimator
+    named, last = [], estimator
     if isinstance(estimator, Pipeline):
-        steps = [step for _, step in estimator.steps[:-1]]
-        last = estimator.steps[-1][1]
+        *named, (_, last) = estimator.steps
     if not isinstance(last, _BaseAutoencoder):
         raise TypeError(
             "export_onnx takes an AutoencoderTransformer, an "
@@ -107,13 +108,18 @@ def export_onnx(estimator, path, *, outputs=None):
             "register_converters and use skl2onnx.to_onnx."
         )
     check_is_fitted(last)
-    positions = [i for i, s in enumerate(steps) if s not in (None, "passthrough")]
-    steps = [steps[i] for i in positions]
+    named = [
+        (place, name, step)
+        for place, (name, step) in enumerate(named)
+        if step not in (None, "passthrough")
+    ]
+    steps = [step for _, _, step in named]
     outputs = _choose_outputs(last, steps, outputs)
     writer = GraphWriter()
     x = "X"
-    for step, position in zip(steps, positions, strict=True):
-        x = write_step(writer, step, x, position)
+    for place, name, step in named:
+        with _naming_step(place, name, step):
+            x = write_step(writer, step, x)
     written = last._write_onnx(writer, x, outputs)
     for step in reversed(steps):
         if "reconstruct" in written:
@@ -136,6 +142,18 @@ def export_onnx(estimator, path, *, outputs=None):
             f"{type(last).__name__} cannot be exported: {str(error).splitlines()[0]}"
         ) from error
     _replace_file(path, model.SerializeToString())
+
+
+@contextmanager
+def _naming_step(place, name, step):
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            f"The step {name!r} ({type(step).__name__}) cannot be exported: {error} "
+            f"Export pipeline[{place + 1}:] alone, and transform samples by the steps "
+            "before it."
+        ) from error
 
 
 def _choose_outputs(estimator, steps, outputs):

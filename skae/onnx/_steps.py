@@ -24,7 +24,7 @@ _FUNCTIONS = {
 }
 
 
-def write_step(writer, step, x, position):
+def write_step(writer, step, x):
     """Add what a step computes.
 
     Parameters
@@ -35,8 +35,6 @@ def write_step(writer, step, x, position):
         Fitted, with `transform`.
     x : str
         Name of its input.
-    position : int
-        Its place in the Pipeline.
 
     Returns
     -------
@@ -46,20 +44,32 @@ def write_step(writer, step, x, position):
     Raises
     ------
     ValueError
-        If the step cannot be exported.
+        If the step cannot be exported; it tells the reason alone.
     """
     check_is_fitted(step)
     if isinstance(step, AutoencoderTransformer):
         return step._write_onnx(writer, x, ["transform"])["transform"]
     if isinstance(step, TableScaler):
+        if not step.numeric_features_.all():
+            raise ValueError(
+                "an ONNX graph takes numbers, but not all columns of its table are "
+                "numeric. Encode categories in front, by OneHotEncoder of "
+                "sklearn.preprocessing, or save the Pipeline by joblib."
+            )
         for part in _parts(step):
-            x = write_step(writer, part, x, position)
+            x = write_step(writer, part, x)
         return x
-    if type(step) is preprocessing.FunctionTransformer and _is_known(step.func):
+    if type(step) is preprocessing.FunctionTransformer:
+        if not _is_known(step.func):
+            known = ", ".join(f"numpy.{function.__name__}" for function in _FUNCTIONS)
+            raise ValueError(
+                f"it calls {getattr(step.func, '__name__', step.func)}, but the "
+                f"functions that can be exported are {known}."
+            )
         return _write_function(writer, step.func, x)
     affine = _affine(step)
     if affine is None:
-        model = _convert(step, position)
+        model = _convert(step)
         return writer.write_model(model, x, _find_output(model, step))
     shift, factor = affine
     x = writer.add("Div", writer.add("Sub", x, shift), factor)
@@ -114,13 +124,7 @@ def is_invertible(step):
 
 def _parts(scaler):
     """Return the scalers that a TableScaler consists of."""
-    if not scaler.numeric_features_.all():
-        raise ValueError(
-            "The step TableScaler cannot be exported: an ONNX graph takes numbers, but "
-            "not all columns of its table are numeric. Encode categories in front, by "
-            "OneHotEncoder of sklearn.preprocessing, or save the Pipeline by joblib."
-        )
-    return [step for _, step in scaler.scaler_.steps]
+    return [] if scaler.scaler_ is None else [step for _, step in scaler.scaler_.steps]
 
 
 def _is_known(function):
@@ -150,13 +154,10 @@ def _affine(step):
     return np.asarray(shift, float), np.asarray(factor, float)
 
 
-def _convert(step, position):
+def _convert(step):
     """Convert a step by skl2onnx."""
     if not hasattr(step, "n_features_in_"):
-        raise ValueError(
-            f"The step {type(step).__name__} cannot be exported: it has no attribute "
-            "n_features_in_."
-        )
+        raise ValueError("it has no attribute n_features_in_, which fit has to set.")
     import_package("skl2onnx", f"to export the step {type(step).__name__}")
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
@@ -167,27 +168,20 @@ def _convert(step, position):
             initial_types=[("X", FloatTensorType([None, step.n_features_in_]))],
             target_opset=OPSET,
         )
-    except Exception as error:  # of many kinds, with long texts
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(
-            f"The step {type(step).__name__} cannot be exported: skl2onnx raises "
-            f"{type(error).__name__}: {reason} Export pipeline[{position + 1}:] alone, "
-            "and transform samples by the steps before."
-        ) from error
+    except Exception as error:  # of many kinds
+        raise ValueError(f"skl2onnx raises {_first_line(error)}") from error
 
 
 def _find_output(model, step):
     """Return which output of a converted step is what `transform` returns."""
     from onnx.reference import ReferenceEvaluator
 
-    X = np.random.RandomState(0).normal(size=(8, step.n_features_in_))
-    X = X.astype(np.float32)
-    expected, outputs = np.empty(0), []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # X has no names of features
+        X, expected = _try_out(step)
+        outputs = []
         if not model.functions:
             with suppress(Exception):  # what it cannot compute is not exported
-                expected = np.asarray(step.transform(X))
                 outputs = ReferenceEvaluator(model).run(None, {"X": X})
     scale = np.nanmax(np.abs(expected), initial=1e-30)
     for i, output in enumerate(outputs):
@@ -196,6 +190,25 @@ def _find_output(model, step):
             if same.all():
                 return i
     raise ValueError(
-        f"The step {type(step).__name__} cannot be exported: what skl2onnx makes of it "
-        "does not compute what its transform does."
+        "what skl2onnx makes of it does not compute what its transform does."
     )
+
+
+def _try_out(step):
+    """Return samples that are made up, and what a step makes of them."""
+    X = np.random.RandomState(0).normal(size=(8, step.n_features_in_))
+    X = X.astype(np.float32)
+    for samples in (X, np.abs(X)):  # Box and Cox transform positive numbers only
+        try:
+            return samples, np.asarray(step.transform(samples))
+        except Exception as error:  # of many kinds
+            refusal = error
+    raise ValueError(
+        "its transform does not take the numbers that the conversion by skl2onnx is "
+        f"tested with: {_first_line(refusal)}"
+    ) from refusal
+
+
+def _first_line(error):
+    text = (str(error).splitlines() or [""])[0].rstrip(".")
+    return f"{type(error).__name__}: {text}."
