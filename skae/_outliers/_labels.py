@@ -94,7 +94,7 @@ def check_labels(y, X):
         warnings.warn(
             f"use_labels=True, but none of the {len(y)} labels is -1, so the detector "
             "is fitted as without labels. Pass -1 for outliers: 1 stands for normal "
-            "samples.",
+            "samples. Where 1 stands for an outlier, pass np.where(y == 1, -1, 0).",
             UserWarning,
             stacklevel=2,
         )
