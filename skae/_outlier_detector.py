@@ -1204,7 +1204,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         expected : ndarray of the shape of X, or DataFrame
             Reconstruction of each cell from the others, where it was hidden; the
             ordinary reconstruction elsewhere. Values are clipped to the range of the
-            training samples. Only if `return_expected` is True.
+            training samples, except those of images and windows, where no cell is
+            hidden. Only if `return_expected` is True.
 
         Raises
         ------
@@ -1254,7 +1255,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if not return_expected:
             return contributions
         expected = np.concatenate(expected)
-        if self._feature_ranges is not None:  # as of earlier versions
+        is_flat = len(self._sample_shape) == 1
+        if is_flat and self._feature_ranges is not None:  # as of earlier versions
             limits = np.nan_to_num(self._feature_ranges).astype(expected.dtype)
             expected = np.clip(expected, *limits)
         if self._table is not None:
