@@ -19,6 +19,11 @@ _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 _HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "++++"]
 
 
+def is_window(shape):
+    """Check for the shape of a window of a time series: few series, many more steps."""
+    return len(shape) == 2 and shape[1] <= 8 and shape[0] > 3 * shape[1]
+
+
 def check_option(name, value, options):
     """Check that a parameter has one of its allowed values."""
     if value not in options:
@@ -78,7 +83,6 @@ def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
     if legend is not None:
         below = ax.figure.add_subplot(parts[2])
         below.set_axis_off()
-        below.set_in_layout(False)
         below.legend(loc="lower center", borderaxespad=0, **legend)
     return ax.figure, parts[1].subgridspec(n_rows, n_columns)
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import is_frame, split_categories
+from ._drawing import is_window
 
 
 def unpack(estimator):
@@ -122,17 +123,28 @@ def feature_names_of(X, n_features, feature_names=None):
     return check_names(feature_names, n_features, "feature")
 
 
-def check_names(names, n_expected, what):
-    """Return names as texts: there has to be one for each feature or sample."""
+def check_names(names, n_expected, what, things=None):
+    """Return names as texts: there has to be one for each feature or sample.
+
+    `things` is what features are called, where it is not that.
+    """
     if isinstance(names, str) or not np.iterable(names):
         raise ValueError(
             f"{what}_names={names!r}, but a list of {n_expected} names was expected."
         )
     names = [str(name) for name in names]
     if len(names) != n_expected:
-        raise ValueError(
-            f"There are {n_expected} {what}s, but {len(names)} {what}_names."
+        message = (
+            f"There are {n_expected} {things or f'{what}s'}, but {len(names)} "
+            f"{what}_names."
         )
+        shape = (n_expected // max(len(names), 1), len(names))
+        if what == "feature" and math.prod(shape) == n_expected and is_window(shape):
+            message += (
+                f" Give image_shape={shape} too if samples are flat windows of "
+                f"{shape[1]} series."
+            )
+        raise ValueError(message)
     return names
 
 

@@ -13,11 +13,11 @@ from ._drawing import (
     LINE,
     axes_size,
     check_count,
+    is_window,
     shortened,
     single_axes,
     text_size,
 )
-from ._windows import is_window
 
 # Samples drawn by default: images, or those that have axes of their own.
 N_IMAGES, N_ROWS = 10, 4

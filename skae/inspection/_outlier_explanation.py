@@ -1,7 +1,7 @@
 """Display of the attributions of outlier scores to features."""
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import _safe_indexing, check_array
 
 from .._frames import split_categories
 from ._drawing import (
@@ -11,6 +11,7 @@ from ._drawing import (
     check_count,
     check_option,
     is_int,
+    is_window,
     number,
     set_axes_title,
     shortened,
@@ -24,11 +25,12 @@ from ._images import (
     N_ROWS,
     ImageRow,
     as_images,
+    check_n_samples,
     draw_image_rows,
     image_slots,
     to_colors,
 )
-from ._windows import draw_windows, is_window
+from ._windows import draw_windows
 
 
 class OutlierExplanationDisplay:
@@ -54,9 +56,12 @@ class OutlierExplanationDisplay:
     expected : ndarray of the shape of the contributions, default=None
         Values that are expected by the others. None: they are not drawn.
     feature_names : list of str, default=None
-        Names of the features. None: x0, x1 and so on.
+        Names of the features, or of the series of windows. None: x0, x1 and so on, or
+        the numbers of the series. Those of images are not drawn.
     sample_names : list of str, default=None
         Names of the samples. None: their numbers, counted from 0.
+    n_given : int, default=None
+        Number of samples of which these are the first. None: these are all.
 
     Attributes
     ----------
@@ -106,12 +111,14 @@ class OutlierExplanationDisplay:
         expected=None,
         feature_names=None,
         sample_names=None,
+        n_given=None,
     ):
         self.contributions = contributions
         self.observed = observed
         self.expected = expected
         self.feature_names = feature_names
         self.sample_names = sample_names
+        self.n_given = n_given
 
     def plot(
         self,
@@ -156,12 +163,20 @@ class OutlierExplanationDisplay:
         ------
         ValueError
             If there is no such `sample`, `n_samples` or `max_features` is no positive
-            int, or `kind` does not fit the contributions.
+            int, `n_samples` is more than were explained of those given, or `kind` or
+            names do not fit the contributions.
         """
         check_option("kind", kind, ("auto", "bars", "heat_map", "images", "lines"))
         check_count("max_features", max_features)
         if n_samples is not None:
             check_count("n_samples", n_samples)
+            n_explained = len(self.contributions)
+            if n_explained < min(n_samples, self._n_given()):
+                raise ValueError(
+                    f"n_samples={n_samples}, but of {self._n_given()} samples only the "
+                    f"first {n_explained} were explained. Give n_samples to "
+                    "from_estimator."
+                )
         kind = self._checked_kind(kind)
         self.bars_, self.image_, self.images_, self.lines_ = None, None, {}, {}
         if kind == "bars":
@@ -195,6 +210,9 @@ class OutlierExplanationDisplay:
                 "width) if samples are flat images."
             )
         return kind
+
+    def _n_given(self):
+        return len(self.contributions) if self.n_given is None else self.n_given
 
     def _names(self):
         n_features = self.contributions.shape[1]
@@ -284,7 +302,7 @@ class OutlierExplanationDisplay:
         ax.figure.colorbar(self.image_, ax=ax, label="Share of the anomaly")
         n_features = self.contributions.shape[1]
         title = "Contributions to the anomaly"
-        if len(contributions) < len(self.contributions):
+        if len(contributions) < self._n_given():
             title = self._title_of_samples(len(contributions))
         if n_features > len(order):
             title += f": the {len(order)} largest of {n_features} features"
@@ -328,12 +346,13 @@ class OutlierExplanationDisplay:
             shades=_shares_of_largest(contributions),
             shades_label="Contribution, as a share of the largest",
             cmap=cmap,
+            series_names=self.feature_names,
             sample_names=self.sample_names,
         )
         self.ax_ = self.axes_[0, 0]
 
     def _title_of_samples(self, n_shown):
-        n_samples = len(self.contributions)
+        n_samples = self._n_given()
         first = "the first" if n_shown == 1 else f"the first {n_shown}"
         of = f"{first} of {n_samples} " if n_shown < n_samples else ""
         return f"Contributions to the anomaly of {of}samples"
@@ -344,6 +363,8 @@ class OutlierExplanationDisplay:
         estimator,
         X,
         *,
+        kind="auto",
+        n_samples=None,
         image_shape=None,
         feature_names=None,
         ax=None,
@@ -360,12 +381,20 @@ class OutlierExplanationDisplay:
             in those that the detector is given.
         X : array-like of the shape that `fit` takes, or DataFrame
             Samples to explain, such as those with the lowest scores. The index of a
-            DataFrame names them.
+            DataFrame names them. All samples of a table are explained, such that
+            :meth:`plot` can draw each of them; of images and windows, only those that
+            are drawn.
+        kind : {"auto", "bars", "heat_map", "images", "lines"}, default="auto"
+            What to draw, see :meth:`plot`.
+        n_samples : int, default=None
+            Number of samples to draw, see :meth:`plot`.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of the images of which X holds the flat pixels; "square" derives it
-            from the number of features. None: flat samples are a table.
+            Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
+            of windows; "square" derives it from the number of features. None: flat
+            samples are a table, whatever shape the estimator gives them.
         feature_names : list of str, default=None
-            Names of the features. None takes those of a DataFrame.
+            Names of the features, or of the series of windows. None takes those of a
+            DataFrame for a table.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None makes a figure.
         **plot_params : dict
@@ -404,17 +433,27 @@ class OutlierExplanationDisplay:
         (150, 4)
         >>> plt.close(display.figure_)
         """
+        n_given = None
+        is_table = image_shape is None and np.ndim(X) == 2
+        if not is_table:
+            n_drawn = n_samples
+            if n_samples is None:
+                n_drawn = {"images": N_IMAGES, "lines": N_ROWS}.get(kind)
+            n_drawn = check_n_samples(n_drawn, X, image_shape)
+            n_given = len(X)
+            X = _safe_indexing(X, slice(n_drawn))
         contributions, names, observed, expected = explain(estimator, X)
-        return cls.from_predictions(
+        if feature_names is None and is_table:
+            feature_names = names
+        return cls._from_arrays(
             contributions,
             observed=observed,
             expected=expected,
             image_shape=image_shape,
-            feature_names=names if feature_names is None else feature_names,
+            feature_names=feature_names,
             sample_names=names_of_samples(X),
-            ax=ax,
-            **plot_params,
-        )
+            n_given=n_given,
+        ).plot(ax, kind=kind, n_samples=n_samples, **plot_params)
 
     @classmethod
     def from_predictions(
@@ -440,9 +479,11 @@ class OutlierExplanationDisplay:
             Values of the features, and those expected by the others: of the shape of
             the contributions, or images.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of images whose contributions are flat. None: that of `observed`.
+            Shape of images or windows whose contributions are flat. None: that of
+            `observed`.
         feature_names : list of str, default=None
-            Names of the features. None takes those of a DataFrame of contributions.
+            Names of the features, or of the series of windows. None takes those of a
+            DataFrame of contributions for a table.
         sample_names : list of str, default=None
             Names of the samples. None takes the index of a DataFrame of contributions.
         ax : matplotlib.axes.Axes, default=None
@@ -475,6 +516,28 @@ class OutlierExplanationDisplay:
         (2, 2)
         >>> plt.close(display.figure_)
         """
+        return cls._from_arrays(
+            contributions,
+            observed=observed,
+            expected=expected,
+            image_shape=image_shape,
+            feature_names=feature_names,
+            sample_names=sample_names,
+        ).plot(ax, **plot_params)
+
+    @classmethod
+    def _from_arrays(
+        cls,
+        contributions,
+        *,
+        observed,
+        expected,
+        image_shape,
+        feature_names,
+        sample_names,
+        n_given=None,
+    ):
+        """Return a display of arrays that are checked, not drawn yet."""
         names = contributions
         if sample_names is None:
             sample_names = names_of_samples(contributions)
@@ -507,18 +570,17 @@ class OutlierExplanationDisplay:
                 else as_images(values.reshape(flat.shape), image_shape)
                 for key, values in series.items()
             }
-            feature_names = None
         else:
             feature_names = feature_names_of(
                 names, contributions.shape[1], feature_names
             )
-        display = cls(
+        return cls(
             contributions,
             **series,
             feature_names=feature_names,
             sample_names=sample_names,
+            n_given=n_given,
         )
-        return display.plot(ax, **plot_params)
 
 
 def _as_objects(values):

@@ -8,7 +8,7 @@ from sklearn.utils import _safe_indexing
 
 from .._frames import split_categories
 from ._bars import draw_tables
-from ._drawing import STANDARDIZED, check_count, set_axes_title, wrapped
+from ._drawing import STANDARDIZED, check_count, is_window, set_axes_title, wrapped
 from ._estimators import (
     by_name,
     feature_names_of,
@@ -27,7 +27,7 @@ from ._images import (
     mean_and_deviation,
     to_colors,
 )
-from ._windows import draw_windows, is_window
+from ._windows import draw_windows
 
 _UNNAMED = "Reconstruction"
 # The label of the originals of a table.
@@ -39,9 +39,10 @@ class ReconstructionDisplay:
 
     Images are drawn above each other: originals, codes as small images,
     reconstructions, and optionally absolute errors. Windows of time series, which are
-    samples of at most 8 series and more than 3 times as many steps, are drawn as lines.
-    Samples of a table are drawn as bars, a value and its reconstruction for each
-    feature. Several estimators are compared in one figure.
+    samples of at most 8 series and more than 3 times as many steps, are drawn as lines,
+    optionally with their absolute errors beneath. Samples of a table are drawn as bars,
+    a value and its reconstruction for each feature. Several estimators are compared in
+    one figure.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
     create a display. All parameters are stored as attributes.
@@ -58,7 +59,8 @@ class ReconstructionDisplay:
         Codes, by the same names. Codes of names that are not in the dict are not drawn;
         None draws none.
     feature_names : list of str, default=None
-        Names of the features of a table. None: x0, x1 and so on.
+        Names of the features of a table, or of the series of windows. None: x0, x1 and
+        so on, or the numbers of the series. Those of images are not drawn.
     value_label : str, default="Value"
         Label of the values of a table.
     categories : dict of str to ndarray of object of shape (n_samples, n_features), \
@@ -81,14 +83,16 @@ class ReconstructionDisplay:
         "Reconstruction" and "Absolute error". With several estimators, their name
         stands before: "PCA: reconstruction". Empty for tables and windows.
     lines_ : dict of str to ndarray of shape (n_samples, n_series), dtype=object
-        By the label of the line, matplotlib.lines.Line2D of windows: "Original" and
-        "Reconstruction", named as those of images. Empty for others.
+        By the label of the line, matplotlib.lines.Line2D of windows: "Original",
+        "Reconstruction" and "Absolute error", named as those of images. Empty for
+        others.
     bars_ : dict of str to list of matplotlib.container.BarContainer
         By the label of the series, the bars of each sample. Empty for others.
     ax_ : matplotlib.axes.Axes
         The axes of all images, or the first ones of a table or windows.
     axes_ : ndarray of shape (1,), (n_samples,) or (n_samples, n_series), dtype=object
         All axes: each sample of a table, and each series of a window, has its own.
+        Errors of a window are in further ones, which are `axes` of their lines.
     figure_ : matplotlib.figure.Figure
         The figure.
 
@@ -158,8 +162,9 @@ class ReconstructionDisplay:
             Shape (height, width) to which codes are reshaped. None is the most square
             one with width >= height.
         show_errors : bool, default=False
-            Whether to draw the absolute error of each pixel, the mean over channels.
-            All estimators share one scale, from zero to the largest error.
+            Whether to draw the absolute error of each pixel, the mean over channels, or
+            of each step of a window. All estimators share one scale, from zero to the
+            largest error.
         cmap : str or matplotlib.colors.Colormap, default="gray"
             Colours of images of one channel. Originals and reconstructions share the
             range of the values of the originals.
@@ -179,28 +184,27 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `code_shape` does not fit the codes, `show_errors` is set for a table or
-            windows, or `max_features` is no positive int.
+            If `code_shape` does not fit the codes, names do not fit, `show_errors` is
+            set for a table, or `max_features` is no positive int.
         """
         check_count("max_features", max_features)
         self.images_, self.lines_, self.bars_ = {}, {}, {}
         title = "{} and their reconstructions"
         if len(self.reconstructions) == 1 and _UNNAMED not in self.reconstructions:
             title += f" by {next(iter(self.reconstructions))}"
-        are_windows = is_window(self.X.shape[1:])
-        if self.X.ndim > 2 and not are_windows:
+        if is_window(self.X.shape[1:]):
+            self._plot_windows(ax, title.format("Samples"), show_errors)
+            return self
+        if self.X.ndim > 2:
             room = self._plot_images(ax, show_codes, code_shape, show_errors, cmap)
             set_axes_title(self.ax_, title.format("Images"), room)
             return self
         if show_errors:
             raise ValueError(
-                "show_errors=True needs images, but X is "
-                f"{'windows' if are_windows else 'a table'}. Give "
-                "image_shape=(height, width) if its samples are flat images."
+                "show_errors=True needs images or windows, but X is a table. Give "
+                "image_shape=(height, width) if its samples are flat images, or "
+                "(n_steps, n_series) if they are flat windows."
             )
-        if are_windows:
-            self._plot_windows(ax, title.format("Samples"))
-            return self
         n_features = self.X.shape[1]
         if n_features > max_features:
             title += (
@@ -220,12 +224,18 @@ class ReconstructionDisplay:
         self.figure_ = self.ax_.figure
         return room
 
-    def _plot_windows(self, ax, title):
-        series = {"Original": self.X}
+    def _plot_windows(self, ax, title, show_errors):
+        series, errors = {"Original": self.X}, {}
         for name, X in self.reconstructions.items():
             series[self._key(name, "reconstruction")] = X
+            errors[self._key(name, "absolute error")] = np.abs(self.X - X)
         self.axes_, self.lines_ = draw_windows(
-            ax, series, title, sample_names=self.sample_names
+            ax,
+            series,
+            title,
+            errors=errors if show_errors else None,
+            series_names=self.feature_names,
+            sample_names=self.sample_names,
         )
         self.ax_, self.figure_ = self.axes_[0, 0], self.axes_[0, 0].figure
 
@@ -335,10 +345,12 @@ class ReconstructionDisplay:
             Number of samples to draw, from the first on. None is 10 images, 4 windows
             or 4 samples of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of the images of which X holds the flat pixels; "square" derives it
-            from the number of features. None: flat samples are a table.
+            Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
+            of windows; "square" derives it from the number of features. None: flat
+            samples are a table, whatever shape the estimator gives them.
         feature_names : list of str, default=None
-            Names of the features of a table. None takes those of a DataFrame.
+            Names of the features of a table, or of the series of windows. None takes
+            those of a DataFrame for a table.
         standardize : bool, default=False
             Whether to draw a table in standard deviations from the mean of all samples
             of X, for features that differ in scale.
@@ -378,7 +390,7 @@ class ReconstructionDisplay:
         """
         n_samples = check_n_samples(n_samples, X, image_shape)
         shown = _safe_indexing(X, slice(n_samples))
-        if feature_names is None and np.ndim(X) == 2:
+        if feature_names is None and np.ndim(X) == 2 and image_shape is None:
             fitted = next(iter(by_name(estimator).values()))
             feature_names = names_of_columns(X, fitted)
         codes, reconstructions = {}, {}
@@ -426,10 +438,12 @@ class ReconstructionDisplay:
             Number of samples to draw, from the first on. None is 10 images, 4 windows
             or 4 samples of a table, or all if there are fewer.
         image_shape : tuple of 2 or 3 ints, "square" or None, default=None
-            Shape of the images of which X holds the flat pixels; "square" derives it
-            from the number of features. None: flat samples are a table.
+            Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
+            of windows; "square" derives it from the number of features. None: flat
+            samples are a table, whatever shape the estimator gives them.
         feature_names : list of str, default=None
-            Names of the features of a table. None takes those of a DataFrame.
+            Names of the features of a table, or of the series of windows. None takes
+            those of a DataFrame for a table.
         standardize : bool, default=False
             Whether to draw a table in standard deviations from the mean of all samples
             of X, for features that differ in scale.
@@ -502,14 +516,13 @@ class ReconstructionDisplay:
             name: prepare(values, f"The reconstruction by {name!r}", name)
             for name, values in reconstructions.items()
         }
-        names = None
         if shown.ndim == 2:
-            names = feature_names_of(X, shown.shape[1], feature_names)
+            feature_names = feature_names_of(X, shown.shape[1], feature_names)
         return cls(
             shown,
             reconstructions,
             codes=_check_codes(codes, reconstructions, n_samples),
-            feature_names=names,
+            feature_names=feature_names,
             value_label=STANDARDIZED if standardize else "Value",
             categories=categories,
             sample_names=names_of_samples(_safe_indexing(X, slice(n_samples))),

@@ -101,6 +101,10 @@ CASES = {
     "tall images": reconstruction(IMAGES[:10].reshape(10, 32, 2)[:, :, [0] * 9], 2),
     "windows, 2 long names": reconstruction(IMAGES[:10, :, :1], 2),
     "windows of 8 series": reconstruction(WINDOWS),
+    "windows, errors": reconstruction(WINDOWS[:3, :, :3], show_errors=True),
+    "windows, errors, long names": reconstruction(
+        WINDOWS, 2, show_errors=True, feature_names=list(TABLE)[:8]
+    ),
     "1 row of 2 features": reconstruction(IMAGES[:1, 0, :2]),
     "4 rows": reconstruction(IMAGES[:4, 0]),
     "4 rows, 2 long names": reconstruction(IMAGES[:4, 0], 2),
@@ -154,6 +158,7 @@ SMALL = [
     "1 image",
     "10 images",
     "4 rows",
+    "windows, errors",
     "codes, 10 classes",
     "codes, numbers",
     "3 components, 10 classes",

@@ -32,6 +32,7 @@ class Explainer(OutlierMixin, BaseEstimator):
 
     def explain(self, X, return_expected=False):
         X = np.asarray(X)
+        self.n_explained_ = len(X)
         return (X**2, np.zeros_like(X)) if return_expected else X**2
 
 
@@ -242,6 +243,69 @@ def test_windows_are_lines(windows):
     title = display.figure_.get_suptitle().replace("\n", " ")
     assert title == "Contributions to the anomaly of the first 4 of 12 samples"
     assert display.plot(n_samples=2).axes_.shape == (2, 2)
+
+
+def test_names_of_series(windows):
+    observed, _ = windows
+    names = ["speed", "load in $"]
+
+    def titles(X, **kwargs):
+        display = OutlierExplanationDisplay.from_predictions(X, **kwargs)
+        return [ax.get_title() for ax in display.axes_[0]]
+
+    assert titles(observed) == ["Series 0", "Series 1"]
+    assert titles(observed, feature_names=names) == names
+    assert titles(observed[:, :, :1]) == [""]
+    assert titles(observed[:, :, :1], feature_names=names[:1]) == names[:1]
+    with pytest.raises(ValueError, match="There are 2 series, but 1 feature_names"):
+        titles(observed, feature_names=names[:1])
+    # Names of the cells of flat windows name no series.
+    flat = pd.DataFrame(observed.reshape(12, -1))
+    assert titles(flat, image_shape=(30, 2)) == ["Series 0", "Series 1"]
+    assert titles(flat, image_shape=(30, 2), feature_names=names) == names
+    with pytest.raises(ValueError, match=r"Give image_shape=\(30, 2\) too"):
+        OutlierExplanationDisplay.from_predictions(flat, feature_names=names)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_only_windows_that_are_drawn_are_explained(windows, flat):
+    observed, _ = windows
+    explainer = Explainer().fit(observed)
+    X, options = observed, {}
+    if flat:
+        X, options = pd.DataFrame(observed.reshape(12, -1)), {"image_shape": (30, 2)}
+
+    def draw(**kwargs):
+        return OutlierExplanationDisplay.from_estimator(
+            explainer, X, **options, **kwargs
+        )
+
+    display = draw(feature_names=["speed", "load"])
+    assert explainer.n_explained_ == len(display.axes_) == 4
+    np.testing.assert_array_equal(display.contributions, observed[:4] ** 2)
+    assert display.axes_[0, 1].get_title() == "load"
+    title = display.figure_.get_suptitle().replace("\n", " ")
+    assert title == "Contributions to the anomaly of the first 4 of 12 samples"
+    assert display.plot(n_samples=2).axes_.shape == (2, 2)
+    with pytest.raises(ValueError, match=r"n_samples=5, but of 12 .* 4 were explained"):
+        display.plot(n_samples=5)
+    display = draw(n_samples=6)
+    assert explainer.n_explained_ == len(display.axes_) == 6
+    display = draw(n_samples=20)
+    assert explainer.n_explained_ == len(display.axes_) == 12
+    assert len(display.plot(n_samples=20).axes_) == 12
+    display = draw(kind="images")
+    assert explainer.n_explained_ == len(display.images_["Contribution"]) == 10
+
+
+def test_all_samples_of_a_table_are_explained(windows):
+    """Any of them can be drawn."""
+    X = windows[0][:, :, 1]
+    explainer = Explainer().fit(X)
+    display = OutlierExplanationDisplay.from_estimator(explainer, X, n_samples=2)
+    assert explainer.n_explained_ == 12
+    display.plot(sample=11, max_features=30)
+    assert sum(bars(display).values()) == pytest.approx((X[11] ** 2).sum())
 
 
 def test_windows_without_values(windows):

@@ -461,8 +461,61 @@ def test_windows_are_lines():
         drawn = [[line.get_ydata() for line in row] for row in display.lines_[label]]
         np.testing.assert_array_equal(np.swapaxes(drawn, 1, 2), values[:4])
     assert display.figure_.get_suptitle() == "Samples and their reconstructions"
-    with pytest.raises(ValueError, match="needs images, but X is windows"):
-        display.plot(show_errors=True)
+
+
+def test_errors_of_windows_are_beneath():
+    X = np.random.RandomState(0).uniform(size=(3, 20, 2))
+    made = {"a": X + np.array([0.5, 7]), "b": X * [2, 1]}
+    display = ReconstructionDisplay.from_predictions(
+        X, made, show_errors=True, feature_names=["speed", "load"]
+    )
+    assert display.axes_.shape == (3, 2)
+    for name, reconstruction in made.items():
+        errors = display.lines_[f"{name}: absolute error"]
+        for i, j in np.ndindex(3, 2):
+            line, above = errors[i, j], display.lines_[f"{name}: reconstruction"][i, j]
+            expected = np.abs(reconstruction - X)[i, :, j]
+            np.testing.assert_allclose(line.get_ydata(), expected)
+            assert line.get_linestyle() == above.get_linestyle()
+            boxes = [x.axes.get_position() for x in (line, above)]
+            assert boxes[0].y1 < boxes[1].y0
+            assert (boxes[0].x0, boxes[0].x1) == (boxes[1].x0, boxes[1].x1)
+            assert line.axes.get_ylim()[0] == 0
+            # Samples share a scale, series do not.
+            assert line.axes.get_ylim() == errors[0, j].axes.get_ylim()
+    with pytest.raises(ValueError, match=r"X is a table.*\(n_steps, n_series\)"):
+        ReconstructionDisplay.from_predictions(X[:, 0], X[:, 0], show_errors=True)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_names_of_series(flat):
+    X = np.random.RandomState(0).uniform(size=(3, 20, 2))
+    given, options = X, {}
+    if flat:
+        columns = [f"{name} {i}" for i in range(20) for name in "ab"]
+        given = pd.DataFrame(X.reshape(3, 40), columns=columns)
+        options = {"image_shape": (20, 2)}
+    pca = PCA(2).fit(given if flat else X.reshape(3, 40))
+
+    def titles(**kwargs):
+        display = ReconstructionDisplay.from_estimator(pca, given, **options, **kwargs)
+        return [ax.get_title() for ax in display.axes_[0]]
+
+    assert titles() == ["Series 0", "Series 1"]
+    assert titles(feature_names=["speed", "load in $"]) == ["speed", "load in $"]
+    n_figures = len(plt.get_fignums())
+    with pytest.raises(ValueError, match="There are 2 series, but 3 feature_names"):
+        titles(feature_names=list("abc"))
+    assert len(plt.get_fignums()) == n_figures
+    with pytest.raises(ValueError, match="feature_names='ab', but a list of 2 names"):
+        titles(feature_names="ab")
+
+
+def test_names_of_series_for_flat_samples():
+    X = np.random.RandomState(0).uniform(size=(3, 40))
+    message = r"40 features, but 2 feature_names. Give image_shape=\(20, 2\) too"
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay.from_predictions(X, X, feature_names=["speed", "load"])
 
 
 def test_flat_windows_of_several_estimators():
