@@ -111,6 +111,8 @@ def names_of_samples(X):
     index = getattr(X, "index", None)
     if index is None or callable(index):  # a list has a method of that name
         return None
+    if hasattr(index, "strftime"):  # without times where all are midnight
+        return list(index.astype(str))
     return [str(label) for label in index]
 
 

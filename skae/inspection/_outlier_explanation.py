@@ -278,27 +278,28 @@ class OutlierExplanationDisplay:
         shares = contributions / np.where(totals > 0, totals, 1)
         order = np.argsort(-np.abs(shares).mean(axis=0), kind="stable")[:max_features]
         names = [shortened(self._names()[i], 40) for i in order]
-        n_samples = len(shares)
-        width = np.clip(0.22 * n_samples, 3, 10) + max(map(len, names)) * CHARACTER
-        names_given = [] if self.sample_names is None else self.sample_names[:n_samples]
-        labels = [shortened(str(name), 15) for name in names_given]
-        longest = max(map(len, labels), default=0)
-        height = 0.27 * len(names) + 1.3 + (longest > 2) * longest * CHARACTER
-        self.ax_ = ax = single_axes(ax, (width + 1.4, height))
+        labels = [shortened(self._name_of(i), 20) for i in range(len(shares))]
+        longest = max(map(len, labels))
+        rotation = 90 if longest > 2 else 0
+        inches = np.clip(0.26 * len(shares), 3, 10)
+        width = inches + max(map(len, names)) * CHARACTER + 1.4
+        height = 0.27 * len(names) + 1.3 + (longest * CHARACTER if rotation else 0)
+        if ax is not None:  # with less room, for the colour bar and names too
+            inches = 0.7 * axes_size(single_axes(ax, None))[0]
+        self.ax_ = ax = single_axes(ax, (width, height))
         self.image_ = ax.imshow(
             shares[:, order].T, cmap=cmap, vmin=0, vmax=1, aspect="auto"
         )
         ax.set_yticks(np.arange(len(names)), names, parse_math=False)
         ax.set_xlabel("Sample")
-        if labels:
-            rotation = 90 if longest > 2 else 0
-            room = 1.4 * LINE if rotation else (longest + 1) * CHARACTER
-            inches = min(np.clip(0.22 * n_samples, 3, 10), axes_size(ax)[0])
-            shown = slice(None, None, -(-n_samples // max(int(inches / room), 1)))
-            ax.set_xticks(np.arange(n_samples)[shown], labels[shown], parse_math=False)
-            ax.tick_params(axis="x", rotation=rotation)
-        else:
+        room = 1.1 * LINE if rotation else (longest + 0.6) * CHARACTER
+        step = -(-len(labels) // max(int(inches / room), 1))
+        if self.sample_names is None and step > 1:  # round numbers
             ax.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            shown = np.arange(0, len(labels), step)
+            ax.set_xticks(shown, labels[::step], parse_math=False)
+            ax.tick_params(axis="x", rotation=rotation)
         ax.figure.colorbar(self.image_, ax=ax, label="Share of the anomaly")
         n_features = self.contributions.shape[1]
         title = "Contributions to the anomaly"

@@ -30,6 +30,8 @@ _MARKERS = {
 # P-values at which the axis above a histogram is labelled.
 _LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _SCORE = "Score (higher is more normal)"
+# Ticks and margins of larger scores, or of a scale for smaller ones, overflow.
+_LARGEST, _SMALLEST = 1e200, 1e-200
 
 
 class OutlierScoreDisplay:
@@ -139,8 +141,16 @@ class OutlierScoreDisplay:
         Raises
         ------
         ValueError
-            If a parameter is out of range.
+            If a parameter is out of range, or a score or the threshold is larger than
+            1e200 in absolute value.
         """
+        largest = np.abs(self._values()).max()
+        if largest > _LARGEST:
+            raise ValueError(
+                f"Scores or threshold are as large as {largest:.3g} in absolute value, "
+                f"but at most {_LARGEST:.0e} can be drawn. Give from_predictions scores "
+                "that are clipped, or in other units."
+            )
         check_option("kind", kind, ("histogram", "ranks"))
         check_option("xscale", xscale, ("auto", "linear", "log"))
         self.histograms_, self.rank_lines_ = {}, {}
@@ -300,12 +310,13 @@ class OutlierScoreDisplay:
         sides = [side for side in (median - low, high - median) if side > 0]
         farthest = np.abs(self._values() - median).max()
         width = min(sides) if sides else 0.01 * farthest
-        if xscale == "linear" or farthest <= 1e-6 * abs(median):
+        if xscale == "linear" or farthest <= max(1e-6 * abs(median), _SMALLEST):
             return None
         if xscale == "auto" and farthest <= 20 * width:
             return None
-        # The values at hand set the smallest width that can be resolved.
-        return _ScaleAround(median, max(width, 1e-9 * farthest))
+        # The precision of the median sets the smallest width that can be resolved.
+        resolved = 4 * np.finfo(np.float64).eps * abs(median)
+        return _ScaleAround(median, max(width, resolved, 1e-50 * farthest))
 
     @classmethod
     def from_estimator(

@@ -41,7 +41,7 @@ def draw_windows(
     """
     n_samples, n_steps, n_series = next(iter(series.values())).shape
     names = range(n_samples) if sample_names is None else sample_names[:n_samples]
-    names = [f"Sample\n{shortened(str(name), 12)}" for name in names]
+    names = [f"Sample\n{wrapped(shortened(str(name), 24), 12)}" for name in names]
     styles = _line_styles(len(series))
     labels = list(series) if shades is None else [*series, shades_label]
     panels = [(series, styles)]

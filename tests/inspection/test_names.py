@@ -75,6 +75,50 @@ def test_many_samples_of_a_heat_map_have_room(assert_texts_apart):
     assert_texts_apart(display.figure_)
 
 
+@pytest.mark.parametrize("n_samples", [1, 12, 20, 38])
+@pytest.mark.parametrize("named", [False, True])
+def test_all_samples_of_a_heat_map_are_labelled(n_samples, named, assert_texts_apart):
+    contributions = np.random.RandomState(0).uniform(size=(n_samples, 4))
+    names = [f"fish {i}" for i in range(n_samples)] if named else None
+    display = OutlierExplanationDisplay.from_predictions(
+        contributions, kind="heat_map", sample_names=names
+    )
+    labels = tick_labels(display.ax_.xaxis)
+    assert labels == (names or list(map(str, range(n_samples))))
+    assert_texts_apart(display.figure_)
+
+
+def test_labels_of_many_samples_are_thinned_regularly(beside, assert_texts_apart):
+    contributions = pd.DataFrame(np.random.RandomState(0).uniform(size=(60, 4)))
+    contributions.index = [f"fish {i}" for i in range(60)]
+    for ax in (None, beside):
+        display = OutlierExplanationDisplay.from_predictions(
+            contributions, kind="heat_map", ax=ax
+        )
+        labels = tick_labels(display.ax_.xaxis)
+        places = [int(label.split()[1]) for label in labels]
+        assert places == list(display.ax_.get_xticks())
+        assert len(places) >= 12
+        assert len(set(np.diff(places))) == 1
+        assert_texts_apart(display.figure_)
+
+
+def test_dates_are_names_of_samples():
+    dates = pd.date_range("2024-03-01", periods=3)
+    X = pd.DataFrame(np.eye(3), index=dates)
+    display = OutlierExplanationDisplay.from_predictions(X, kind="heat_map")
+    expected = ["2024-03-01", "2024-03-02", "2024-03-03"]
+    assert tick_labels(display.ax_.xaxis) == expected
+    X.index = X.index + pd.Timedelta("13h")
+    display = OutlierExplanationDisplay.from_predictions(X, kind="heat_map")
+    assert tick_labels(display.ax_.xaxis)[1] == "2024-03-02 13:00:00"
+    windows = pd.DataFrame(np.ones((3, 40)), index=X.index)
+    display = ReconstructionDisplay.from_predictions(
+        windows, windows, image_shape=(40, 1)
+    )
+    assert display.ax_.get_ylabel() == "Sample\n2024-03-01\n13:00:00"
+
+
 def test_colour_bar_is_named_by_a_series(table):
     codes = table.to_numpy()[:, :2]
     display = LatentSpaceDisplay.from_codes(codes, table["age"])

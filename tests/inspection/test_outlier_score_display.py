@@ -249,6 +249,45 @@ def test_the_bulk_is_seen_beside_far_outliers(name):
     assert (ticks < -1e3).any()
 
 
+@pytest.mark.parametrize("kind", ["histogram", "ranks"])
+@pytest.mark.parametrize("xscale", ["auto", "linear", "log"])
+@pytest.mark.filterwarnings("error")
+def test_scores_of_very_different_size(kind, xscale):
+    for scores in (
+        np.append(BULK, -1e30),
+        np.append(BULK, [-1e200, 1e200]),
+        -(10.0 ** np.linspace(-150, 150, 100)),
+        1e-305 * BULK,
+        np.array([0, 5e-324]),
+    ):
+        display = OutlierScoreDisplay.from_predictions(
+            scores, kind=kind, xscale=xscale, threshold=-4e-300
+        )
+        display.figure_.canvas.draw()
+        limits = display.ax_.get_xlim() if kind == "histogram" else ()
+        assert np.isfinite([*limits, *display.ax_.get_ylim()]).all()
+
+
+def test_the_bulk_is_seen_beside_an_outlier_beyond_all_bounds():
+    display = OutlierScoreDisplay.from_predictions(np.append(BULK, -1e30))
+    values, edges, _ = display.histograms_["All samples"].get_data()
+    assert (values[edges[:-1] > -1e3] > 0).sum() >= 2
+    assert (display.ax_.get_xticks() > -1e3).any()
+
+
+@pytest.mark.parametrize("kind", ["histogram", "ranks"])
+@pytest.mark.filterwarnings("error")
+def test_scores_that_are_too_large(kind):
+    message = "are as large as 1e\\+308 in absolute value, but at most 1e\\+200"
+    for scores, threshold in (
+        (np.append(SCORES, -1e308), None),
+        (np.append(SCORES, [1e308, -1e308]), None),
+        (SCORES, -1e308),
+    ):
+        with pytest.raises(ValueError, match=message):
+            OutlierScoreDisplay.from_predictions(scores, threshold=threshold, kind=kind)
+
+
 @pytest.mark.parametrize("value", [0.0, -1e-9, 3e5])
 def test_equal_scores_have_a_range_of_their_size(value):
     display = OutlierScoreDisplay.from_predictions([value] * 3, threshold=value)
