@@ -269,7 +269,7 @@ def category_values(X, i):
         column = X[:, int(i)].to_list() if _is_polars(X) else list(X[:, i])
         values = np.empty(len(column), object)
         values[:] = column
-        missing = np.array([_is_missing(value) for value in column], bool)
+        missing = np.array([is_missing(value) for value in column], bool)
     values[missing] = np.nan
     types = {type(value) for value in values[~missing]}
     kinds = {_kind(type_) for type_ in types}
@@ -283,7 +283,8 @@ def category_values(X, i):
     return values, next(iter(kinds), None)
 
 
-def _is_missing(value):
+def is_missing(value):
+    """Check for None, NaN, and what pandas has for them."""
     return value is None or type(value).__name__ == "NAType" or value != value
 
 

@@ -7,12 +7,17 @@ import numpy as np
 from ._drawing import (
     CHARACTER,
     LINE,
+    axes_size,
     grid_in,
     series_styles,
     shortened,
+    single_axes,
     text_size,
     wrapped,
 )
+
+# Inches of a character of the size "x-small".
+_SMALL_CHARACTER = 0.062
 
 
 def draw_tables(
@@ -30,12 +35,26 @@ def draw_tables(
     labels = [wrapped(name, 30) for name in feature_names]
     n_bands = math.ceil(n_samples / 5)
     n_columns = math.ceil(n_samples / n_bands)
+    lines = [
+        {} if texts is None else _lines([rows[i] for rows in texts])
+        for i in range(n_samples)
+    ]
+    left = text_size(labels)[0] * CHARACTER
+    if ax is None:
+        lengths = [_length(line) for row in lines for line in row.values()]
+        longest = max(lengths, default=0)
+        inches = float(np.clip(longest * _SMALL_CHARACTER + 0.3, 2.1, 3.4))
+    else:
+        inches = (axes_size(single_axes(ax, None))[0] - left) / n_columns
     styles = _bar_styles(len(series))
     figure, grid = grid_in(
         ax,
         n_bands,
         n_columns,
-        figsize=_figsize(labels, len(series), n_bands, n_columns),
+        figsize=(
+            max(n_columns * inches + left, 4),
+            n_bands * _band_height(labels, len(series)) + 0.5,
+        ),
         title=title,
         legend=(_handles(styles), list(series)),
     )
@@ -48,12 +67,12 @@ def draw_tables(
         drawn = _draw_bars(axes, [values[i] for values in series.values()], styles)
         for label, container in zip(series, drawn, strict=True):
             bars[label].append(container)
-        if texts is not None:
-            _write_texts(axes, [rows[i] for rows in texts], styles)
+        for j, line in lines[i].items():
+            _write_line(axes, j, line, styles, inches)
         name = shortened(str(i if sample_names is None else sample_names[i]), 20)
         title = axes.set_title(f"Sample {name}", fontsize="medium", loc="left")
         title.set_parse_math(False)
-        axes.set_yticks(np.arange(n_features), labels)
+        axes.set_yticks(np.arange(n_features), labels, parse_math=False)
         axes.set_ylim(n_features - 0.5, -0.5)
         axes.locator_params(axis="x", nbins=4)
         axes.tick_params(labelleft=i % n_columns == 0)
@@ -62,38 +81,61 @@ def draw_tables(
     return all_axes, bars
 
 
-def _write_texts(axes, texts, styles):
-    """Write categories in place of bars, other ones in the colour of their series."""
-    place = axes.get_yaxis_transform()
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+def _lines(texts):
+    """Return what is written of a sample by feature: texts, and whose they are.
+
+    The first is the observed category. Those of others follow if they differ.
+    """
+    lines = {}
     for j, (observed, *others) in enumerate(zip(*texts, strict=True)):
-        if observed is None and not any(others):
-            continue
-        parts = [("missing" if observed is None else observed, "black")]
-        for other, style in zip(others, styles[1:], strict=True):
-            if other is not None and other != observed:
-                parts.append((f"\N{RIGHTWARDS ARROW} {other}", style["facecolor"]))
-        line = " ".join(text for text, _ in parts)
-        size = "small" if len(line) < 24 else "x-small"
-        before = None
-        for text, color in parts:
-            options = {"color": color, "fontsize": size, "va": "center", "bbox": box}
-            options["parse_math"] = False  # dollars are prices
+        if observed is not None or any(others):
+            lines[j] = [("missing" if observed is None else observed, 0)]
+            lines[j] += [
+                (other, k)
+                for k, other in enumerate(others, start=1)
+                if other is not None and other != observed
+            ]
+    return lines
+
+
+def _length(line):
+    """Return the number of characters of a line, with arrows between its texts."""
+    return sum(len(text) for text, _ in line) + 3 * (len(line) - 1)
+
+
+def _write_line(axes, j, line, styles, inches):
+    """Write categories in place of bars, other ones in the colour of their series."""
+    n_characters = int((inches - 0.3) / _SMALL_CHARACTER)
+    if _length(line) > n_characters:
+        longest = (n_characters + 3) // len(line) - 3
+        line = [(shortened(text, longest), k) for text, k in line]
+    size = "small" if 1.2 * _length(line) < n_characters else "x-small"
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    before = None
+    for text, k in line:
+        options = {
+            "color": styles[k]["facecolor"] if k else "black",
+            "fontsize": size,
+            "va": "center",
+            "bbox": box,
+            "parse_math": False,  # dollars are prices
+            "clip_on": True,
+            "in_layout": False,
+        }
+        if before is None:
+            place = axes.get_yaxis_transform()
+            before = axes.text(0.03, j, text, transform=place, **options)
             box = box | {"pad": 0}
-            text = shortened(text, 22)
-            if before is None:
-                before = axes.text(0.03, j, text, transform=place, **options)
-            else:
-                before = axes.annotate(f" {text}", (1, 0.5), xycoords=before, **options)
+        else:
+            text = f" \N{RIGHTWARDS ARROW} {text}"
+            before = axes.annotate(text, (1, 0.5), xycoords=before, **options)
 
 
-def _figsize(labels, n_series, n_bands, n_columns):
-    n_characters, n_lines = text_size(labels)
+def _band_height(labels, n_series):
+    """Return the inches of axes with a row of bars for each label."""
+    _, n_lines = text_size(labels)
     bar_height = max(1.1 * LINE * n_lines, 0.1 * n_series + 0.06)
-    return (
-        max(n_columns * 2.1 + n_characters * CHARACTER, 4),
-        n_bands * (len(labels) * bar_height + 0.7) + 0.5,
-    )
+    return len(labels) * bar_height + 0.7
 
 
 def _bar_styles(n_series):

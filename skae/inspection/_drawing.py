@@ -63,6 +63,8 @@ def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
     title stands above the grid, and a legend of handles and labels below it: a new
     figure grows by its height, the area of the user's axes is divided.
     """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     width, height = figsize if ax is None else axes_size(_check_axes(ax))
     title = wrapped(title, width / (1.15 * CHARACTER))
     # A figure grows by lines of the legend, the user's axes cannot.
@@ -73,12 +75,16 @@ def grid_in(ax, n_rows, n_columns, *, figsize, title, legend=None):
         figure = _new_figure(width, height + legend_height, title, legend)
         return figure, figure.add_gridspec(n_rows, n_columns)
     ax.set_axis_off()
-    # Layouts shrink all parts to make room for labels, hence 1.4 times the height.
+    # A constrained layout shrinks all parts to make room for labels, hence 1.4 times
+    # the height. Without one, they reach into the legend's part.
     title_height, legend_height = (title.count("\n") + 2) * LINE, 1.4 * legend_height
+    if not isinstance(ax.figure.get_layout_engine(), ConstrainedLayoutEngine):
+        title_height += LINE
+        legend_height += 2 * LINE if legend is not None else 0
     rest = max(height - title_height - legend_height, height / 3)
     parts = _divided(ax, [title_height, rest, legend_height])
     above = ax.figure.add_subplot(parts[0])
-    above.text(0.5, 0.5, title, ha="center", va="center", fontsize="large")
+    above.text(0.5, 1, title, ha="center", va="top", fontsize="large")
     above.set_axis_off()
     if legend is not None:
         below = ax.figure.add_subplot(parts[2])

@@ -113,7 +113,7 @@ def names_of_samples(X):
         return None
     if hasattr(index, "strftime"):  # without times where all are midnight
         return list(index.astype(str))
-    return [str(label) for label in index]
+    return [_text(label) for label in index]
 
 
 def feature_names_of(X, n_features, feature_names=None):
@@ -134,7 +134,7 @@ def check_names(names, n_expected, what, things=None):
         raise ValueError(
             f"{what}_names={names!r}, but a list of {n_expected} names was expected."
         )
-    names = [str(name) for name in names]
+    names = [_text(name) for name in names]
     if len(names) != n_expected:
         message = (
             f"There are {n_expected} {things or f'{what}s'}, but {len(names)} "
@@ -148,6 +148,11 @@ def check_names(names, n_expected, what, things=None):
             )
         raise ValueError(message)
     return names
+
+
+def _text(name):
+    """Return a name as text; that of a MultiIndex is a tuple."""
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def score(estimator, X):

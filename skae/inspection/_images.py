@@ -142,6 +142,12 @@ def as_code_images(codes, code_shape, name):
     return codes.reshape(len(codes), *shape)
 
 
+def value_range(values):
+    """Return the range of the values that are not missing; (0, 1) if all are."""
+    observed = values[~np.isnan(values)]
+    return (observed.min(), observed.max()) if observed.size else (0.0, 1.0)
+
+
 def to_colors(images, low, high):
     """Scale images with channels from [low, high] to [0, 1]; return others as given."""
     if images.ndim == 3:
@@ -284,7 +290,7 @@ def draw_mosaic(ax, images, cmap):
     whole numbers.
     """
     n_rows, n_columns, height, width = images.shape[:4]
-    low, high = np.nanmin(images), np.nanmax(images)
+    low, high = value_range(images)
     mosaic = np.concatenate([np.concatenate(list(row), axis=1) for row in images[::-1]])
     return ax.imshow(
         to_colors(mosaic[np.newaxis], low, high)[0],
@@ -303,8 +309,7 @@ def draw_heat_map(ax, values, names, cmap, label):
     image = ax.imshow(values, cmap=cmap, aspect="auto")
     # Names of some, if there is no room for all.
     step = -(-n_rows // 30)
-    ax.set_yticks(
-        np.arange(0, n_rows, step), [shortened(name, 40) for name in names[::step]]
-    )
+    labels = [shortened(name, 40) for name in names[::step]]
+    ax.set_yticks(np.arange(0, n_rows, step), labels, parse_math=False)
     ax.figure.colorbar(image, ax=ax, label=label)
     return image

@@ -134,7 +134,7 @@ class LatentSpaceDisplay:
         x = self.codes[:, i]
         ax.set(xlabel=f"Component {i}")
         if colors.values is not None:
-            ax.set(ylabel=colors.label)
+            ax.set_ylabel(colors.label, parse_math=False)
             return [colors.scatter(ax, x, colors.values, scatter_kwargs, cmap)], []
         ax.set(ylabel="Samples")
         return [], [colors.histogram(ax, x, cmap)]

@@ -29,6 +29,7 @@ from ._images import (
     draw_image_rows,
     image_slots,
     to_colors,
+    value_range,
 )
 from ._windows import draw_windows
 
@@ -239,6 +240,8 @@ class OutlierExplanationDisplay:
         # Dollars are prices.
         ax.set_yticks(positions, labels, parse_math=False)
         ax.set(ylim=(len(labels) - 0.5, -0.5), xlabel="Contribution")
+        if not values.any():
+            ax.set_xlim(0, 1)
         ax.locator_params(axis="x", nbins=5)
         anomaly = number(self.contributions[sample].sum(), 3)
         name = shortened(self._name_of(sample % n_samples), 20)
@@ -288,7 +291,11 @@ class OutlierExplanationDisplay:
             inches = 0.7 * axes_size(single_axes(ax, None))[0]
         self.ax_ = ax = single_axes(ax, (width, height))
         self.image_ = ax.imshow(
-            shares[:, order].T, cmap=cmap, vmin=0, vmax=1, aspect="auto"
+            shares[:, order].T,
+            cmap=cmap,
+            vmin=0,
+            vmax=max(shares.max(), 0) or 1,
+            aspect="auto",
         )
         ax.set_yticks(np.arange(len(names)), names, parse_math=False)
         ax.set_xlabel("Sample")
@@ -317,7 +324,7 @@ class OutlierExplanationDisplay:
         rows = {}
         if self.observed is not None:
             observed = self.observed[:n_samples]
-            low, high = np.nanmin(observed), np.nanmax(observed)
+            low, high = value_range(observed)
             gray = {"cmap": "gray", "vmin": low, "vmax": high}
             series = {"Observed": self.observed, "Expected": self.expected}
             for name, images in series.items():

@@ -148,8 +148,8 @@ class OutlierScoreDisplay:
         if largest > _LARGEST:
             raise ValueError(
                 f"Scores or threshold are as large as {largest:.3g} in absolute value, "
-                f"but at most {_LARGEST:.0e} can be drawn. Give from_predictions scores "
-                "that are clipped, or in other units."
+                f"but at most {_LARGEST:.0e} can be drawn. Clip them, or give them in "
+                "other units, to from_predictions."
             )
         check_option("kind", kind, ("histogram", "ranks"))
         check_option("xscale", xscale, ("auto", "linear", "log"))
@@ -307,6 +307,8 @@ class OutlierScoreDisplay:
     def _scale(self, xscale):
         """Return a scale that is linear only close to the median, or None."""
         low, median, high = np.percentile(self.scores, [10, 50, 90]).astype(float)
+        if xscale == "auto" and np.ptp(self.scores) == 0:
+            return None
         sides = [side for side in (median - low, high - median) if side > 0]
         farthest = np.abs(self._values() - median).max()
         width = min(sides) if sides else 0.01 * farthest

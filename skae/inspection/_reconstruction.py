@@ -26,6 +26,7 @@ from ._images import (
     image_slots,
     mean_and_deviation,
     to_colors,
+    value_range,
 )
 from ._windows import draw_windows
 
@@ -242,10 +243,10 @@ class ReconstructionDisplay:
     def _image_rows(self, show_codes, code_shape, show_errors, cmap):
         """Return a dict of ImageRow, in the order in which they are drawn."""
         height = np.clip(self.X.shape[1] / self.X.shape[2], 0.3, 3)
-        low, high = np.nanmin(self.X), np.nanmax(self.X)
+        low, high = value_range(self.X)
         gray = {"cmap": cmap, "vmin": low, "vmax": high}
         errors = {name: self._errors(name) for name in self.reconstructions}
-        largest = max(error.max() for error in errors.values())
+        largest = max(value_range(error)[1] for error in errors.values())
         rows = {}
 
         def add(key, images, height, kwargs, note=""):

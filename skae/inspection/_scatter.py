@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from .._frames import is_missing
 from ._drawing import CHARACTER, grid_in, merged, series_styles, shortened
 
 # Name of the points where there are no classes.
@@ -38,6 +39,13 @@ class PointColors:
         y = column_or_1d(y)
         if len(y) != n_samples:
             raise ValueError(f"y has {len(y)} values, but there are {n_samples} codes.")
+        n_missing = sum(map(is_missing, y))
+        if n_missing:
+            raise ValueError(
+                f"y is missing for {n_missing} of {n_samples} samples, but a class or "
+                "number was expected for each. Leave these samples out, or make them a "
+                "class of their own, as by y.fillna('unknown')."
+            )
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "continuous"):
             raise ValueError(
@@ -119,10 +127,8 @@ class PointColors:
         if self.classes is not None:
             self._add_class_legend(ax, artists, self._n_columns, _LONGEST, **where)
         elif self.values is not None:
-            bar = ax.figure.colorbar(
-                artists[ALL], ax=ax, label=shortened(self.label, _LONGEST)
-            )
-            self._name_ticks(bar, 15, _LONGEST)
+            bar = ax.figure.colorbar(artists[ALL], ax=ax)
+            self._label_bar(bar, 15, _LONGEST)
 
     def add_legend_in_grid(self, ax, artists):
         """Add a legend of the classes or a colour bar in empty axes."""
@@ -130,26 +136,28 @@ class PointColors:
             self._add_class_legend(ax, artists, 2, _LONGEST_IN_GRID, loc="center")
         elif self.values is not None:
             place = ax.inset_axes([0.1, 0.1, 0.08, 0.8])
-            bar = ax.figure.colorbar(
-                artists[ALL], cax=place, label=shortened(self.label, _LONGEST)
-            )
-            self._name_ticks(bar, 6, _LONGEST_IN_GRID)
+            bar = ax.figure.colorbar(artists[ALL], cax=place)
+            self._label_bar(bar, 6, _LONGEST_IN_GRID)
 
     def _add_class_legend(self, ax, artists, n_columns, longest, **where):
         names = [shortened(name, longest) for name in artists]
         legend = ax.legend(
             artists.values(), names, ncols=n_columns, borderaxespad=0, **where
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # dollars are prices
         for handle in legend.legend_handles:
             if hasattr(handle, "set_sizes"):
                 handle.set(sizes=[30], alpha=1)
 
-    def _name_ticks(self, bar, most, longest):
-        """Label a colour bar by the names of classes, or by `most` of them."""
+    def _label_bar(self, bar, most, longest):
+        """Label a colour bar, and its ticks by `most` of the names of classes."""
+        bar.set_label(shortened(self.label, _LONGEST), parse_math=False)
         if self.names is not None:
             step = -(-len(self.names) // most)
             names = [shortened(name, longest) for name in self.names[::step]]
-            bar.set_ticks(np.arange(0, len(self.names), step), labels=names)
+            places = np.arange(0, len(self.names), step)
+            bar.set_ticks(places, labels=names, parse_math=False)
 
 
 def draw_pairs(ax, codes, components, colors, cmap, scatter_kwargs):

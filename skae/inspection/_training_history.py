@@ -138,17 +138,20 @@ class TrainingHistoryDisplay:
             for key, linestyle in ((metric, "-"), (f"val_{metric}", "--")):
                 if key not in history:
                     continue
+                n_epochs = len(history[key])
                 defaults = {
                     "color": style["color"],
                     "linestyle": linestyle,
-                    "marker": style["marker"] if several else None,
-                    "markevery": max(len(history[key]) // 8, 1),
+                    # A line of one epoch is none.
+                    "marker": style["marker"] if several or n_epochs == 1 else None,
+                    "markevery": max(n_epochs // 8, 1),
                     "markersize": 5,
                     "label": f"{name} {key}".strip(),
                 }
-                epochs = np.arange(1, len(history[key]) + 1)
                 (self.lines_[name, key],) = ax.plot(
-                    epochs, history[key], **merged(defaults, line_kwargs, Line2D)
+                    np.arange(1, n_epochs + 1),
+                    history[key],
+                    **merged(defaults, line_kwargs, Line2D),
                 )
             best = (self.best_epochs or {}).get(name)
             if best is not None:
@@ -156,7 +159,7 @@ class TrainingHistoryDisplay:
                 self.best_lines_[name].append(ax.axvline(best, **look))
         label = metric.replace("_", " ").replace("kl", "KL")
         ax.set(xlabel="Epoch", ylabel=label[0].upper() + label[1:])
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         ax.grid(alpha=0.3)
 
     def _legend(self, metrics, styles, *, long):

@@ -200,6 +200,14 @@ def test_in_a_figure_of_its_own(case, assert_texts_apart):
             assert any(ax.get_xlabel() for ax in figure.axes)
 
 
+@pytest.mark.parametrize("layout", [None, "tight"])
+@pytest.mark.parametrize("case", ["4 rows", "history of a variational one"])
+def test_in_axes_without_constrained_layout(case, layout, assert_texts_apart):
+    """Title and legend have room above and below the axes."""
+    _, ax = plt.subplots(figsize=(9, 5), layout=layout)
+    assert_texts_apart(CASES[case](ax=ax).figure_)
+
+
 # Long names, which have to fit into a place that cannot grow.
 LONG_NAMES = [
     "10 images, 3 long names",

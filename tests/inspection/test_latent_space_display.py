@@ -162,7 +162,9 @@ def test_in_axes_of_the_user(digits, y, pca, beside):
         ({"components": "ab"}, "a tuple of ints was expected"),
         ({"y": np.arange(7)}, "y has 7 values, but there are 300 codes"),
         ({"y": np.ones((300, 2))}, "(?i)should be a 1d array"),
-        ({"y": np.array([None] * 300)}, "y is unknown, but classes or numbers"),
+        ({"y": np.array([None] * 300)}, "y is missing for 300 of 300 samples"),
+        ({"y": [None, "a"] * 150}, "y is missing for 150 .*a class of their own"),
+        ({"y": np.repeat([0.5, np.nan], [299, 1])}, "y is missing for 1 of 300"),
     ],
 )
 def test_bad_parameters(digits, pca, params, message):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -117,6 +118,42 @@ def test_dates_are_names_of_samples():
         windows, windows, image_shape=(40, 1)
     )
     assert display.ax_.get_ylabel() == "Sample\n2024-03-01\n13:00:00"
+
+
+def test_names_of_a_multi_index():
+    X = pd.DataFrame(
+        np.ones((2, 2)),
+        columns=pd.MultiIndex.from_tuples([("fish", "length"), ("fish", 2)]),
+        index=pd.MultiIndex.from_tuples([("lake", 1), ("sea", 7)]),
+    )
+    display = ReconstructionDisplay.from_predictions(X, X)
+    assert tick_labels(display.ax_.yaxis) == ["fish, length", "fish, 2"]
+    assert display.axes_[1].get_title(loc="left") == "Sample sea, 7"
+    display = OutlierExplanationDisplay.from_predictions(X, kind="heat_map")
+    assert tick_labels(display.ax_.yaxis) == ["fish, length", "fish, 2"]
+    assert tick_labels(display.ax_.xaxis) == ["lake, 1", "sea, 7"]
+
+
+def test_dollars_are_no_formulas(table):
+    """They are prices: matplotlib refuses $x^$ as a formula."""
+    price = "$x^$"
+    X = table.rename(columns={"age": price})[[price, "length"]]
+    pca = PCA(2).fit(X)
+    codes = pca.transform(X)
+    names = pd.Series([price, "other"] * 20, name=price)
+    many = pd.Series([f"$x^{i}$" for i in range(40)], name=price)
+    for display in (
+        ReconstructionDisplay.from_estimator(pca, X),
+        DecodedCodesDisplay.from_estimator(pca, X, kind="interpolation"),
+        LatentSpaceDisplay.from_codes(codes, names),
+        LatentSpaceDisplay.from_codes(codes, many),
+        LatentSpaceDisplay.from_codes(codes, X[price]),
+        LatentSpaceDisplay.from_codes(codes[:, :1], X[price]),
+        LatentSpaceDisplay.from_codes(codes[:, [0, 1, 0]], X[price]),
+    ):
+        found = [text.get_text() for text in display.figure_.findobj(Text)]
+        assert any(text.startswith("$x^") for text in found)
+        display.figure_.canvas.draw()
 
 
 def test_colour_bar_is_named_by_a_series(table):

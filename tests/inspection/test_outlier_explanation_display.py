@@ -166,6 +166,28 @@ def test_heat_map_has_shares():
     assert "the 2 largest of 3 features" in title
 
 
+def test_colours_of_a_heat_map_reach_to_the_largest_share():
+    """Of many features, none has much of the whole."""
+    contributions = np.random.RandomState(0).uniform(size=(20, 60))
+    display = OutlierExplanationDisplay.from_predictions(contributions, kind="heat_map")
+    largest = (contributions / contributions.sum(axis=1, keepdims=True)).max()
+    assert display.image_.get_clim() == (0, pytest.approx(largest))
+
+
+def test_no_anomaly():
+    display = OutlierExplanationDisplay.from_predictions(np.zeros((2, 3)))
+    assert display.ax_.get_xlim() == (0, 1)
+    assert display.plot(kind="heat_map").image_.get_clim() == (0, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_images_without_observed_values():
+    display = OutlierExplanationDisplay.from_predictions(
+        np.ones((2, 6, 5)), observed=np.full((2, 6, 5), np.nan)
+    )
+    assert len(display.images_["Observed"]) == 2
+
+
 def test_maps_of_images():
     images = np.random.RandomState(0).uniform(size=(40, 6, 5))
     detector = AutoencoderOutlierDetector(

@@ -297,6 +297,15 @@ def test_equal_scores_have_a_range_of_their_size(value):
     assert high - low < (abs(value) or 3)
 
 
+@pytest.mark.parametrize("kind", ["histogram", "ranks"])
+def test_equal_scores_beside_a_threshold(kind):
+    display = OutlierScoreDisplay.from_predictions(
+        [-2.0] * 5, threshold=-3.0, kind=kind
+    )
+    axis = display.ax_.xaxis if kind == "histogram" else display.ax_.yaxis
+    assert axis.get_scale() == "linear"
+
+
 def test_number_of_bins():
     def n_bins(scores, **params):
         display = OutlierScoreDisplay.from_predictions(scores, **params)

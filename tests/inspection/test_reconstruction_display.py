@@ -463,6 +463,47 @@ def test_windows_are_lines():
     assert display.figure_.get_suptitle() == "Samples and their reconstructions"
 
 
+def text_boxes(ax):
+    ax.figure.canvas.draw()
+    return {text.get_text().strip(): text.get_window_extent() for text in ax.texts}
+
+
+def test_categories_stay_in_their_axes():
+    kinds = [f"a kind with a long name {i}" for i in range(40)]
+    X = pd.DataFrame({"kind": kinds, "size": np.arange(40.0)})
+    others = {
+        "a": X.assign(kind=[*kinds[1:], "another"]),
+        "b": X.assign(kind="none that has a short name"),
+    }
+    for made, n_texts in ((others["a"], 2), (others, 3)):
+        display = ReconstructionDisplay.from_predictions(X, made)
+        for ax in display.axes_:
+            boxes = text_boxes(ax)
+            assert len(boxes) == n_texts
+            inside = ax.get_window_extent()
+            for text, box in boxes.items():
+                assert inside.x0 < box.x0 < box.x1 < inside.x1, text
+            assert inside.width > 200
+    # Ends of names, which differ, are left.
+    assert next(iter(boxes)).endswith(" 3")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(3, 4, 4), (3, 4, 4, 3)])
+def test_missing_pixels(shape):
+    X = np.random.RandomState(0).uniform(size=shape)
+    X[0, :2] = np.nan
+    made = np.full(shape, 0.5)
+    display = ReconstructionDisplay.from_predictions(X, made, show_errors=True)
+    largest = np.nanmax(np.abs(X - made).reshape(3, 4, 4, -1).mean(-1))
+    for image in display.images_["Absolute error"]:
+        assert image.get_clim() == (0, largest)
+    display = ReconstructionDisplay.from_predictions(
+        np.full(shape, np.nan), made, show_errors=True
+    )
+    assert len(display.images_["Original"]) == 3
+
+
 def test_errors_of_windows_are_beneath():
     X = np.random.RandomState(0).uniform(size=(3, 20, 2))
     made = {"a": X + np.array([0.5, 7]), "b": X * [2, 1]}

@@ -191,3 +191,12 @@ def test_the_last_epoch_where_nothing_is_held_out():
         {"a": alone, "b": HISTORY}, best_epoch={"a": 2, "b": 3}
     )
     assert legend(display)[:2] == ["a (last epoch: 2)", "b (best epoch: 3)"]
+
+
+def test_one_epoch_is_seen():
+    display = TrainingHistoryDisplay.from_history({"loss": [0.5], "val_loss": [0.6]})
+    for line in display.lines_.values():
+        assert line.get_marker() not in ("None", None)
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_xlim()
+    assert [x for x in display.ax_.get_xticks() if low <= x <= high] == [1]
