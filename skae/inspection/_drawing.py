@@ -155,8 +155,11 @@ def even_ticks(n, inches):
 
 
 def shortened(text, n_characters):
-    """Replace the middle of a long text: names often differ at the end."""
-    if len(text) <= n_characters:
+    """Replace the middle of a long text: names often differ at the end.
+
+    At least 11 characters are left.
+    """
+    if len(text) <= max(n_characters, 11):
         return text
     half = max(n_characters - 1, 10) // 2
     return f"{text[:half]}…{text[-half:]}"

@@ -288,7 +288,7 @@ class OutlierExplanationDisplay:
         width = inches + max(map(len, names)) * CHARACTER + 1.4
         height = 0.27 * len(names) + 1.3 + (longest * CHARACTER if rotation else 0)
         if ax is not None:  # with less room, for the colour bar and names too
-            inches = 0.7 * axes_size(single_axes(ax, None))[0]
+            inches = 0.8 * axes_size(single_axes(ax, None))[0]
         self.ax_ = ax = single_axes(ax, (width, height))
         self.image_ = ax.imshow(
             shares[:, order].T,

@@ -488,6 +488,15 @@ def test_categories_stay_in_their_axes():
     assert next(iter(boxes)).endswith(" 3")
 
 
+def test_short_categories_are_not_shortened_in_small_axes():
+    X = pd.DataFrame({"kind": ["small", "large"] * 2, "size": np.arange(4.0)})
+    _, axes = plt.subplots(1, 3, layout="constrained")
+    display = ReconstructionDisplay.from_predictions(
+        X, X.assign(kind="large"), ax=axes[0]
+    )
+    assert [text.get_text() for text in display.ax_.texts] == ["small", " → large"]
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(3, 4, 4), (3, 4, 4, 3)])
 def test_missing_pixels(shape):
