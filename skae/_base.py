@@ -1,19 +1,15 @@
-"""What both estimators share: parameters, `fit` and `partial_fit`, inference."""
+"""What both estimators share: parameters, `fit` and `partial_fit`."""
 
-import copy
 import math
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -21,32 +17,24 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
 )
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ._backend import import_keras, read_values, write_network
-from ._blocks import USE_FIT, as_blocks, check_in_memory, draw_rows
-from ._frames import column_name, index_of, is_frame, refuse_dates, texts_explained
+from ._backend import read_values, write_network
 from ._inference import FittedNetworks
 from ._missing import (
-    LARGEST_HIDDEN_SHARE,
-    has_missing,
-    hidden_share,
     observed_means,
     observed_variances,
-    refuse_masked,
 )
 from ._random import draw_seed
+from ._reconstruction import ReconstructionMixin
+from ._samples import SamplesMixin, architecture_has
 from ._state import StateMixin
-from ._tables import TableEncoder, as_table, encoded_width, find_categorical
+from ._tables import TableEncoder
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
     FitData,
-    RowSource,
-    SampleStream,
     SklearnCallbacks,
     Start,
-    Summary,
     TrainingLoss,
     TrainingOptions,
     gain_is_significant,
@@ -55,35 +43,23 @@ from ._training import (
     train,
 )
 from ._validation import (
-    check_floatx,
     check_reachable,
-    check_scale,
-    warn_of_empty_features,
-    warn_of_one_sample,
 )
 from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
 from .architectures._categories import set_category_value
 from .architectures._clipping import clipping_lifted
 from .architectures._filling import fit_filling
 from .metrics import _r2_score, _squared_errors
-from .parallel import takes_lazy
 
-# Fitted attributes: Keras models that share their weights.
-KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
 # Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
-# Values of the samples that are drawn of X in blocks, and kept in memory; at least so
-# many samples are.
-DRAWN_VALUES = 2**23
-MIN_DRAWN_SAMPLES = 20_000
 # Validation samples by which the start and the end of training are compared.
 MAX_JUDGED_SAMPLES = 10_000
 # From so many on, it is worth a warning that training gained nothing.
 MIN_JUDGED_SAMPLES = 20
 # Samples that the means of features are computed from, with which missing cells are
-# filled where no training sample had any; rounds in which reconstructions improve them.
+# filled where no training sample had any.
 MAX_CENTRE_SAMPLES = 10_000
-N_FILLING_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -105,7 +81,14 @@ class _Judgement:
     score: float
 
 
-class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
+class _BaseAutoencoder(
+    SamplesMixin,
+    ReconstructionMixin,
+    StateMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+    ABC,
+):
     """An estimator around one autoencoder.
 
     A subclass says how many components there are by default, and may hold out samples,
@@ -120,10 +103,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
-    # Means of features; None for estimators of skae 0.2 and older.
-    _centre = None
-    # The encoder of a table with categories; None where all features are numbers.
-    _table = None
     _from_dicts = StateMixin._from_dicts | {"_table": TableEncoder.from_dict}
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
@@ -203,17 +182,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _orders_codes(self, architecture):
         """Return whether training orders the codes."""
         return False
-
-    def _set_outliers_apart(self, X, y, are_all):
-        """Return normal samples, labelled outliers, and which are labelled as normal.
-
-        `are_all` is False where X is a part of samples that are read block by block.
-        """
-        return X, None, None
-
-    def _hold_out(self, samples):
-        """Split samples into those to learn from, and those to calibrate by, if any."""
-        return samples, None
 
     def _finish_fit(self, data, warm, interrupted=False):
         """Compute what follows from trained networks."""
@@ -386,146 +354,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         """Make a generator of the estimator's own: the user's gives just one number."""
         return np.random.RandomState(draw_seed(check_random_state(self.random_state)))
 
-    def _prepare(self, X, y, X_val, *, reset):
-        """Validate X and X_val, and split them into what learns and what judges."""
-        blocks = as_blocks(X)
-        drawn = None
-        if blocks is not None:
-            drawn = self._draw_rows(blocks)
-            X = drawn.rows
-        try:
-            X = self._validate(X, reset=reset, in_fit=True)
-        except ValueError:
-            if blocks is not None:
-                self._find_invalid_block(blocks, reset)
-            raise
-        are_all = drawn is None or drawn.are_all
-        warn_of_one_sample(len(X), self._sample_shape)
-        X, outliers, is_normal = self._set_outliers_apart(X, y, are_all)
-        samples = self._row_source(X, "X")
-        validation = None
-        if X_val is not None:
-            check_in_memory(X_val, "X_val")
-            X_val = self._validate(X_val, in_fit=True)
-            validation = self._row_source(X_val, "X_val")
-        stream_summary = None
-        if not are_all:
-            parts = (rows for _, rows in self._read_blocks(blocks))
-            stream_summary = Summary.of(parts)
-            check_floatx(
-                stream_summary.value_range, samples.X.dtype, samples.dtype, "X"
-            )
-        summaries = [stream_summary or samples.summary]
-        if validation is not None:
-            summaries.append(validation.summary)
-        share = self._hidden_share(not reset, *summaries)
-        if share:
-            hiding = draw_seed(self._rng), share, self._groups
-            samples = samples.hiding_cells(*hiding)
-            if validation is not None:
-                validation = validation.hiding_cells(*hiding)
-        learnable, calibration = self._hold_out(samples)
-        training = learnable
-        if (
-            X_val is None
-            and self.validation_fraction is not None
-            and len(learnable) > 1
-        ):
-            training, validation = map(
-                learnable.subset,
-                train_test_split(
-                    learnable.indices,
-                    test_size=self.validation_fraction,
-                    random_state=draw_seed(self._rng),
-                ),
-            )
-        stream = None
-        if stream_summary is not None:
-            held_out = np.delete(drawn.indices, training.indices)
-            stream = SampleStream(
-                partial(self._read_blocks, blocks),
-                drawn.sizes,
-                blocks.n_blocks is None,
-                held_out,
-                self._sample_shape,
-                samples.dtype,
-            )
-        parts = training, validation, calibration, learnable
-        return FitData(*parts, outliers, is_normal, stream, stream_summary)
-
-    def _draw_rows(self, blocks):
-        """Draw some rows of X, which everything but training is learned from."""
-        _, rows = next(iter(blocks.read()), (None, None))
-        if rows is None:
-            raise ValueError("X has no samples: all blocks are empty.")
-        n_features = encoded_width(rows, self.categorical_features)
-        n_rows = max(MIN_DRAWN_SAMPLES, DRAWN_VALUES // n_features)
-        # A generator of its own: fits that take all rows are those of X in memory.
-        return draw_rows(blocks, n_rows, draw_seed(copy.deepcopy(self._rng)))
-
-    def _read_blocks(self, blocks, order=None):
-        """Read and validate samples block by block."""
-        for i, rows in blocks.read(order):
-            with _naming_block(i):
-                rows = self._validate(rows, in_fit=True)
-            yield i, rows
-
-    def _find_invalid_block(self, blocks, reset):
-        """Raise the error of the first block that has one by itself."""
-        for i, rows in blocks.read():
-            with _naming_block(i):
-                self._validate(rows, reset=reset, in_fit=True)
-
-    def _row_source(self, X, name):
-        """Wrap validated X for the network, whose dtype has to hold its values."""
-        floatx = import_keras().config.floatx()
-        source = RowSource(X, self._sample_shape, floatx)
-        check_floatx(source.summary.value_range, X.dtype, floatx, name)
-        check_scale(X, floatx, name)
-        return source
-
-    def _hidden_share(self, warm, summary, of_validation=None):
-        """Return up to which share of the cells of a sample to hide in training.
-
-        It is 0 for networks, built or to be built, that are not told of missing cells.
-        """
-        given = {"X": summary, "X_val": of_validation}
-        given = {name: part for name, part in given.items() if part is not None}
-        for name, part in given.items():
-            if not part.n_observed.any():
-                raise ValueError(f"{name} has no observed cell: all values are NaN.")
-        incomplete = any(part.has_missing for part in given.values())
-        if warm:
-            if incomplete and not self._network_takes_missing:
-                unknown = "" if self._table is None else " or unknown categories"
-                raise ValueError(
-                    f"X has missing cells (NaN){unknown}, but the network was built "
-                    "for complete samples, and warm_start=True and partial_fit "
-                    "continue with it. "
-                    f"Begin with {type(self.architecture_).__name__}"
-                    "(handle_missing=True)."
-                )
-            return self._built_missing
-        if incomplete:
-            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
-            if self._table is not None:
-                names = self._table.feature_names()
-            warn_of_empty_features(summary.n_observed, names)
-        asked = getattr(self.architecture, "handle_missing", "auto")
-        if incomplete or (not isinstance(asked, str) and asked):
-            return hidden_share(summary.n_observed, summary.n_rows)
-        return 0.0
-
-    @property
-    def _built_missing(self):
-        """Return the share of hidden cells that the network was built with."""
-        share = self._build_arguments.get("missing", False)
-        return LARGEST_HIDDEN_SHARE if share is True else float(share)
-
-    @property
-    def _network_takes_missing(self):
-        return self._built_missing > 0
-
     def _begin(self, data, warm):
         """Build networks, or check those there are; return the loss to train with."""
         kwargs = {"skips_missing": data.handles_missing, "groups": self._groups}
@@ -589,19 +417,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _network_builder(self):
         """Return what makes the networks from the architecture, with new weights."""
         return partial(self.architecture_.build, **self._build_arguments)
-
-    # Attributes that are made when they are asked for. They are no properties, since
-    # scikit-learn evaluates all of those, and would start TensorFlow.
-
-    def __getattr__(self, name):
-        if name not in KERAS_MODELS or "_fitted" not in vars(self):
-            return super().__getattribute__(name)  # raises, with its own cause
-        return getattr(self._fitted.share(), name.rstrip("_"))
-
-    def __dir__(self):
-        fitted = vars(self).get("_fitted")
-        are_built = fitted is not None and fitted.are_built
-        return [*super().__dir__(), *(KERAS_MODELS if are_built else ())]
 
     def _initialize(self, samples):
         """Let the architecture set weights from samples; return what it calls them."""
@@ -793,261 +608,15 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
                 f"loss={self.loss!r} needs an output in [0, 1]. {cure}"
             )
 
-    # One X in, validated; these are what the public methods and `fit` share.
-
-    def _validate(self, X, *, reset=False, in_fit=False):
-        """Validate X as scikit-learn does, once; images become flat.
-
-        `in_fit` says that an architecture that is not yet fitted has to take X.
-        """
-        check_in_memory(X, cure=USE_FIT)
-        refuse_masked(X, "X")
-        refuse_dates(X)
-        if isinstance(X, (list, tuple)):
-            shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
-            if len(shapes) > 1 and max(map(len, shapes)) > 1:
-                raise ValueError(
-                    f"X is a {type(X).__name__} of arrays of different shapes, such as "
-                    f"{' and '.join(map(str, sorted(shapes)[:2]))}. Images need one "
-                    "shape; join blocks of samples by numpy.concatenate."
-                )
-            if np.ndim(X) > 2:
-                X = np.asarray(X)
-        X = self._encode_table(X, reset)
-        shape = tuple(getattr(X, "shape", ()))
-        if len(shape) > 2:
-            X = np.reshape(X, (shape[0], math.prod(shape[1:])))
-        architecture = self.architecture if in_fit else self.architecture_
-        if self._table is None:
-            cure = ", or name the columns by categorical_features"
-            # Sums of large values are not valid.
-            with texts_explained(cure), np.errstate(invalid="ignore"):
-                X = validate_data(
-                    self,
-                    X,
-                    reset=reset,
-                    dtype=[np.float64, np.float32],
-                    ensure_all_finite="allow-nan",
-                )
-        if not _architecture_has(architecture, "takes_missing") and has_missing(X):
-            unknown = "" if self._table is None else " or an unknown category"
-            raise ValueError(
-                f"Input X contains NaN, a missing cell{unknown}, which "
-                f"{architecture!r} does not take. DenseArchitecture and "
-                "VariationalArchitecture do, unless handle_missing=False. Otherwise "
-                "put an imputer of sklearn.impute in front."
-            )
-        if reset:
-            self._sample_shape = shape[1:] if len(shape) > 2 else X.shape[1:]
-        elif len(shape) > 2 and shape[1:] != self._sample_shape:
-            raise ValueError(
-                f"X holds samples of shape {shape[1:]}, but "
-                f"{type(self).__name__} was fitted on samples of shape "
-                f"{self._sample_shape}."
-            )
-        return X
-
-    def _encode_table(self, X, reset):
-        """Encode a table with categories as an array; anything else stays as it is."""
-        if reset:
-            self._table = None
-            if not is_frame(X) and isinstance(
-                self.categorical_features, (str, type(None))
-            ):
-                return X
-            if not is_frame(X):
-                X = as_table(X)
-            is_categorical = find_categorical(X, self.categorical_features)
-            if not is_categorical.any():
-                return X
-            if not _architecture_has(self.architecture, "takes_categories"):
-                name = column_name(X, np.flatnonzero(is_categorical)[0])
-                raise ValueError(
-                    f"Column {name} of X holds categories, which "
-                    f"{self.architecture!r} does not take. DenseArchitecture and "
-                    "VariationalArchitecture do. Otherwise put OneHotEncoder of "
-                    "sklearn.preprocessing in front; categorical_features=None takes "
-                    "booleans as numbers."
-                )
-            if not len(X):
-                raise ValueError("X has no samples, but at least 1 is required.")
-            table = TableEncoder.fit(X, is_categorical)
-        elif self._table is None:
-            return X
-        else:
-            table, X = self._table, as_table(X)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        self._table = table
-        return table.encode(X)
-
-    @property
-    def _groups(self):
-        """Columns of categories, as architectures take them; None without any."""
-        return None if self._table is None else self._table.columns.groups
-
-    def _present(self, values, index=None):
-        """Give flat reconstructions the form of samples: an image, or a table."""
-        if self._table is not None:
-            return self._table.decode(values, index)
-        return values.reshape(len(values), *self._sample_shape)
-
-    @property
-    def _codes_are_ordered(self):
-        return self._build_arguments["ordered"]
-
-    def _encode(self, X):
-        if not self._network_takes_missing and has_missing(X):
-            X = self._fill(X)
-        return self._run_encoder(X)
-
-    def _run_encoder(self, X):
-        codes = self._fitted.encode(X.reshape(len(X), *self._sample_shape))
-        return codes.reshape(len(X), self.n_components_)
-
-    def _decode(self, codes):
-        samples = self._fitted.decode(
-            codes.reshape(len(codes), *self._fitted.code_shape)
-        )
-        return samples.reshape(len(codes), -1)
-
-    def _decode_checked(self, codes):
-        """Decode what a user passed; images and tables have their form again."""
-        index = index_of(codes)
-        check_in_memory(codes, "codes")
-        refuse_masked(codes, "codes")
-        codes = check_array(codes, dtype=[np.float64, np.float32])
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but codes of this "
-                f"{type(self).__name__} have {self.n_components_} components."
-            )
-        return self._present(self._decode(codes), index)
-
-    def _reconstruct(self, X):
-        return self._decode(self._encode(X))
-
-    def _fill(self, X):
-        """Fill missing cells by reconstructions, beginning with the means.
-
-        That is for networks that are not told which cells are missing. The number of
-        rounds is fixed, so that the result for a sample does not depend on others.
-        """
-        if self._centre is None:
-            raise ValueError(
-                f"X contains NaN, but this {type(self).__name__} was fitted by a "
-                "version of skae that did not take missing cells. Fit it again."
-            )
-        missing = np.isnan(X)
-        X = np.where(missing, self._centre.astype(X.dtype), X)
-        rows = np.flatnonzero(missing.any(axis=1))
-        for _ in range(N_FILLING_ROUNDS):
-            # Not `_encode`: where networks overflow, there may be NaN again.
-            X_hat = self._decode(self._run_encoder(X[rows]))
-            X[rows] = np.where(missing[rows], X_hat, X[rows])
-        return X
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = _architecture_has(
-            self.architecture, "takes_missing"
-        )
+        tags.input_tags.allow_nan = architecture_has(self.architecture, "takes_missing")
         return tags
-
-    # Methods whose results can be exported to ONNX.
-    _onnx_outputs = ("encode", "reconstruct")
-
-    def _write_onnx(self, writer, X, outputs):
-        """Add nodes of some outputs to an ONNX graph; return their names by method."""
-        if self._table is not None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted on columns of categories, "
-                "which cannot be exported. Encode them in front, by OneHotEncoder of "
-                "sklearn.preprocessing, or save the estimator by joblib."
-            )
-        if len(self._sample_shape) > 1:
-            X = writer.reshape(X, [self.n_features_in_])
-        Z = self._fitted.write_onnx(
-            writer, "encoder", writer.reshape(X, self._sample_shape)
-        )
-        Z = writer.reshape(Z, [self.n_components_])
-        written = {}
-        if "reconstruct" in outputs:
-            X_hat = self._write_decoder(writer, Z)
-            written["reconstruct"] = writer.reshape(X_hat, self._sample_shape)
-        return self._write_outputs(writer, X, Z, outputs) | written
-
-    def _write_outputs(self, writer, X, Z, outputs):
-        """Add what a subclass computes of flat samples and codes."""
-        return {self._onnx_outputs[0]: Z}
-
-    def _write_decoder(self, writer, Z):
-        codes = writer.reshape(Z, self._fitted.code_shape)
-        X_hat = self._fitted.write_onnx(writer, "decoder", codes)
-        return writer.reshape(X_hat, [self.n_features_in_])
-
-    @takes_lazy
-    def reconstruct(self, X):
-        """Reconstruct X: encode it, and decode its latent representation.
-
-        Parameters
-        ----------
-        X : array-like of the shape that `fit` takes
-            Samples to reconstruct.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
-                or DataFrame
-            The reconstructions, in the dtype of X; a table, if the estimator was fitted
-            on one with categories.
-        """
-        check_is_fitted(self)
-        index = index_of(X)
-        return self._present(self._reconstruct(self._validate(X)), index)
-
-    def summary(self, *, print_fn=print):
-        """Print layers, shapes, numbers of parameters and the compression factor.
-
-        Parameters
-        ----------
-        print_fn : callable, default=print
-            It is called with the text.
-        """
-        check_is_fitted(self)
-        print_fn(self._fitted.describe())
-
-    @property
-    def _repr_html_(self):
-        """Add the network to scikit-learn's HTML representation, once there is one."""
-        diagram = super()._repr_html_  # an AttributeError where diagrams are off
-        fitted = vars(self).get("_fitted")
-        if fitted is None or fitted.description is None:
-            return diagram
-        network = (
-            f"<details><summary>Network: {fitted.n_parameters:,} parameters, "
-            f"{fitted.n_components:,} components</summary>"
-            f"<pre>{escape(fitted.description)}</pre></details>"
-        )
-        return lambda: diagram() + network
-
-
-@contextmanager
-def _naming_block(i):
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Block {i} of X: {error}") from error
 
 
 def _are_equal(one, other):
     """Compare parameters that may be lists or arrays."""
     return np.array_equal(np.asarray(one, object), np.asarray(other, object))
-
-
-def _architecture_has(architecture, tag):
-    """Return whether an architecture has an attribute; None is the default one."""
-    given = DenseArchitecture() if architecture is None else architecture
-    return getattr(given, tag, False)
 
 
 def _default_batch_size(n_samples):

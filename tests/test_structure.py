@@ -28,7 +28,7 @@ FLOORS = [
     ["_validation"],
     ["_outliers", "_training", "architectures", "datasets", "preprocessing"],
     ["_inference", "_ordered_codes"],
-    ["_state"],
+    ["_reconstruction", "_samples", "_state"],
     ["_base"],
     ["_outlier_detector", "_transformer"],
     ["model_selection"],
