@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.stats import ks_2samp
 from sklearn.base import OutlierMixin
-from sklearn.model_selection import KFold, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -24,6 +24,7 @@ from ._blocks import USE_FIT, check_in_memory, is_lazy
 from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
+from ._outliers._folds import split_folds
 from ._outliers._labels import NORMAL, OUTLIER, UNKNOWN, LabelledScore, check_labels
 from ._outliers._reservoir import Reservoir
 from ._outliers._scores import draw_samples, score_from_dict
@@ -656,59 +657,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # Scores by detectors that were fitted without a fold.
 
     def _folds(self, samples, rng):
-        """Split samples into pairs of training and test indices.
-
-        A single one holds out its test samples.
-        """
-        # A splitter of the user's stays as it is.
-        splitter = copy.deepcopy(self.calibration)
-        if getattr(splitter, "random_state", 0) is None:
-            splitter.random_state = draw_seed(rng)
-        if isinstance(splitter, Integral):
-            splitter = KFold(splitter, shuffle=True, random_state=draw_seed(rng))
-        cure = (
-            "Use KFold, or PredefinedSplit with the number of the test fold of each "
-            "sample" + (", without labelled outliers." if self.use_labels else ".")
-        )
-        try:
-            folds = [
-                tuple(map(_as_indices, fold)) for fold in splitter.split(samples.X)
-            ]
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"calibration={self.calibration!r} cannot split {len(samples)} samples "
-                f"({error}). It is given X only, without y and groups. {cure}"
-            ) from error
-        sizes = [tuple(map(len, fold)) for fold in folds]
-        empty = next((i for i, size in enumerate(sizes) if 0 in size), None)
-        if empty is not None or not folds:
-            found = "makes no fold"
-            if folds:
-                found = "has {} training and {} test samples in fold {}".format(
-                    *sizes[empty], empty
-                )
-            raise ValueError(
-                f"calibration={self.calibration!r} {found} of {len(samples)} samples, "
-                f"but needs both in each fold. {cure}"
-            )
-        tests = np.concatenate([test for _, test in folds])
-        n_tests = np.bincount(tests, minlength=len(samples))
-        largest = max(part.max() for fold in folds for part in fold)
-        is_partition = len(folds) == 1 or (n_tests > 0).all()
-        if largest >= len(samples) or not is_partition or (n_tests > 1).any():
-            raise ValueError(
-                f"calibration={self.calibration!r} has to place each sample in exactly "
-                "one test fold, or to make a single fold, but it makes "
-                f"{len(folds)}; of {len(samples)} samples {(n_tests == 0).sum()} are "
-                f"in none and {(n_tests > 1).sum()} in several, and the largest index "
-                f"is {largest}. {cure}"
-            )
-        if any(np.isin(test, training).any() for training, test in folds):
-            raise ValueError(
-                f"calibration={self.calibration!r} trains on samples of the test fold. "
-                f"{cure}"
-            )
-        return folds
+        hint = ", without labelled outliers" if self.use_labels else ""
+        return split_folds(self.calibration, samples.X, partial(draw_seed, rng), hint)
 
     def _cross_score(self, data):
         """Score each sample by a detector that was fitted without its fold."""
@@ -1314,12 +1264,6 @@ def _choose_offset(anomaly_score, scores, contamination, calibrated):
     if contamination == "auto" and anomaly_score.boundary is not None:
         return -anomaly_score.boundary
     return choose_threshold(scores, contamination, calibrated=calibrated)
-
-
-def _as_indices(samples):
-    """Return the indices of samples that a splitter gives as indices or as a mask."""
-    samples = np.asarray(samples)
-    return np.flatnonzero(samples) if samples.dtype == bool else samples
 
 
 def _draw_judged(indices, rng):

@@ -491,7 +491,7 @@ def test_folds_of_ones_own(rows):
     [
         (
             Folds((np.arange(20), np.arange(20, 40)), (np.arange(0), np.arange(20))),
-            "0 ",
+            "has 0 training and 20 test samples in fold 1",
         ),
         (Folds((np.arange(40), np.arange(0))), "has 40 training and 0 test samples in"),
         (Folds((np.zeros(40, bool), np.ones(40, bool))), "has 0 training and 40 test"),
@@ -499,7 +499,7 @@ def test_folds_of_ones_own(rows):
     ],
 )
 def test_empty_folds_are_refused(rows, folds, found):
-    with pytest.raises(ValueError, match=f"{found}.* but needs both in each fold"):
+    with pytest.raises(ValueError, match=found):
         quick(calibration=folds).fit(rows[:40])
 
 
