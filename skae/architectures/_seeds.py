@@ -146,7 +146,8 @@ def _parts(model):
                 if isinstance(value, keras.Layer):
                     layers.append(value)
                 else:
-                    values += value.values() if isinstance(value, dict) else value
+                    # Not +=, which lists of TensorFlow answer with a new list.
+                    values.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _is_drawn(variable, initializer):
