@@ -84,7 +84,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     Parameters
     ----------
     n_components : int, default=None
-        Number of latent components. None takes the number that the architecture brings,
+        Number of latent components. None takes the number that the architecture sets,
         as a Keras model of your own does, else as many as PCA needs for 90 % of the
         variance of the training samples, but fewer than there are features.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
@@ -92,11 +92,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         ``architecture__hidden_layer_sizes`` and so on.
     loss : str, callable or keras.losses.Loss, default=None
         Training loss: the name of a Keras loss, or a loss of your own. None is the
-        loss that the architecture brings, else mean squared error. A cross-entropy
+        loss that the architecture sets, else mean squared error. A cross-entropy
         needs data in [0, 1].
     optimizer : str or keras.optimizers.Optimizer, default=None
         The name of a Keras optimizer, or an instance, of which each fit uses a copy.
-        None is the optimizer that the architecture brings, else Adam.
+        None is the optimizer that the architecture sets, else Adam.
     learning_rate : float, default=None
         Learning rate. None is the default of the optimizer. If `optimizer` is None too,
         the learning rate rises to a peak in the first tenth of `epochs`, and then falls
@@ -218,8 +218,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         category becomes one feature of the network, and its reconstructed probability
         is trained by cross-entropy. Up to 100 categories of a column are kept apart;
         those of fewer than 5 samples, or 5 % of few samples, count as one. A category
-        that training samples have not is a missing cell. Needs an architecture that
-        takes categories, such as `DenseArchitecture`. See :ref:`tables`.
+        that the training samples do not have is a missing cell. Needs an architecture
+        that takes categories, such as `DenseArchitecture`. See :ref:`tables`.
 
     Attributes
     ----------

@@ -59,12 +59,11 @@ class AutoencoderTransformer(
     Parameters
     ----------
     n_components : int, float, "auto" or None, default=None
-        Number of latent components. If None, it is determined by the architecture if
-        that does so (a Keras model of your own does), otherwise it is 2. A float
-        between 0 and 1 is a share of the variance: a fit of ordered components begins
-        with as many as PCA needs for that share, and keeps the fewest that reach it on
-        validation samples. If none do, all are kept and a ConvergenceWarning is raised.
-        "auto" is 0.95.
+        Number of latent components. If None, it is the number that the architecture
+        sets, as a Keras model of your own does, else 2. A float between 0 and 1 is a
+        share of the variance: a fit of ordered components begins with as many as PCA
+        needs for that share, and keeps the fewest that reach it on validation samples.
+        If none do, all are kept and a ConvergenceWarning is raised. "auto" is 0.95.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
@@ -76,11 +75,11 @@ class AutoencoderTransformer(
         `n_components` implies it.
     loss : str, callable or keras.losses.Loss, default=None
         Training loss: the name of a Keras loss, or a loss of your own. None is the
-        loss that the architecture brings, else mean squared error. A cross-entropy
+        loss that the architecture sets, else mean squared error. A cross-entropy
         needs data in [0, 1].
     optimizer : str or keras.optimizers.Optimizer, default=None
         The name of a Keras optimizer, or an instance, of which each fit uses a copy.
-        None is the optimizer that the architecture brings, else Adam.
+        None is the optimizer that the architecture sets, else Adam.
     learning_rate : float, default=None
         Learning rate. None is the default of the optimizer. If `optimizer` is None too,
         the learning rate rises to a peak in the first tenth of `epochs`, and then falls
@@ -127,8 +126,8 @@ class AutoencoderTransformer(
         category becomes one feature of the network, and its reconstructed probability
         is trained by cross-entropy. Up to 100 categories of a column are kept apart;
         those of fewer than 5 samples, or 5 % of few samples, count as one. A category
-        that training samples have not is a missing cell. Needs an architecture that
-        takes categories, such as `DenseArchitecture`. See :ref:`tables`.
+        that the training samples do not have is a missing cell. Needs an architecture
+        that takes categories, such as `DenseArchitecture`. See :ref:`tables`.
 
     Attributes
     ----------

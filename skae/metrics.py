@@ -114,7 +114,8 @@ def reconstruction_scorer(estimator, X, y=None):
     takes any estimator with `transform` and `inverse_transform`, including a Pipeline,
     whose scaling is undone: the score is in the units of X. If X has columns of
     categories, it is what the estimator's own `score` returns, of a Pipeline in the
-    units after scaling.
+    units after scaling. This needs an estimator of skae: `score` of others, such as
+    the log-likelihood of PCA after a ColumnTransformer, is another quantity.
 
     Parameters
     ----------

@@ -23,11 +23,11 @@ def export_onnx(estimator, path, *, outputs=None):
 
     ONNX Runtime and other programs compute its outputs without Python, scikit-learn or
     Keras [1]_. Dense networks need the package ``onnx`` only; other architectures also
-    need ``tf2onnx``. Steps before the estimator may be StandardScaler, MinMaxScaler,
-    RobustScaler, MaxAbsScaler, or FunctionTransformer with functions of NumPy such as
-    `numpy.arcsinh`; others need ``skl2onnx``, and a ColumnTransformer has to choose
-    its columns by indices, since the file takes a matrix. The extra ``onnx`` of skae
-    installs these packages.
+    need ``tf2onnx``. Steps before the estimator may be TableScaler, StandardScaler,
+    MinMaxScaler, RobustScaler, MaxAbsScaler, or FunctionTransformer with functions of
+    NumPy such as `numpy.arcsinh`; others need ``skl2onnx``, and a ColumnTransformer has
+    to choose its columns by indices, since the file takes a matrix of numbers. The
+    extra ``onnx`` of skae installs these packages.
 
     Parameters
     ----------
