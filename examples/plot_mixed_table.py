@@ -84,7 +84,7 @@ for name in ("district", "heating"):
 
 wrong = table.copy()
 rows = rng.choice(n, 40, replace=False)
-columns = np.full(n, None)
+columns = np.full(n, "", dtype=object)
 for i in rows:
     j = rng.choice(["district", "area", "rent", "heating"])
     others = complete[j][complete[j] != complete.loc[i, j]]
@@ -96,7 +96,7 @@ detector = make_pipeline(
     AutoencoderOutlierDetector(outlier_score="residual", random_state=0),
 )
 scores = detector.fit(wrong).score_samples(wrong)
-print(f"ROC AUC {roc_auc_score(columns == None, scores):.3f}")  # noqa: E711
+print(f"ROC AUC {roc_auc_score(columns == '', scores):.3f}")
 
 # %%
 # ``explain`` has one contribution for each column of the table.
