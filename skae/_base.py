@@ -531,8 +531,8 @@ class _BaseAutoencoder(
         warnings.warn(
             f"{result.n_iter} epochs of training, from {first} or from "
             f"{' or from '.join(others)} initial weights, did not reconstruct the "
-            f"validation samples better than {first} does without training, which is "
-            f"kept. Try {longer}, larger hidden layers or another n_components; if "
+            f"validation samples better than {first} does without training, so {first} "
+            f"is kept. Try {longer}, larger hidden layers or another n_components; if "
             f"that changes nothing, {first} is sufficient for X.",
             ConvergenceWarning,
             stacklevel=3,

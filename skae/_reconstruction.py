@@ -149,14 +149,18 @@ class ReconstructionMixin:
     def _codes_are_ordered(self):
         return self._build_arguments["ordered"]
 
-    def _write_onnx(self, writer, X, outputs):
-        """Add nodes of some outputs to an ONNX graph; return their names by method."""
+    def _check_onnx(self):
+        """Check that networks of this kind of samples can be exported."""
         if self._table is not None:
             raise ValueError(
                 f"This {type(self).__name__} was fitted on columns of categories, "
                 "which cannot be exported. Encode them in front, by OneHotEncoder of "
                 "sklearn.preprocessing, or save the estimator by joblib."
             )
+
+    def _write_onnx(self, writer, X, outputs):
+        """Add nodes of some outputs to an ONNX graph; return their names by method."""
+        self._check_onnx()
         if len(self._sample_shape) > 1:
             X = writer.reshape(X, [self.n_features_in_])
         Z = self._fitted.write_onnx(

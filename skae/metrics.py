@@ -113,9 +113,8 @@ def reconstruction_scorer(estimator, X, y=None):
     To be passed as ``scoring`` to `cross_val_score`, GridSearchCV and the like. It
     takes any estimator with `transform` and `inverse_transform`, including a Pipeline,
     whose scaling is undone: the score is in the units of X. If X has columns of
-    categories, it is what the estimator's own `score` returns, of a Pipeline in the
-    units after scaling. This needs an estimator of skae: `score` of others, such as
-    the log-likelihood of PCA after a ColumnTransformer, is another quantity.
+    categories, it is what `score` of :class:`skae.AutoencoderTransformer` returns, of a
+    Pipeline in the units after scaling; other estimators are refused then.
 
     Parameters
     ----------
@@ -130,6 +129,12 @@ def reconstruction_scorer(estimator, X, y=None):
     -------
     float
         `reconstruction_r2_score` of X; higher is better, 1 is perfect.
+
+    Raises
+    ------
+    TypeError
+        If X has columns of categories, and the estimator is no AutoencoderTransformer
+        or Pipeline that ends in one.
 
     See Also
     --------
@@ -147,6 +152,16 @@ def reconstruction_scorer(estimator, X, y=None):
     (5,)
     """
     if split_categories(X)[1] is not None:
+        last = getattr(estimator, "best_estimator_", estimator)
+        last = last.steps[-1][1] if hasattr(last, "steps") else last
+        # `score` of others, such as the log-likelihood of PCA, is another quantity.
+        if not (hasattr(last, "reconstruct") and hasattr(last, "score")):
+            raise TypeError(
+                "X has columns of categories, whose reconstruction by "
+                f"{type(last).__name__} is not defined: AutoencoderTransformer scores "
+                "it. Encode X as an array first, and compare the reconstructions of "
+                "that."
+            )
         return estimator.score(X)
     return reconstruction_r2_score(
         X, estimator.inverse_transform(estimator.transform(X))

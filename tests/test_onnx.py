@@ -19,6 +19,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    OneHotEncoder,
     OrdinalEncoder,
     PowerTransformer,
     QuantileTransformer,
@@ -347,8 +348,18 @@ def test_box_cox(rows, tmp_path):
 
 def test_tables_with_categories_name_the_step(tmp_path):
     table = pd.DataFrame({"a": np.arange(40.0), "kind": list("ab") * 20})
-    pipeline = make_pipeline(TableScaler(), AutoencoderTransformer(1, **SHORT))
+    encoder = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["kind"]), remainder="passthrough"
+    )
+    pipeline = make_pipeline(TableScaler(), encoder, AutoencoderTransformer(1, **SHORT))
     with pytest.raises(ValueError, match=r"'tablescaler'.*not all columns .* numeric"):
+        export_onnx(pipeline.fit(table), tmp_path / "file.onnx")
+
+
+def test_networks_of_categories_are_refused_before_the_steps(tmp_path):
+    table = pd.DataFrame({"a": np.arange(40.0), "kind": list("ab") * 20})
+    pipeline = make_pipeline(TableScaler(), AutoencoderTransformer(1, **SHORT))
+    with pytest.raises(ValueError, match="This AutoencoderTransformer was fitted on"):
         export_onnx(pipeline.fit(table), tmp_path / "file.onnx")
 
 

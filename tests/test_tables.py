@@ -11,8 +11,12 @@ import polars as pl
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import (
@@ -220,6 +224,16 @@ class TestScore:
         assert reconstruction_scorer(best, table) == best.score(table)
         with pytest.raises(ValueError, match="columns of categories"):
             reconstruction_error(table, table)
+
+    @pytest.mark.parametrize("last", [PCA(2), LogisticRegression()])
+    def test_scores_of_other_estimators_are_none_of_reconstructions(self, table, last):
+        encoder = make_column_transformer(
+            (OneHotEncoder(sparse_output=False), ["level", "grade"])
+        )
+        pipeline = make_pipeline(encoder, last).fit(table, table["level"])
+        name = type(last).__name__
+        with pytest.raises(TypeError, match=f"reconstruction by {name} is not defined"):
+            reconstruction_scorer(pipeline, table)
 
     @pytest.mark.parametrize("loss", ["mean_absolute_error", keras.losses.Huber()])
     def test_losses_of_numbers(self, table, loss):

@@ -108,6 +108,7 @@ def export_onnx(estimator, path, *, outputs=None):
             "register_converters and use skl2onnx.to_onnx."
         )
     check_is_fitted(last)
+    last._check_onnx()
     named = [
         (place, name, step)
         for place, (name, step) in enumerate(named)
