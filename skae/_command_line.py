@@ -278,7 +278,9 @@ class _Job:
             X = before.transform(X) if len(before) else X
         scores = detector.score_samples(X)
         results = {name: batch.column(name) for name in self.keep}
-        results["score"] = scores
+        # In one dtype: samples of float32 become float64 in batches where integers are
+        # missing.
+        results["score"] = np.asarray(scores, np.float64)
         if hasattr(detector, "offset_"):
             results["label"] = np.where(scores - detector.offset_ < 0, -1, 1)
         elif hasattr(detector, "predict"):
@@ -308,7 +310,7 @@ class _Job:
                 "--contributions needs."
             )
         contributions = detector.explain(X)
-        values = np.asarray(contributions)
+        values = np.asarray(contributions, np.float64)
         names = list(getattr(contributions, "columns", self.columns))
         if len(names) != values.shape[1]:  # steps before have made others
             names = [f"x{j}" for j in range(values.shape[1])]

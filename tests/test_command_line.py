@@ -309,6 +309,27 @@ def test_a_feature_that_is_the_index_in_pandas(files, pipeline, table):
     )
 
 
+def test_missing_integers_beside_float32(files):
+    """pandas has them as float64, other batches as float32 with small integers."""
+    rng = np.random.RandomState(0)
+    table = pa.table(
+        {
+            "size": rng.normal(size=400).astype(np.float32),
+            "count": pa.array(
+                rng.randint(0, 9, 400).astype(np.int16), mask=np.arange(400) == 250
+            ),
+        }
+    )
+    detector = AutoencoderOutlierDetector(1, **SMALL).fit(table.to_pandas())
+    joblib.dump(detector, files[0])
+    parquet.write_table(table, files[1], row_group_size=100)
+    assert run(files, "--contributions") == 0
+    found = pd.read_parquet(files[2])
+    scores = detector.score_samples(table.to_pandas())
+    np.testing.assert_allclose(found["score"], scores, rtol=1e-4)
+    assert (found.dtypes.drop("label") == np.float64).all()
+
+
 def test_two_columns_of_one_name(of_numbers, capsys):
     files, X = of_numbers
     parquet.write_table(pa.table([*X.T], names=["size", "size"]), files[1])
