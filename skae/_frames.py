@@ -68,13 +68,19 @@ def replace_columns(X, values, changed):
 
 
 @contextmanager
-def texts_explained(cure):
-    """Add a cure to the error of an array with texts where numbers are expected."""
+def texts_explained(X, cure):
+    """Add a cure to the error of texts where numbers are expected, as in an array."""
     try:
         yield
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
+        if is_frame(X):
+            raise ValueError(
+                f"X holds texts ({error}), but has to hold numbers. Name columns of "
+                'categories by categorical_features, or set it to "from_dtype" when '
+                "you fit."
+            ) from error
         raise ValueError(
             f"X is an array that holds texts ({error}). Pass the DataFrame{cure}."
         ) from error
@@ -209,7 +215,7 @@ def holds_categories(X, i):
 
 
 def refuse_dates(X):
-    """Refuse an array of dates or times, of which NumPy makes numbers.
+    """Refuse dates and times, of which NumPy makes numbers.
 
     Parameters
     ----------
@@ -219,13 +225,29 @@ def refuse_dates(X):
     Raises
     ------
     ValueError
-        If its dtype is `datetime64` or `timedelta64`.
+        If it is an array of `datetime64` or `timedelta64`, a list with such cells in
+        its first sample, or a DataFrame with columns that hold neither numbers nor
+        categories.
     """
-    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
-        raise ValueError(
-            f"X has dtype {X.dtype}, but has to hold numbers. Convert dates and times "
-            "to numbers, such as days since a date."
-        )
+    if is_frame(X):
+        for i, dtype in enumerate(column_dtypes(X)):
+            if not _is_of_numbers(dtype):
+                holds_categories(X, i)
+        return
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    for part in first if isinstance(first, (list, tuple)) else [first]:
+        dtype = getattr(part, "dtype", None)
+        if getattr(dtype, "kind", None) in ("M", "m"):
+            raise ValueError(
+                f"X has dtype {dtype}, but has to hold numbers. Convert dates and "
+                "times to numbers, such as days since a date."
+            )
+
+
+def _is_of_numbers(dtype):
+    """Check a dtype of NumPy, pandas or Polars alone, without values."""
+    kind = getattr(dtype, "kind", None)
+    return dtype.is_numeric() if kind is None else kind in "biuf"
 
 
 def without_na(X):
@@ -278,7 +300,8 @@ def category_values(X, i):
         raise ValueError(
             f"Column {column_name(X, i)} of X has categories of type {found}, but they "
             "have to be all strings, all numbers or all booleans. Convert them, for "
-            "example by astype(str)."
+            "example by astype(str), or, if texts stand for missing numbers, by "
+            'pandas.to_numeric(column, errors="coerce").'
         )
     return values, next(iter(kinds), None)
 

@@ -66,7 +66,7 @@ class SamplesMixin:
         if self._table is None:
             cure = ", or name the columns by categorical_features"
             # Sums of large values are not valid.
-            with texts_explained(cure), np.errstate(invalid="ignore"):
+            with texts_explained(X, cure), np.errstate(invalid="ignore"):
                 X = validate_data(
                     self,
                     X,

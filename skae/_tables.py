@@ -37,6 +37,8 @@ from ._missing import observed_means, observed_variances
 # samples at least, or such a share of few samples. The others become one category.
 MAX_CATEGORIES = 100
 MIN_SAMPLES, MIN_SHARE = 5, 0.05
+# Texts among numbers that may stand for missing cells, such as "?" and "unknown".
+MAX_MARKERS = 2
 # Share of the mean that the deviation of numbers has at least, if they are no constant.
 SMALLEST_DEVIATION = 1e-7
 # Weight of the negative log-likelihood of a category, in variances of numbers.
@@ -446,9 +448,8 @@ def find_categorical(X, categorical_features):
     n_columns = np.shape(X)[1]
     found = np.zeros(n_columns, bool)
     if categorical_features is None or isinstance(categorical_features, str):
-        if is_frame(X):
-            holds = [holds_categories(X, i) for i in range(n_columns)]
-            found[:] = holds if categorical_features is not None else False
+        if is_frame(X) and categorical_features is not None:
+            found[:] = [holds_categories(X, i) for i in range(n_columns)]
         return found
     given = np.asarray(categorical_features)
     if not given.size:
@@ -556,23 +557,32 @@ def _warn_of_column(name, values, ordinals):
             "which count as one and carry no information. Drop the column if it names "
             "samples, or convert it if it holds numbers or dates"
         )
-    elif isinstance(found[0] if len(found) else None, str) and _are_numbers(found):
-        advice = (
-            f"holds numbers as text, such as {found[0]!r}, which count as categories. "
-            "Convert it, for example by pandas.to_numeric, or to a categorical dtype "
-            "if they are categories"
-        )
+    elif isinstance(found[0] if len(found) else None, str):
+        number, other = _split_numbers(found)
+        if number is not None:
+            but = "" if other is None else f", beside {other!r}"
+            advice = (
+                f"holds numbers as text, such as {number!r}{but}, which count as "
+                "categories. Convert it, for example by pandas.to_numeric(column, "
+                'errors="coerce"), or to a categorical dtype if they are categories'
+            )
     if advice is not None:
         warnings.warn(f"Column {name} of X {advice}.", UserWarning, stacklevel=2)
 
 
-def _are_numbers(texts):
-    """Check that there are more than a few texts, all of which are numbers."""
-    if len(texts) <= 2 * MIN_SAMPLES:
-        return False
-    try:
-        for text in texts:
+def _split_numbers(texts):
+    """Return one text that is a number, and one that is none, if most are numbers.
+
+    A text or two, such as "?", may stand for missing cells. They are None if there are
+    more than those, or if few texts are numbers.
+    """
+    numbers, others = [], []
+    for text in texts:
+        try:
             float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
+            numbers.append(text)
+        except ValueError:
+            others.append(text)
+    if len(numbers) <= 2 * MIN_SAMPLES or len(others) > MAX_MARKERS:
+        return None, None
+    return numbers[0], others[0] if others else None

@@ -249,7 +249,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         refuse_dates(X)
         if not reset:
             self._numbers(X)
-        with texts_explained(", whose texts stay as they are"):
+        with texts_explained(X, ", whose texts stay as they are"):
             return validate_data(
                 self,
                 X,

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import keras
 import matplotlib.pyplot as plt
@@ -429,6 +430,24 @@ class TestWarnings:
         X = table.assign(price=[f"{i % 15},5" for i in range(300)])
         with pytest.warns(UserWarning, match="Column 'price' .* numbers as text"):
             AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+
+    def test_numbers_beside_a_text_for_missing_cells(self, table):
+        price = [f"{i % 15}.5" if i % 7 else "?" for i in range(300)]
+        X = table.assign(price=price)
+        message = r"Column 'price' .* numbers as text, such as '0.5', beside '\?'"
+        with pytest.warns(UserWarning, match=message):
+            AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+        # The cure that is named.
+        X["price"] = pd.to_numeric(X["price"], errors="coerce")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            AutoencoderOutlierDetector(1, **SMALL | {"epochs": 1}).fit(X)
+
+    def test_codes_with_letters_are_categories(self, table):
+        X = table.assign(code=[f"{i % 15}{'AB'[i % 2]}" for i in range(300)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            AutoencoderOutlierDetector(1, **SMALL | {"epochs": 1}).fit(X)
 
 
 class TestDetector:

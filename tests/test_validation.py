@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 from _helpers import outputs
@@ -218,9 +219,11 @@ DATES = np.arange(40).astype("datetime64[D]").reshape(20, 2)
         (DATES - DATES[0], r"X has dtype timedelta64\[D\], but has to hold numbers"),
         (pd.DataFrame(DATES), "Column 0 of X has dtype datetime64.*Convert dates"),
         (pd.DataFrame(DATES).assign(a=1.0), "Column 0 of X has dtype datetime64"),
+        (list(DATES), "X has dtype datetime64.*Convert dates"),
+        ([[1.0, date] for date in DATES[:, 0]], "X has dtype datetime64"),
     ],
 )
-@pytest.mark.parametrize("categorical_features", ["from_dtype", None])
+@pytest.mark.parametrize("categorical_features", ["from_dtype", None, []])
 def test_dates(Estimator, X, message, categorical_features):
     """NumPy makes numbers of them, of NaT an absurd one."""
     estimator = Estimator(1, categorical_features=categorical_features)
@@ -232,6 +235,24 @@ def test_dates(Estimator, X, message, categorical_features):
     if not isinstance(X, pd.DataFrame):
         with pytest.raises(ValueError, match=message):
             TableScaler().fit(X)
+
+
+def test_dates_after_the_fit(Estimator):
+    X = pd.DataFrame(DATES, columns=["start", "end"])
+    days = X.astype("int64")
+    estimator = Estimator(1, epochs=1, random_state=0).fit(days)
+    message = "Column 'start' of X has dtype .*Convert dates"
+    for dates in (X, X.assign(end=1.0), pl.from_pandas(X)):
+        with pytest.raises(ValueError, match=message):
+            estimator.reconstruct(dates)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(days, X_val=X)
+
+
+def test_texts_of_a_frame_that_are_no_categories(Estimator):
+    X = pd.DataFrame({"size": np.arange(20.0), "kind": list("ab") * 10})
+    with pytest.raises(ValueError, match=r"X holds texts .*by categorical_features"):
+        Estimator(1, categorical_features=None).fit(X)
 
 
 def test_one_window(Estimator):
