@@ -47,6 +47,8 @@ class SamplesMixin:
         """
         check_in_memory(X, cure=USE_FIT)
         refuse_masked(X, "X")
+        if hasattr(X, "__array__") and not hasattr(X, "shape"):
+            X = np.asarray(X)
         refuse_dates(X)
         if isinstance(X, (list, tuple)):
             shapes = {np.shape(x) for x in X if hasattr(x, "shape")}
@@ -60,6 +62,12 @@ class SamplesMixin:
                 X = np.asarray(X)
         X = self._encode_table(X, reset)
         shape = tuple(getattr(X, "shape", ()))
+        is_sample = not reset and len(shape) > 1 and shape == self._sample_shape
+        if is_sample and shape[0] > 1:  # else it is one flat sample, too
+            raise ValueError(
+                f"X has the shape {shape} of a single sample, but the first axis has "
+                "to count samples. Pass X[numpy.newaxis]."
+            )
         if len(shape) > 2:
             X = np.reshape(X, (shape[0], math.prod(shape[1:])))
         architecture = self.architecture if in_fit else self.architecture_

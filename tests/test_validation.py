@@ -255,6 +255,40 @@ def test_texts_of_a_frame_that_are_no_categories(Estimator):
         Estimator(1, categorical_features=None).fit(X)
 
 
+class ArrayLike:
+    """NumPy makes an array of it, but it has no shape."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.X, dtype)
+
+
+@pytest.mark.parametrize("shape", [(30, 6), (30, 3, 2), (30, 3, 2, 1)])
+def test_what_numpy_makes_an_array_of(Estimator, shape):
+    X = np.random.RandomState(0).normal(size=shape)
+    estimator = Estimator(1, epochs=1, random_state=0).fit(ArrayLike(X))
+    assert estimator.reconstruct(ArrayLike(X)).shape == shape
+    expected = Estimator(1, epochs=1, random_state=0).fit(X)
+    np.testing.assert_array_equal(outputs(estimator, X), outputs(expected, X))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3, 1)])
+def test_one_sample_without_an_axis_of_samples(Estimator, shape):
+    X = np.random.RandomState(0).normal(size=(30, *shape))
+    estimator = Estimator(1, epochs=1, random_state=0).fit(X)
+    with pytest.raises(ValueError, match=r"single sample.*Pass X\[numpy.newaxis\]"):
+        estimator.reconstruct(X[0])
+    assert estimator.reconstruct(X[0][np.newaxis]).shape == (1, *shape)
+
+
+def test_one_flat_sample_of_the_shape_of_a_sample(Estimator):
+    X = np.random.RandomState(0).normal(size=(30, 1, 5))
+    estimator = Estimator(1, epochs=1, random_state=0).fit(X)
+    assert estimator.reconstruct(X[0]).shape == (1, 1, 5)
+
+
 def test_one_window(Estimator):
     series = np.random.RandomState(0).normal(size=(60, 3))
     estimator = Estimator(1, epochs=1, random_state=0)
