@@ -563,8 +563,9 @@ def _warn_of_column(name, values, ordinals):
             but = "" if other is None else f", beside {other!r}"
             advice = (
                 f"holds numbers as text, such as {number!r}{but}, which count as "
-                "categories. Convert it, for example by pandas.to_numeric(column, "
-                'errors="coerce"), or to a categorical dtype if they are categories'
+                "categories. Convert it, for example by na_values, decimal and "
+                "thousands of pandas.read_csv, or to a categorical dtype if they are "
+                "categories"
             )
     if advice is not None:
         warnings.warn(f"Column {name} of X {advice}.", UserWarning, stacklevel=2)

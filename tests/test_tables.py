@@ -1,6 +1,7 @@
 """Tables with categories: encoded, reconstructed, scored, and back as DataFrames."""
 
 import copy
+import io
 import pickle
 import warnings
 
@@ -438,7 +439,7 @@ class TestWarnings:
         with pytest.warns(UserWarning, match=message):
             AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
         # The cure that is named.
-        X["price"] = pd.to_numeric(X["price"], errors="coerce")
+        X = pd.read_csv(io.StringIO(X.to_csv(index=False)), na_values="?")
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             AutoencoderOutlierDetector(1, **SMALL | {"epochs": 1}).fit(X)
