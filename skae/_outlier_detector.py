@@ -1062,9 +1062,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Notes
         -----
         With many samples, differences that do not matter have small p-values, too:
-        consider `statistic`. With folds as `calibration`, the scores of calibration
-        samples come from other networks than those of X, and may differ without drift
-        where samples are few: hold out a share instead.
+        consider `statistic`. With folds as `calibration`, each sample of X is scored by
+        the network of one fold, since those of different networks differ.
 
         References
         ----------
@@ -1083,8 +1082,28 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> detector.test_drift(X[400:] + [0, 0, 0.2]).pvalue < 0.001
         True
         """
-        scores = np.asarray(self.score_samples(X))
+        scores = np.asarray(self._score_as_calibration(X))
         return ks_2samp(scores, self._reference_scores)
+
+    @takes_lazy
+    def _score_as_calibration(self, X):
+        """Score each sample by one network, as calibration samples were.
+
+        Networks of folds score as large shares of the samples as of those.
+        """
+        if not self._folds_scored:
+            return self.score_samples(X)
+        X = self._present(self._validate(X))
+        ends = np.cumsum([len(scores) for _, scores in self._folds_scored])
+        # Multiples of the golden ratio, modulo 1, are spread evenly.
+        positions = np.arange(len(X)) * ((np.sqrt(5) - 1) / 2) % 1
+        places = np.searchsorted(ends / ends[-1], positions, side="right")
+        scores = np.empty(len(X))
+        for i, (fold, _) in enumerate(self._folds_scored):
+            rows = np.flatnonzero(places == i)
+            if len(rows):
+                scores[rows] = fold.score_samples(_safe_indexing(X, rows))
+        return scores
 
     @takes_lazy
     def encode(self, X):

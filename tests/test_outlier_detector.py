@@ -1113,6 +1113,18 @@ def test_pipeline_of_imbalanced_learn(rows):
     assert len(searched.cv_results_["params"]) == 2
 
 
+def test_drift_by_folds_is_none_of_networks():
+    """Networks of few samples score them lower than the final network does."""
+    rng = np.random.RandomState(0)
+    X, X_new = rng.normal(size=(60, 20)), rng.normal(size=(1000, 20))
+    detector = quick(n_components=10, calibration=2).fit(X)
+    assert detector.test_drift(X_new).pvalue > 0.05
+    assert detector.test_drift(X_new * 1.2).pvalue < 1e-6
+    da = pytest.importorskip("dask.array")
+    lazy = da.from_array(X_new, chunks=(400, -1))
+    assert detector.test_drift(lazy).pvalue > 0.05
+
+
 @pytest.mark.parametrize("method", ["predict_pvalue", "select", "test_drift"])
 def test_pvalues_need_calibration(of_kind, rows, method):
     assert not hasattr(of_kind, method)
