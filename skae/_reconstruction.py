@@ -20,7 +20,7 @@ N_FILLING_ROUNDS = 10
 class ReconstructionMixin:
     """What an estimator computes of validated samples with its networks, `_fitted`."""
 
-    # Means of features; None for estimators of skae 0.2 and older.
+    # Means of features; None in files of versions that took no missing cells.
     _centre = None
 
     # Methods whose results can be exported to ONNX.
