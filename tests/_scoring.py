@@ -64,7 +64,7 @@ def arrays(folder):
     import skae.model_selection
     import skae.onnx
     import skae.parallel
-    import skae.preprocessing  # noqa: F401
+    import skae.preprocessing
 
     skae.hide_tensorflow_logs()
     skae.show_versions()

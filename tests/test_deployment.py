@@ -4,7 +4,6 @@ import copy
 import os
 import re
 import subprocess
-import sys
 import venv
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
