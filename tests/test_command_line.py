@@ -391,7 +391,8 @@ def test_names_that_are_numbers_in_pandas(of_numbers):
     pd.DataFrame(X).to_parquet(files[1])
     assert run(files) == 0
     scores = joblib.load(files[0]).score_samples(X)
-    np.testing.assert_array_equal(pd.read_parquet(files[2])["score"], scores)
+    found = pd.read_parquet(files[2])["score"]
+    np.testing.assert_allclose(found, scores, rtol=1e-6)
 
 
 def test_a_feature_that_is_the_index_in_pandas(files, pipeline, table):
