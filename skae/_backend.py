@@ -4,10 +4,16 @@ import functools
 import inspect
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
 from ._tensorflow_logs import hold_to_log_level
+
+_WITHOUT_PARAMETER = (
+    " Or, since predictions do not need it, set it to None by set_params before the "
+    "estimator is written."
+)
 
 
 @functools.cache
@@ -18,9 +24,22 @@ def import_keras():
     -------
     module
         The ``keras`` package.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Keras or its backend is not installed, as where models are only scored.
     """
-    with hold_to_log_level():
-        import keras
+    try:
+        with hold_to_log_level():
+            import keras
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error}. Training, the Keras models of an estimator, and networks that "
+            "NumPy cannot compute, such as convolutional ones, need Keras and a "
+            "backend: pip install keras tensorflow.",
+            name=error.name,
+        ) from error
 
     if keras.backend.backend() == "tensorflow":
         _limit_tensorflow_threads()
@@ -122,8 +141,34 @@ def unpickle_empty(cls, needs_keras):
 
     The state may hold Keras objects, whose creation starts TensorFlow: a worker has
     to set its threads before that.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the estimator.
+    needs_keras : bool or str
+        Whether the state may hold Keras objects; the name of a parameter that does.
+
+    Returns
+    -------
+    object
+        An instance without attributes.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a parameter holds a Keras object, and Keras is not installed.
     """
-    if needs_keras and "OMP_NUM_THREADS" in os.environ:
+    if find_spec("keras") is None:
+        if isinstance(needs_keras, str):
+            is_layer = needs_keras.startswith("architecture")
+            raise ModuleNotFoundError(
+                f"The parameter {needs_keras} of this {cls.__name__} holds an object "
+                "of Keras, which is not installed: pip install keras tensorflow."
+                + ("" if is_layer else _WITHOUT_PARAMETER),
+                name="keras",
+            )
+    elif needs_keras and "OMP_NUM_THREADS" in os.environ:
         import_keras()
     return cls.__new__(cls)
 

@@ -3,7 +3,8 @@
 Each row group becomes a file of its own in a folder beside the output, written at once,
 and the files become the output in the end. So a job that was killed, or stopped by an
 error of the system such as a full disk, goes on where it was, and nobody sees half of
-an output. A job that cannot be done, since the model refuses a row, leaves no files.
+an output. A job that cannot be done, since the model refuses a row or the input is
+damaged, leaves no files.
 """
 
 import argparse
@@ -25,6 +26,7 @@ BATCH_ROWS = 50_000
 LINE_INTERVAL = 30.0
 # Columns of the output that are computed.
 _RESULTS = ("score", "label", "pvalue")
+_CONTRIBUTION = "contribution of "
 # Bytes of a file that are read at a time.
 READ_BYTES = 2**24
 
@@ -127,11 +129,11 @@ def _score(options):
                 job.score_row_group(i, parts)
                 progress.add(i)
     except CommandError:  # which the same command would end in again
-        shutil.rmtree(parts)
+        _discard(parts)
         raise
     progress.end()
-    _merge([_part(parts, i) for i in range(n_groups)], output)
-    shutil.rmtree(parts)
+    _merge(parts, n_groups, output)
+    _discard(parts)
 
 
 class _Job:
@@ -180,11 +182,14 @@ class _Job:
             raise CommandError(
                 f"{self.input} has no column {missing[0]!r}, which --keep names."
             )
-        taken = [name for name in self.keep if name in _RESULTS]
-        if taken:
-            raise CommandError(
-                f"--keep names {taken[0]!r}, which the output has already. Rename it."
-            )
+        for name in self.keep:
+            if name in _RESULTS or (
+                self.contributions and name.startswith(_CONTRIBUTION)
+            ):
+                raise CommandError(
+                    f"--keep names {name!r}, as a column of results is or may be "
+                    "called. Rename it in the input."
+                )
         names = getattr(self.estimator, "feature_names_in_", None)
         if names is not None:
             missing = [name for name in names if name not in columns]
@@ -244,21 +249,24 @@ class _Job:
         int
             The row group, as `distributed` needs it.
         """
+        import pyarrow as pa
+
         parquet = _import_parquet()
-        source = parquet.ParquetFile(self.input)
         temporary = _part(parts, i).with_suffix(f".{os.getpid()}.tmp")
         writer = None
         wanted = list(dict.fromkeys([*self.columns, *self.keep]))
-        for batch in source.iter_batches(BATCH_ROWS, row_groups=[i], columns=wanted):
+        what = f"Row group {i} of {self.input}"
+        for batch in _batches(self.input, what, row_groups=[i], columns=wanted):
             try:
                 table = self._score_batch(batch)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, pa.ArrowException) as error:
                 raise CommandError(
-                    f"Row group {i} of {self.input} cannot be scored: "
-                    f"{str(error).splitlines()[0]}{self._suspect(batch)}"
+                    f"{what} cannot be scored: {_cause(error)}{self._suspect(batch)}"
                 ) from error
             if writer is None:
-                writer = parquet.ParquetWriter(temporary, table.schema)
+                writer = parquet.ParquetWriter(
+                    temporary, table.schema, write_page_checksum=True
+                )
             writer.write_table(table)
         if writer is not None:
             writer.close()
@@ -293,14 +301,18 @@ class _Job:
 
     def _suspect(self, batch):
         """Name a column with infinity, or without numbers; "" if there is none."""
-        for name in self.columns:
-            column = batch.column(name).to_pandas()
-            if column.dtype.kind == "f" and np.isinf(column).any():
-                return f" Column {name!r} holds infinity."
-        for name in self.columns:
-            kind = batch.column(name).to_pandas().dtype.kind
-            if kind not in "biuf":
-                return f" Column {name!r} holds {batch.column(name).type}."
+        from pyarrow import types
+
+        kinds = {name: batch.column(name).type for name in self.columns}
+        for name, kind in kinds.items():
+            if types.is_floating(kind):
+                values = batch.column(name).to_numpy(zero_copy_only=False)
+                if np.isinf(values).any():
+                    return f" Column {name!r} holds infinity."
+        numbers = (types.is_boolean, types.is_integer, types.is_floating)
+        for name, kind in kinds.items():
+            if not any(check(kind) for check in numbers):
+                return f" Column {name!r} holds {kind}."
         return ""
 
     def _contributions(self, detector, X):
@@ -315,7 +327,7 @@ class _Job:
         if len(names) != values.shape[1]:  # steps before have made others
             names = [f"x{j}" for j in range(values.shape[1])]
         return {
-            f"contribution of {name}": column
+            f"{_CONTRIBUTION}{name}": column
             for name, column in zip(names, values.T, strict=True)
         }
 
@@ -358,7 +370,7 @@ def _resume(parts, fingerprint, n_groups):
                 f"{parts} is in the way: it holds something else than the parts of an "
                 "interrupted job. Move it, or choose another output."
             )
-        shutil.rmtree(parts)
+        _discard(parts)
     parts.mkdir()
     temporary.write_text(json.dumps(fingerprint))
     os.replace(temporary, manifest)
@@ -369,21 +381,50 @@ def _part(parts, i):
     return parts / f"part-{i:06}.parquet"
 
 
-def _merge(files, output):
+def _discard(parts):
+    """Delete the folder of parts: last what tells that it is one."""
+    manifest = parts / "job.json"
+    for path in set(parts.iterdir()) - {manifest}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(parts)
+
+
+def _merge(parts, n_groups, output):
     """Write all parts to one file, and put it in its place at once."""
     parquet = _import_parquet()
+    files = [_part(parts, i) for i in range(n_groups)]
     files = [file for file in files if file.exists()]  # row groups may be empty
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    # Among the parts, so that it goes with them if the process is killed now.
+    temporary = parts / f"merged.{os.getpid()}.tmp"
+    writer = None
     try:
-        with parquet.ParquetWriter(temporary, parquet.read_schema(files[0])) as writer:
-            for file in files:
-                with parquet.ParquetFile(file) as part:
-                    for batch in part.iter_batches(BATCH_ROWS):
-                        writer.write_batch(batch)
+        for file in files:
+            for batch in _batches(file, file):
+                if writer is None:
+                    writer = parquet.ParquetWriter(temporary, batch.schema)
+                writer.write_batch(batch)
+        writer.close()
         os.replace(temporary, output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except CommandError as error:  # such as after a loss of power
+        file.unlink()
+        raise CommandError(
+            f"{error} It was deleted: run the command again, which computes it anew."
+        ) from error
+
+
+def _batches(path, what, **options):
+    """Yield the batches of a Parquet file, or of a part of it; errors say of what."""
+    import pyarrow as pa
+
+    parquet = _import_parquet()
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as source:
+            yield from source.iter_batches(BATCH_ROWS, **options)
+    except (OSError, pa.ArrowException) as error:
+        message = f"{what} cannot be read: {_cause(error)}"
+        if getattr(error, "errno", None) is not None:  # of the system, not the file
+            raise OSError(message) from error
+        raise CommandError(f"{message} The file is damaged.") from error
 
 
 def _check_output(path, job):
@@ -405,8 +446,13 @@ def _explained(path, what):
     except CommandError:
         raise
     except Exception as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CommandError(f"{path} cannot be read as a {what}: {cause}") from error
+        message = f"{path} cannot be read as a {what}: {_cause(error)}"
+        raise CommandError(message) from error
+
+
+def _cause(error):
+    """Return the first line of an error's message, or what kind it is of."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _import_parquet():

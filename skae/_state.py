@@ -4,7 +4,6 @@ import functools
 import inspect
 import zlib
 from contextlib import contextmanager
-from importlib.metadata import version
 from pickle import PicklingError, UnpicklingError
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._backend import PickledLoss, unpickle_empty
 from ._inference import FittedNetworks
+from ._show_versions import installed_version
 from ._training import OptimizerRecipe, OptimizerState
 from ._version import __version__
 
@@ -162,18 +162,37 @@ class StateMixin:
 
 @functools.cache
 def _versions():
-    return {name: version(name) for name in ("keras", "numpy", "scikit-learn")}
+    """Return the versions of what is installed: scoring does not need Keras."""
+    names = ("keras", "numpy", "scikit-learn")
+    versions = {name: installed_version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
 
 
 def _needs_keras(estimator):
-    """Check whether unpickling parameters may make Keras objects."""
-    known = {"builtins", "numpy", "skae"}
+    """Check whether unpickling parameters makes Keras objects.
+
+    Parameters
+    ----------
+    estimator : object
+        An estimator.
+
+    Returns
+    -------
+    bool or str
+        The name of a parameter that holds a Keras object, or else whether one may.
+    """
+    known = {"builtins", "numpy", "sklearn", "skae"}
+    may = False
     for name, value in estimator.get_params().items():
-        parts = value if isinstance(value, (list, tuple)) else [value]
-        kinds = {type(part).__module__.split(".")[0] for part in parts}
-        if not kinds <= known or name == "architecture__model":
-            return True
-    return False
+        for part in value if isinstance(value, (list, tuple)) else [value]:
+            if "keras" in map(_library, [part, *type(part).__mro__]):
+                return name
+            may |= _library(type(part)) not in known or name == "architecture__model"
+    return may
+
+
+def _library(thing):
+    return (getattr(thing, "__module__", None) or "").split(".")[0]
 
 
 def _checksum(values):

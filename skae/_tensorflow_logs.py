@@ -29,9 +29,9 @@ def hide_tensorflow_logs():
 
     It sets the environment variable ``TF_CPP_MIN_LOG_LEVEL`` to 3, for this process and
     for the processes that it starts, such as joblib's workers, and imports Keras with
-    its backend. A value that is set already is kept: 0 shows all lines, 1 hides
-    information, 2 warnings as well, and 3 errors as well. Fatal errors, Python warnings
-    and exceptions are shown at each level.
+    its backend, if they are installed. A value that is set already is kept: 0 shows all
+    lines, 1 hides information, 2 warnings as well, and 3 errors as well. Fatal errors,
+    Python warnings and exceptions are shown at each level.
 
     Warns
     -----
@@ -70,7 +70,7 @@ def hide_tensorflow_logs():
             )
             return
         os.environ[_LEVEL] = "3"
-    with hold_to_log_level():
+    with hold_to_log_level(), contextlib.suppress(ModuleNotFoundError):
         import keras  # noqa: F401
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -172,6 +173,68 @@ def test_nothing_is_left_of_a_job_that_cannot_be_done(files, table, capsys, work
     }
 
 
+def damage(path, row_group):
+    """Overwrite the beginning of a row group of a Parquet file."""
+    column = parquet.ParquetFile(path).metadata.row_group(row_group).column(0)
+    offset = column.dictionary_page_offset or column.data_page_offset
+    content = path.read_bytes()
+    damaged = content[:offset] + 40 * b"\xff" + content[offset + 40 :]
+    path.write_bytes(damaged)
+
+
+def test_a_damaged_row_group(files, capsys):
+    damage(files[1], 3)
+    assert run(files, "--keep", "id", "--quiet") == 1
+    error = capsys.readouterr().err
+    assert f"skae: Row group 3 of {files[1]} cannot be read: " in error
+    assert "The file is damaged." in error
+    assert "Traceback" not in error
+    assert not list(files[2].parent.glob("*out.parquet*"))
+
+
+def test_a_damaged_part(files, interrupted, capsys):
+    """It is computed again."""
+    damage(interrupted / "part-000001.parquet", 0)
+    assert run(files, "--quiet") == 1
+    error = capsys.readouterr().err
+    assert "part-000001.parquet cannot be read: " in error
+    assert "run the command again" in error
+    assert run(files) == 0
+    assert "200 of 240 rows were done before" in capsys.readouterr().err
+    assert len(pd.read_parquet(files[2])) == 240
+
+
+ENDS_AT = """
+import os, sys
+from skae._command_line import main
+
+at, name, *arguments = sys.argv[1:]
+
+
+def end(event, paths):
+    if event == at and str(paths[event == "os.rename"]).endswith(name):
+        os._exit(9)
+
+
+sys.addaudithook(end)
+main(["score", *arguments])
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [("os.rename", "out.parquet"), ("os.remove", "part-000002.parquet")],
+)
+def test_a_kill_in_the_end_leaves_nothing_for_good(files, event, name):
+    command = [sys.executable, "-c", ENDS_AT, event, name, *files]
+    assert subprocess.run(command, stderr=subprocess.PIPE).returncode == 9
+    others = {path.name for path in files[2].parent.iterdir()} - {"out.parquet"}
+    assert others == {"in.parquet", "model.joblib", "out.parquet.parts"}
+    assert run(files, "--quiet") == 0
+    assert len(pd.read_parquet(files[2])) == 240
+    assert len(list(files[2].parent.iterdir())) == 3
+
+
 @pytest.mark.parametrize("name", ["job.json", "part-000002.parquet"])
 def test_parts_stay_after_an_error_of_the_system(files, monkeypatch, capsys, name):
     """Such as a full disk: a second try goes on."""
@@ -246,14 +309,46 @@ def test_nothing_of_the_user_is_overwritten(files, table, capsys):
     assert run(files) == 1
     assert "is in the way" in capsys.readouterr().err
     assert (own / "notes.txt").read_text() == "keep me"
+    shutil.rmtree(own)
     for path in (model, source):
         before = path.read_bytes()
         assert run((model, source, path)) == 1
         assert "cannot be the output too" in capsys.readouterr().err
         assert path.read_bytes() == before
-    table.assign(score=1.0).to_parquet(source)
+    contribution = "contribution of size"
+    table.assign(**{"score": 1.0, contribution: 2.0}).to_parquet(source)
     assert run(files, "--keep", "score") == 1
     assert "--keep names 'score'" in capsys.readouterr().err
+    assert run(files, "--contributions", "--keep", "id", contribution) == 1
+    assert f"--keep names {contribution!r}" in capsys.readouterr().err
+    assert run(files, "--quiet", "--keep", contribution) == 0
+    assert (pd.read_parquet(output)[contribution] == 2).all()
+
+
+def test_texts_that_are_damaged(files, table, capsys):
+    kind = [f"word {i}" for i in range(240)]
+    table.assign(kind=kind).to_parquet(
+        files[1], row_group_size=40, compression=None, use_dictionary=False
+    )
+    files[1].write_bytes(files[1].read_bytes().replace(b"word 100", b"word \xff\xfe0"))
+    assert run(files) == 1
+    assert re.search("Row group 2 .* cannot be scored", capsys.readouterr().err)
+
+
+def test_errors_of_the_system_name_what_is_read(files, monkeypatch, capsys):
+    """Such as a network folder that is gone: the parts stay."""
+    read = parquet.ParquetFile.iter_batches
+
+    def fail(self, *arguments, row_groups, **options):
+        if row_groups == [2]:
+            raise OSError(5, "Input/output error")
+        return read(self, *arguments, row_groups=row_groups, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parquet.ParquetFile, "iter_batches", fail)
+        assert run(files) == 1
+    assert f"Row group 2 of {files[1]} cannot be read" in capsys.readouterr().err
+    assert len(list(files[2].with_name("out.parquet.parts").glob("part*"))) == 2
 
 
 def test_errors_of_files(files, tmp_path, capsys):
@@ -296,7 +391,8 @@ def test_names_that_are_numbers_in_pandas(of_numbers):
     pd.DataFrame(X).to_parquet(files[1])
     assert run(files) == 0
     scores = joblib.load(files[0]).score_samples(X)
-    np.testing.assert_array_equal(pd.read_parquet(files[2])["score"], scores)
+    found = pd.read_parquet(files[2])["score"]
+    np.testing.assert_allclose(found, scores, rtol=1e-6)
 
 
 def test_a_feature_that_is_the_index_in_pandas(files, pipeline, table):

@@ -117,7 +117,10 @@ def test_a_selection_is_computed(detector, X, lazy_X):
     assert isinstance(selected, np.ndarray)
     assert selected.any()
     np.testing.assert_array_equal(selected, detector.select(X_new))
-    assert detector.test_drift(lazy_X) == detector.test_drift(X)
+    found, expected = (detector.test_drift(samples) for samples in (lazy_X, X))
+    np.testing.assert_allclose(
+        [found.statistic, found.pvalue], [expected.statistic, expected.pvalue]
+    )
 
 
 def test_codes_by_keyword(detector, lazy_X):
@@ -280,7 +283,8 @@ def test_configuration_of_scikit_learn_is_that_of_the_call(transformer, X, lazy_
         expected = transformer.transform(X)
     codes = codes.compute()
     assert list(codes) == list(expected)
-    np.testing.assert_array_equal(codes, expected)
+    # In blocks of another size, the last digits may differ.
+    np.testing.assert_allclose(codes, expected, rtol=1e-6)
 
 
 def test_tables_of_polars_become_those_of_pandas(table, X, lazy_X, lazy_table):
