@@ -424,3 +424,131 @@ def test_neighbors_of_samples_far_from_the_others(tmp_path):
     export_onnx(detector, tmp_path / "x.onnx", outputs="score_samples")
     found = run(tmp_path / "x.onnx", X)["score_samples"]
     np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-2, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def labelled(rows):
+    """600 samples, 30 of which are labelled as outliers."""
+    X, y = rows[:600].copy(), np.repeat([-1, 0], [30, 570])
+    X[:30, 0] += 4
+    return X, y
+
+
+def with_holes(X, share=0.1):
+    is_missing = np.random.RandomState(0).uniform(size=X.shape) < share
+    return np.where(is_missing, np.float32(np.nan), X)
+
+
+HUGE = [1e5, 1e20, -1e20, 9.969209968386869e36, -1e30, 3.4028235e38, -3.4028235e38]
+
+
+@pytest.mark.parametrize("use_labels", [False, True])
+@pytest.mark.parametrize("incomplete", [False, True])
+@pytest.mark.parametrize(
+    "kind", ["fused", "reconstruction", "residual", "code", "neighbors"]
+)
+def test_huge_values(labelled, tmp_path, kind, use_labels, incomplete):
+    """Nothing that overflows within the graph is an inlier."""
+    X, y = labelled
+    X = with_holes(X) if incomplete else X
+    detector = AutoencoderOutlierDetector(
+        2, outlier_score=kind, use_labels=use_labels, **SHORT
+    ).fit(X, y if use_labels else None)
+    one, two = np.repeat(X[100:101], len(HUGE), 0), np.repeat(X[101:102], len(HUGE), 0)
+    one[:, 1] = two[:, 3] = HUGE
+    two[:, 5] = -np.array(HUGE, np.float32)
+    every = np.repeat(np.array(HUGE, np.float32)[:, None], 12, 1)
+    huge = np.concatenate([X[100:110], one, two, every])
+    methods = ("score_samples", "decision_function", "predict")
+    export_onnx(detector, tmp_path / "detector.onnx", outputs=methods)
+    found = run(tmp_path / "detector.onnx", huge)
+    assert (found["predict"][10:] == -1).all()
+    for method in methods:
+        expected = getattr(detector, method)(huge)
+        np.testing.assert_allclose(found[method], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("use_labels", [False, True])
+def test_what_is_refused_is_an_outlier(labelled, tmp_path, use_labels):
+    """A graph cannot raise an error."""
+    X, y = labelled
+    detector = AutoencoderOutlierDetector(
+        2,
+        architecture=DenseArchitecture((4,), handle_missing=False),
+        use_labels=use_labels,
+        **SHORT,
+    ).fit(X, y if use_labels else None)
+    bad = np.repeat(X[100:101], 3, 0)
+    bad[:, 2] = np.nan, np.inf, -np.inf
+    for row in bad:
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            detector.predict([row])
+    export_onnx(detector, tmp_path / "x.onnx", outputs=["score_samples", "predict"])
+    found = run(tmp_path / "x.onnx", np.concatenate([X[100:101], bad]))
+    np.testing.assert_array_equal(found["predict"], [1, -1, -1, -1])
+    assert (found["score_samples"][1:] == -np.finfo(np.float32).max).all()
+
+
+FILLING = {
+    "default": (None, lambda: None),
+    "linear": (None, lambda: DenseArchitecture(())),
+    "variational": (None, lambda: VariationalArchitecture((8,))),
+    "converted": (None, lambda: DenseArchitecture((4,), "log_sigmoid")),
+    "scaled": (StandardScaler(), lambda: None),
+    "table": (TableScaler(), lambda: None),
+}
+
+
+@pytest.mark.parametrize("name", FILLING)
+@pytest.mark.parametrize(
+    "Estimator", [AutoencoderTransformer, AutoencoderOutlierDetector]
+)
+def test_missing_cells_after_complete_ones(rows, tmp_path, Estimator, name):
+    """Networks that are not told of missing cells fill them as `fit` promises."""
+    if name == "converted":
+        pytest.importorskip("tf2onnx")
+    scaler, make = FILLING[name]
+    estimator = Estimator(3, architecture=make(), **SHORT)
+    pipeline = make_pipeline(scaler, estimator).fit(rows[:600])
+    export_onnx(pipeline, tmp_path / "x.onnx")
+    X = with_holes(rows[:100], 0.3)
+    X[0], X[1:20] = np.nan, rows[1:20]
+    for samples in (X, X[:1], rows[:20], X[:0]):
+        found = run(tmp_path / "x.onnx", samples)
+        if not len(samples):
+            assert all(len(values) == 0 for values in found.values())
+            continue
+        expected = {
+            method: getattr(estimator, method)(
+                samples if scaler is None else scaler.transform(samples)
+            )
+            for method in found
+        }
+        if scaler is not None:
+            expected["reconstruct"] = scaler.inverse_transform(expected["reconstruct"])
+        for method, values in expected.items():
+            scale = np.abs(values).max()
+            np.testing.assert_allclose(
+                found[method], values, rtol=1e-3, atol=1e-4 * scale
+            )
+
+
+def test_labels_and_missing_cells_after_complete_ones(labelled, tmp_path):
+    X, y = labelled
+    detector = AutoencoderOutlierDetector(2, use_labels=True, **SHORT).fit(X, y)
+    export_onnx(detector, tmp_path / "x.onnx", outputs="score_samples")
+    X = with_holes(X)
+    np.testing.assert_allclose(
+        run(tmp_path / "x.onnx", X)["score_samples"],
+        detector.score_samples(X),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_numbers_beyond_float32_are_refused(tmp_path):
+    X = 1e-45 * np.random.RandomState(0).normal(size=(100, 3))
+    pipeline = make_pipeline(FunctionTransformer(), AutoencoderOutlierDetector(**SHORT))
+    pipeline.fit(X)
+    with pytest.raises(ValueError, match="too large for float32.*scaler in front"):
+        export_onnx(pipeline, tmp_path / "x.onnx")
