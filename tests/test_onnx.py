@@ -442,17 +442,29 @@ def with_holes(X, share=0.1):
 HUGE = [1e5, 1e20, -1e20, 9.969209968386869e36, -1e30, 3.4028235e38, -3.4028235e38]
 
 
-@pytest.mark.parametrize("use_labels", [False, True])
-@pytest.mark.parametrize("incomplete", [False, True])
 @pytest.mark.parametrize(
-    "kind", ["fused", "reconstruction", "residual", "code", "neighbors"]
+    ("kind", "use_labels", "incomplete"),
+    [
+        ("fused", True, False),
+        ("fused", True, True),
+        ("fused", False, True),
+        ("reconstruction", True, False),
+        ("residual", True, True),
+        ("code", True, False),
+        ("neighbors", True, True),
+        ("neighbors", False, False),
+    ],
 )
 def test_huge_values(labelled, tmp_path, kind, use_labels, incomplete):
     """Nothing that overflows within the graph is an inlier."""
     X, y = labelled
     X = with_holes(X) if incomplete else X
     detector = AutoencoderOutlierDetector(
-        2, outlier_score=kind, use_labels=use_labels, **SHORT
+        2,
+        architecture=DenseArchitecture((4,)),
+        outlier_score=kind,
+        use_labels=use_labels,
+        **SHORT,
     ).fit(X, y if use_labels else None)
     one, two = np.repeat(X[100:101], len(HUGE), 0), np.repeat(X[101:102], len(HUGE), 0)
     one[:, 1] = two[:, 3] = HUGE
@@ -490,12 +502,10 @@ def test_what_is_refused_is_an_outlier(labelled, tmp_path, use_labels):
 
 
 FILLING = {
-    "default": (None, lambda: None),
-    "linear": (None, lambda: DenseArchitecture(())),
     "variational": (None, lambda: VariationalArchitecture((8,))),
     "converted": (None, lambda: DenseArchitecture((4,), "log_sigmoid")),
-    "scaled": (StandardScaler(), lambda: None),
-    "table": (TableScaler(), lambda: None),
+    "scaled": (StandardScaler(), lambda: DenseArchitecture(())),
+    "table": (TableScaler(), lambda: DenseArchitecture((8,))),
 }
 
 
@@ -546,9 +556,71 @@ def test_labels_and_missing_cells_after_complete_ones(labelled, tmp_path):
     )
 
 
-def test_numbers_beyond_float32_are_refused(tmp_path):
-    X = 1e-45 * np.random.RandomState(0).normal(size=(100, 3))
-    pipeline = make_pipeline(FunctionTransformer(), AutoencoderOutlierDetector(**SHORT))
-    pipeline.fit(X)
-    with pytest.raises(ValueError, match="too large for float32.*scaler in front"):
-        export_onnx(pipeline, tmp_path / "x.onnx")
+@pytest.mark.parametrize(
+    ("unit", "message"), [(1e60, "too large for float32"), (1e-60, "too small for")]
+)
+def test_numbers_beyond_float32_are_refused(rows, tmp_path, unit, message):
+    X = unit * rows[:100].astype(float)
+    pipeline = make_pipeline(StandardScaler(), AutoencoderTransformer(1, **SHORT))
+    with pytest.raises(ValueError, match=rf"'standardscaler'.*{message}.*other units"):
+        export_onnx(pipeline.fit(X), tmp_path / "x.onnx")
+
+
+def keras_transformer(*layers):
+    import keras
+
+    X = np.random.RandomState(0).normal(size=(60, 5, 4)).astype(np.float32)
+    code = keras.layers.Dense(2, name="code")
+    ends = keras.layers.Dense(20), keras.layers.Reshape((5, 4))
+    model = keras.Sequential(
+        [keras.Input((5, 4)), keras.layers.Flatten(), code, *layers, *ends]
+    )
+    architecture = KerasArchitecture(model, code_layer="code")
+    return AutoencoderTransformer(architecture=architecture, **SHORT).fit(X), X
+
+
+def test_transposed_convolutions(tmp_path):
+    """Some with strides larger than their kernel have negative paddings in tf2onnx."""
+    pytest.importorskip("tf2onnx")
+    from keras import layers
+
+    transformer, X = keras_transformer(
+        layers.Reshape((2, 1, 1)),
+        layers.Conv2DTranspose(2, (1, 3), strides=2, padding="same"),
+        layers.Conv2DTranspose(1, 1, strides=(3, 1), bias_initializer="ones"),
+        layers.Conv2DTranspose(2, 2, strides=2, padding="same"),
+        layers.Flatten(),
+    )
+    export_onnx(transformer, tmp_path / "x.onnx")
+    found = run(tmp_path / "x.onnx", X)
+    assert_same(found, {"reconstruct": transformer.reconstruct(X)})
+
+
+def test_layers_without_operators_are_named(tmp_path):
+    pytest.importorskip("tf2onnx")
+    from keras import layers
+
+    transformer, _ = keras_transformer(layers.Dense(3, "celu", name="bent"))
+    message = r"no operator Expm1, .* Dense layer 'bent' with activation='celu'"
+    with pytest.raises(ValueError, match=message):
+        export_onnx(transformer, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_what_does_not_run_is_not_written(rows, tmp_path, monkeypatch):
+    from skae.onnx._writer import GraphWriter
+
+    transformer = AutoencoderTransformer(2, **SHORT).fit(rows[:100])
+    reshape = GraphWriter.reshape
+    monkeypatch.setattr(
+        GraphWriter, "reshape", lambda self, x, shape: reshape(self, x, [5, *shape])
+    )
+    with pytest.raises(ValueError, match="cannot be exported"):
+        export_onnx(transformer, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    export_onnx(transformer, tmp_path / "x.onnx")
+    assert_same(
+        run(tmp_path / "x.onnx", rows), {"transform": transformer.transform(rows)}
+    )

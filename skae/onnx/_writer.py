@@ -5,16 +5,14 @@ from functools import partial
 
 import numpy as np
 
-from .._backend import import_keras, leaf_layers
 from .._missing import LARGEST_DEVIATION, N_STEPS
 from .._operations import WEIGHTS
-from ._packages import import_package
+from ._conversion import convert_network
 
 # The version of ONNX's operators: from 18 on, reductions take their axes as inputs.
 OPSET = 18
 # Numbers of float32, int64 and bool among ONNX's types.
 _FLOAT, _INT64, _BOOL = 1, 7, 9
-_HALF = {"float16", "bfloat16"}
 
 # Activations that are one operator, with its attributes, by Keras's names.
 _ACTIVATIONS = {
@@ -90,8 +88,8 @@ class GraphWriter:
         if given.dtype.kind == "f" and (np.isinf(value) & ~np.isinf(given)).any():
             raise ValueError(
                 f"The graph would need the number {np.abs(given).max():.3g}, which is "
-                f"too large for {value.dtype}, in which ONNX computes. Put a scaler in "
-                "front, such as StandardScaler."
+                f"too large for {value.dtype}, in which ONNX computes. Use other "
+                "units, or put a scaler in front, such as StandardScaler."
             )
         key = value.dtype.str, value.shape, value.tobytes()
         if key not in self._names_by_value:
@@ -227,9 +225,7 @@ class GraphWriter:
         """Keep the first columns of a matrix."""
         return self.add("Slice", x, [0], [n_columns], [1])
 
-    def fill(
-        self, x, mean, scale=None, matrix=None, low=None, high=None, missing=None
-    ):
+    def fill(self, x, mean, scale=None, matrix=None, low=None, high=None, missing=None):
         """Put expectations in the place of NaN, see `skae._missing.fill`.
 
         If the indicator `missing` is given, NaN in other cells remains, and all of such
@@ -304,31 +300,9 @@ class GraphWriter:
         str
             Name of the output.
         """
-        keras = import_keras()
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                f"{network.name!r} has layers that only TensorFlow can export, but the "
-                f"backend of Keras is {keras.backend.backend()}."
-            )
-        half = {layer.compute_dtype for layer in leaf_layers(network)} & _HALF
-        if half:
-            raise ValueError(
-                f"{network.name!r} computes in {half.pop()}, which cannot be exported."
-            )
-        tf2onnx = import_package("tf2onnx", f"to export the layers of {network.name!r}")
-        import tensorflow as tf
-
-        signature = [
-            tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, name="x")
-        ]
-
-        @tf.function(input_signature=signature, autograph=False)
-        def forward(x):
-            return network(tf.cast(x, keras.config.floatx()), training=False)
-
-        model, _ = tf2onnx.convert.from_function(
-            forward, input_signature=signature, opset=OPSET
-        )
+        if id(network) not in self._converted:
+            self._converted[id(network)] = convert_network(network, OPSET)
+        model = self._converted[id(network)]
         return self.add("Cast", self.write_model(model, x), to=_FLOAT)
 
     def write_model(self, model, x, position=0):
