@@ -644,10 +644,18 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         for size in score.sizes:
             kept = (np.arange(self.n_components_) < size).astype(np.float32)
             X_hat.append(self._write_decoder(writer, add("Mul", Z, kept)))
-        missing = add("IsNaN", X) if self._network_takes_missing else None
-        scores = add("Neg", score.write_onnx(writer, X, X_hat, Z, missing))
+        missing = add("IsNaN", X) if self._takes_missing else None
+        anomaly = score.write_onnx(writer, X, X_hat, Z, missing)
+        # `score_samples` refuses such samples.
+        refused = add("IsInf", X) if missing else add("IsNaN", add("Sub", X, X))
+        refused = add("ReduceMax", add("Cast", refused, to=1), [1], keepdims=0)
+        largest = float(np.finfo(np.float32).max)
+        anomaly = add("Where", add("Greater", refused, 0.0), largest, anomaly)
+        scores = add("Neg", anomaly)
         decision = add("Sub", scores, float(self.offset_))
-        label = add("Where", add("Less", decision, 0.0), np.array(-1), np.array(1))
+        # Of NaN, no comparison is true.
+        is_inlier = add("GreaterOrEqual", decision, 0.0)
+        label = add("Where", is_inlier, np.array(1), np.array(-1))
         return written | {
             "score_samples": scores,
             "decision_function": decision,

@@ -163,10 +163,7 @@ class ReconstructionMixin:
         self._check_onnx()
         if len(self._sample_shape) > 1:
             X = writer.reshape(X, [self.n_features_in_])
-        Z = self._fitted.write_onnx(
-            writer, "encoder", writer.reshape(X, self._sample_shape)
-        )
-        Z = writer.reshape(Z, [self.n_components_])
+        Z = self._write_encoder(writer, self._write_filled(writer, X))
         written = {}
         if "reconstruct" in outputs:
             X_hat = self._write_decoder(writer, Z)
@@ -176,6 +173,35 @@ class ReconstructionMixin:
     def _write_outputs(self, writer, X, Z, outputs):
         """Add what a subclass computes of flat samples and codes."""
         return {self._onnx_outputs[0]: Z}
+
+    def _write_filled(self, writer, X):
+        """Add what `_encode` does before it runs the encoder."""
+        if self._network_takes_missing or not self._takes_missing:
+            return X
+
+        def improve(body, X, missing):
+            X_hat = self._write_decoder(body, self._write_encoder(body, X))
+            is_missing = body.add("Greater", missing, 0.0)
+            return body.add("Where", is_missing, X_hat, X), missing
+
+        def expect(X, missing, rounds):
+            n_rounds = rounds(N_FILLING_ROUNDS)
+            X = writer.add("Where", missing, self._centre, X)
+            missing = writer.add("Cast", missing, to=1)
+            return writer.loop(n_rounds, improve, X, missing)[0]
+
+        return writer.change_rows(X, writer.add("IsNaN", X), expect)
+
+    @property
+    def _takes_missing(self):
+        """Whether X may have missing cells."""
+        is_taken = getattr(self.architecture_, "takes_missing", False)
+        return is_taken and self._centre is not None
+
+    def _write_encoder(self, writer, X):
+        X = writer.reshape(X, self._sample_shape)
+        Z = self._fitted.write_onnx(writer, "encoder", X)
+        return writer.reshape(Z, [self.n_components_])
 
     def _write_decoder(self, writer, Z):
         codes = writer.reshape(Z, self._fitted.code_shape)

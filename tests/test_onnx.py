@@ -424,3 +424,203 @@ def test_neighbors_of_samples_far_from_the_others(tmp_path):
     export_onnx(detector, tmp_path / "x.onnx", outputs="score_samples")
     found = run(tmp_path / "x.onnx", X)["score_samples"]
     np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-2, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def labelled(rows):
+    """600 samples, 30 of which are labelled as outliers."""
+    X, y = rows[:600].copy(), np.repeat([-1, 0], [30, 570])
+    X[:30, 0] += 4
+    return X, y
+
+
+def with_holes(X, share=0.1):
+    is_missing = np.random.RandomState(0).uniform(size=X.shape) < share
+    return np.where(is_missing, np.float32(np.nan), X)
+
+
+HUGE = [1e5, 1e20, -1e20, 9.969209968386869e36, -1e30, 3.4028235e38, -3.4028235e38]
+
+
+@pytest.mark.parametrize(
+    ("kind", "use_labels", "incomplete"),
+    [
+        ("fused", True, False),
+        ("fused", True, True),
+        ("fused", False, True),
+        ("reconstruction", True, False),
+        ("residual", True, True),
+        ("code", True, False),
+        ("neighbors", True, True),
+        ("neighbors", False, False),
+    ],
+)
+def test_huge_values(labelled, tmp_path, kind, use_labels, incomplete):
+    """Nothing that overflows within the graph is an inlier."""
+    X, y = labelled
+    X = with_holes(X) if incomplete else X
+    detector = AutoencoderOutlierDetector(
+        2,
+        architecture=DenseArchitecture((4,)),
+        outlier_score=kind,
+        use_labels=use_labels,
+        **SHORT,
+    ).fit(X, y if use_labels else None)
+    one, two = np.repeat(X[100:101], len(HUGE), 0), np.repeat(X[101:102], len(HUGE), 0)
+    one[:, 1] = two[:, 3] = HUGE
+    two[:, 5] = -np.array(HUGE, np.float32)
+    every = np.repeat(np.array(HUGE, np.float32)[:, None], 12, 1)
+    huge = np.concatenate([X[100:110], one, two, every])
+    methods = ("score_samples", "decision_function", "predict")
+    export_onnx(detector, tmp_path / "detector.onnx", outputs=methods)
+    found = run(tmp_path / "detector.onnx", huge)
+    assert (found["predict"][10:] == -1).all()
+    for method in methods:
+        expected = getattr(detector, method)(huge)
+        np.testing.assert_allclose(found[method], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("use_labels", [False, True])
+def test_what_is_refused_is_an_outlier(labelled, tmp_path, use_labels):
+    """A graph cannot raise an error."""
+    X, y = labelled
+    detector = AutoencoderOutlierDetector(
+        2,
+        architecture=DenseArchitecture((4,), handle_missing=False),
+        use_labels=use_labels,
+        **SHORT,
+    ).fit(X, y if use_labels else None)
+    bad = np.repeat(X[100:101], 3, 0)
+    bad[:, 2] = np.nan, np.inf, -np.inf
+    for row in bad:
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            detector.predict([row])
+    export_onnx(detector, tmp_path / "x.onnx", outputs=["score_samples", "predict"])
+    found = run(tmp_path / "x.onnx", np.concatenate([X[100:101], bad]))
+    np.testing.assert_array_equal(found["predict"], [1, -1, -1, -1])
+    assert (found["score_samples"][1:] == -np.finfo(np.float32).max).all()
+
+
+FILLING = {
+    "variational": (None, lambda: VariationalArchitecture((8,))),
+    "converted": (None, lambda: DenseArchitecture((4,), "log_sigmoid")),
+    "scaled": (StandardScaler(), lambda: DenseArchitecture(())),
+    "table": (TableScaler(), lambda: DenseArchitecture((8,))),
+}
+
+
+@pytest.mark.parametrize("name", FILLING)
+@pytest.mark.parametrize(
+    "Estimator", [AutoencoderTransformer, AutoencoderOutlierDetector]
+)
+def test_missing_cells_after_complete_ones(rows, tmp_path, Estimator, name):
+    """Networks that are not told of missing cells fill them as `fit` promises."""
+    if name == "converted":
+        pytest.importorskip("tf2onnx")
+    scaler, make = FILLING[name]
+    estimator = Estimator(3, architecture=make(), **SHORT)
+    pipeline = make_pipeline(scaler, estimator).fit(rows[:600])
+    export_onnx(pipeline, tmp_path / "x.onnx")
+    X = with_holes(rows[:100], 0.3)
+    X[0], X[1:20] = np.nan, rows[1:20]
+    for samples in (X, X[:1], rows[:20], X[:0]):
+        found = run(tmp_path / "x.onnx", samples)
+        if not len(samples):
+            assert all(len(values) == 0 for values in found.values())
+            continue
+        expected = {
+            method: getattr(estimator, method)(
+                samples if scaler is None else scaler.transform(samples)
+            )
+            for method in found
+        }
+        if scaler is not None:
+            expected["reconstruct"] = scaler.inverse_transform(expected["reconstruct"])
+        for method, values in expected.items():
+            scale = np.abs(values).max()
+            np.testing.assert_allclose(
+                found[method], values, rtol=1e-3, atol=1e-4 * scale
+            )
+
+
+def test_labels_and_missing_cells_after_complete_ones(labelled, tmp_path):
+    X, y = labelled
+    detector = AutoencoderOutlierDetector(2, use_labels=True, **SHORT).fit(X, y)
+    export_onnx(detector, tmp_path / "x.onnx", outputs="score_samples")
+    X = with_holes(X)
+    np.testing.assert_allclose(
+        run(tmp_path / "x.onnx", X)["score_samples"],
+        detector.score_samples(X),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"), [(1e60, "too large for float32"), (1e-60, "too small for")]
+)
+def test_numbers_beyond_float32_are_refused(rows, tmp_path, unit, message):
+    X = unit * rows[:100].astype(float)
+    pipeline = make_pipeline(StandardScaler(), AutoencoderTransformer(1, **SHORT))
+    with pytest.raises(ValueError, match=rf"'standardscaler'.*{message}.*other units"):
+        export_onnx(pipeline.fit(X), tmp_path / "x.onnx")
+
+
+def keras_transformer(*layers):
+    import keras
+
+    X = np.random.RandomState(0).normal(size=(60, 5, 4)).astype(np.float32)
+    code = keras.layers.Dense(2, name="code")
+    ends = keras.layers.Dense(20), keras.layers.Reshape((5, 4))
+    model = keras.Sequential(
+        [keras.Input((5, 4)), keras.layers.Flatten(), code, *layers, *ends]
+    )
+    architecture = KerasArchitecture(model, code_layer="code")
+    return AutoencoderTransformer(architecture=architecture, **SHORT).fit(X), X
+
+
+def test_transposed_convolutions(tmp_path):
+    """Some with strides larger than their kernel have negative paddings in tf2onnx."""
+    pytest.importorskip("tf2onnx")
+    from keras import layers
+
+    transformer, X = keras_transformer(
+        layers.Reshape((2, 1, 1)),
+        layers.Conv2DTranspose(2, (1, 3), strides=2, padding="same"),
+        layers.Conv2DTranspose(1, 1, strides=(3, 1), bias_initializer="ones"),
+        layers.Conv2DTranspose(2, 2, strides=2, padding="same"),
+        layers.Flatten(),
+    )
+    export_onnx(transformer, tmp_path / "x.onnx")
+    found = run(tmp_path / "x.onnx", X)
+    assert_same(found, {"reconstruct": transformer.reconstruct(X)})
+
+
+def test_layers_without_operators_are_named(tmp_path):
+    pytest.importorskip("tf2onnx")
+    from keras import layers
+
+    transformer, _ = keras_transformer(layers.Dense(3, "celu", name="bent"))
+    message = r"no operator Expm1, .* Dense layer 'bent' with activation='celu'"
+    with pytest.raises(ValueError, match=message):
+        export_onnx(transformer, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_what_does_not_run_is_not_written(rows, tmp_path, monkeypatch):
+    from skae.onnx._writer import GraphWriter
+
+    transformer = AutoencoderTransformer(2, **SHORT).fit(rows[:100])
+    reshape = GraphWriter.reshape
+    monkeypatch.setattr(
+        GraphWriter, "reshape", lambda self, x, shape: reshape(self, x, [5, *shape])
+    )
+    with pytest.raises(ValueError, match="cannot be exported"):
+        export_onnx(transformer, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    export_onnx(transformer, tmp_path / "x.onnx")
+    assert_same(
+        run(tmp_path / "x.onnx", rows), {"transform": transformer.transform(rows)}
+    )

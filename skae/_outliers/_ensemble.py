@@ -31,6 +31,13 @@ def truncate(Z, size):
     return truncated
 
 
+def write_limited(writer, anomaly):
+    """Put the largest number into an ONNX graph in place of NaN and infinity."""
+    largest = float(np.finfo(np.float32).max)
+    limited = writer.add("Min", anomaly, largest)
+    return writer.add("Where", writer.add("IsNaN", anomaly), largest, limited)
+
+
 class TruncationScore(WeightedSum):
     """Mean of a score over several truncations of the code.
 
@@ -94,10 +101,7 @@ class TruncationScore(WeightedSum):
         return Contributions(*np.split(values, [X.shape[1]], axis=1))
 
     def write_onnx(self, writer, X, X_hat, Z, missing=None):
-        anomaly = super().write_onnx(writer, X, X_hat, Z, missing)
-        largest = float(np.finfo(np.float32).max)
-        limited = writer.add("Min", anomaly, largest)
-        return writer.add("Where", writer.add("IsNaN", anomaly), largest, limited)
+        return write_limited(writer, super().write_onnx(writer, X, X_hat, Z, missing))
 
     def _terms(self, X, X_hat, Z, cut=lambda Z, size: Z[:, :size]):
         weight = 1 / len(self.sizes)

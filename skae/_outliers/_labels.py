@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._missing import refuse_masked
+from ._ensemble import write_limited
 from ._scores import Contributions, FusedScore, Score
 
 NORMAL, UNKNOWN, OUTLIER = 1, 0, -1
@@ -310,34 +311,43 @@ class LabelledScore(Score):
     def write_onnx(self, writer, X, X_hat, Z, missing=None):
         add = writer.add
         leaves = [
-            leaf.write_onnx(writer, *arrays, missing)
+            write_limited(writer, leaf.write_onnx(writer, *arrays, missing))
             for leaf, arrays in self._leaves(X, X_hat, Z, writer.first_columns)
         ]
         leaves.append(self.unlabelled.write_onnx(writer, X, X_hat, Z, missing))
         columns = [add("Unsqueeze", leaf, np.array([1])) for leaf in leaves]
-        anomalies = add("Concat", *columns, axis=1)
-        logs = add("Log", add("Max", anomalies, self.smallest_))
+        logs = add("Log", add("Max", add("Concat", *columns, axis=1), self.smallest_))
         if missing is not None:
             X = add("Where", missing, X_hat[-1], X)
-        V = add("Concat", X, add("Sub", X, X_hat[-1]), Z, logs, axis=1)
+        V = add("Concat", X, add("Sub", X, X_hat[-1]), Z, axis=1)
+        V = add("Where", add("IsNaN", V), 0.0, V)
+        n_terms = len(leaves) - 1
+        V = add("Concat", V, writer.first_columns(logs, n_terms), axis=1)
+        # Effects are constant beyond the knots, and infinity times 0 would be NaN.
+        last = self.starts_[-1] + _widths(self.rates_[-1])
+        V = add("Min", add("Max", V, self.starts_[0]), last)
         # The anomaly itself, in the last column, has a linear effect.
-        last = np.append(np.zeros(self.rates_.shape[1]), self.exponent_)
-        total = add("MatMul", V, last[:, None])
+        power = add("Slice", logs, [n_terms], [n_terms + 1], [1])
+        total = add("Mul", power, float(self.exponent_))
         middle = float(self._ascents(self.middle_).sum())
         total = add("Add", total, self.intercept_ - middle)
-        segments = zip(self.starts_, self.rates_, self.steps_, strict=True)
-        for start, rate, step in segments:
-            within = add("Mul", add("Sub", V, np.append(start, 0)), np.append(rate, 0))
+        for start, rate, step in zip(
+            self.starts_, self.rates_, self.steps_, strict=True
+        ):
+            within = add("Mul", add("Sub", V, start), rate)
             within = add("Min", add("Max", within, 0.0), 1.0)
-            effect = add("MatMul", within, np.append(step, 0)[:, None])
-            total = add("Add", total, effect)
+            total = add("Add", total, add("MatMul", within, step[:, None]))
         return add("Squeeze", add("Softplus", total), np.array([1]))
+
+
+def _widths(rates):
+    """Return the widths of segments, 0 for those without an effect."""
+    return np.divide(1.0, rates, where=rates > 0, out=np.zeros_like(rates))
 
 
 def _shapes(V, starts, rates):
     """Return how a linear effect and one of the distance from the mean ascend."""
-    widths = np.divide(1.0, rates, where=rates > 0, out=np.zeros_like(rates))
-    knots = np.vstack([starts, starts[-1] + widths[-1]])
+    knots = np.vstack([starts, starts[-1] + _widths(rates[-1])])
     standard = np.clip((knots - V.mean(axis=0)) / _deviation(V), -8, 8)
     return [np.diff(values, axis=0) for values in (standard, np.log(standard**2 + 0.1))]
 

@@ -22,8 +22,8 @@ MAX_VALUES = 4_000_000
 # Whitened distance below which a training sample counts as the queried sample itself:
 # far above rounding, and far below the distance of neighbours that matter.
 SAME_SAMPLE = 1e-3
-# Number of float64 among ONNX's types.
-_ONNX_DOUBLE = 11
+# Numbers of float32 and float64 among ONNX's types.
+_ONNX_FLOAT, _ONNX_DOUBLE = 1, 11
 # Whitened codes beyond this have no neighbours: squared distances would overflow.
 LARGEST_CODE = 1e100
 
@@ -348,25 +348,26 @@ class NeighborsScore(_Term):
         return deviations
 
     def write_onnx(self, writer, X, X_hat, Z, missing=None):
-        add, points = writer.add, self._codes
+        add, n_points = writer.add, len(self._codes)
         codes = self._whitening.write_onnx(writer, Z)
-
-        def double(values):
-            return writer.constant(values, np.float64)
-
+        points, squares, minus_two = (
+            writer.constant(values, np.float64)
+            for values in (self._codes, np.square(self._codes).sum(axis=1), -2.0)
+        )
         # Squared distances, but for a term that is the same for all points: far from
         # the origin, differences of products in float32 would be rounding.
         exact = add("Cast", codes, to=_ONNX_DOUBLE)
-        products = add("MatMul", exact, double(-2 * points.T))
-        squares = double(np.einsum("ij,ij->i", points, points))
+        transposed = add("Transpose", points, perm=[1, 0])
+        products = add("MatMul", add("Mul", exact, minus_two), transposed)
         distances = add("Add", products, squares)
-        n_found = min(self._rank + 1, len(points))
+        n_found = min(self._rank + 1, n_points)
         _, found = add(
             "TopK", distances, np.array([n_found]), n_outputs=2, largest=0, axis=1
         )
         near = add("Gather", points, found, axis=0)
-        one = add("Unsqueeze", codes, np.array([1]))
+        one = add("Unsqueeze", exact, np.array([1]))
         lengths = add("ReduceL2", add("Sub", near, one), np.array([2]), keepdims=0)
+        lengths = add("Cast", lengths, to=_ONNX_FLOAT)
         if n_found <= self._rank:
             chosen = add("Slice", lengths, [n_found - 1], [n_found], [1])
         else:
@@ -403,9 +404,11 @@ class WeightedSum(Score):
         total = None
         for score, weight, arrays in self._terms(X, X_hat, Z, writer.first_columns):
             term = score.write_onnx(writer, *arrays, missing)
-            term = writer.add("Mul", term, float(weight))
+            term = writer.add("Cast", term, to=_ONNX_DOUBLE)
+            weight = writer.constant(float(weight), np.float64)
+            term = writer.add("Mul", term, weight)
             total = term if total is None else writer.add("Add", total, term)
-        return total
+        return writer.add("Cast", total, to=_ONNX_FLOAT)
 
     def contributions(self, X, X_hat, Z):
         features, codes = np.zeros(X.shape), np.zeros(Z.shape)

@@ -225,7 +225,8 @@ class Whitening:
         """Add the nodes of `transform` to an ONNX graph; return the output's name."""
         X = writer.add("Sub", X, self.mean_)
         if missing is not None:
-            X = writer.fill(X, *self._distribution())
+            # Other cells are NaN where networks overflow.
+            X = writer.fill(X, *self._distribution(), missing=missing)
         if self.matrix_.ndim == 1:
             X = writer.add("Mul", X, self.matrix_)
         else:

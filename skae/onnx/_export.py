@@ -7,6 +7,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import _BaseAutoencoder
 from .._version import __version__
 from ._packages import import_package
+from ._runtime import run_model
 from ._steps import is_invertible, write_inverse, write_step
 from ._writer import OPSET, GraphWriter
 
@@ -49,8 +51,8 @@ def export_onnx(estimator, path, *, outputs=None):
     TypeError
         If the last step is no estimator of skae.
     ValueError
-        If an output is unknown, or if a step, an architecture or a callable
-        `outlier_score` cannot be exported.
+        If an output is unknown, if a step, an architecture or a callable
+        `outlier_score` cannot be exported, or if what was written does not run.
 
     See Also
     --------
@@ -62,7 +64,11 @@ def export_onnx(estimator, path, *, outputs=None):
     the images that the estimator was fitted on: of a DataFrame with the columns of
     `fit`, ``frame.to_numpy("float32")``. Everything is computed in float32, so that
     outputs agree with those of the estimator to about 1e-6 relative to their scale, and
-    less closely where X is far from unit scale and no scaler is in front. The
+    less closely where X is far from unit scale and no scaler is in front. Missing cells
+    are NaN, as in the estimator. What the estimator refuses by an error, such as
+    infinity, is an outlier with the lowest score. Before the file is written, ONNX
+    Runtime runs it on one sample, or the reference implementation of ONNX does if
+    ``onnxruntime`` is not installed. The
     distances to all reference samples of the anomaly score are computed at once, so
     that scores of more than some thousand samples are better computed in parts.
 
@@ -136,12 +142,7 @@ def export_onnx(estimator, path, *, outputs=None):
     if hasattr(last, "offset_"):
         metadata["offset"] = repr(float(last.offset_))
     onnx.helper.set_model_props(model, metadata)
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        raise ValueError(
-            f"{type(last).__name__} cannot be exported: {str(error).splitlines()[0]}"
-        ) from error
+    _check_model(onnx, model, type(last).__name__, shape)
     _replace_file(path, model.SerializeToString())
 
 
@@ -204,6 +205,27 @@ def _make_model(onnx, writer, shapes, outputs, written):
         ],
         ir_version=9,
     )
+
+
+def _check_model(onnx, model, name, shape):
+    """Check that a model can be loaded, and takes a sample."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            f"{name} cannot be exported: {str(error).splitlines()[0]}"
+        ) from error
+    try:
+        outputs = run_model(model, {"X": np.zeros((1, *shape), np.float32)})
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be exported: {error}") from error
+    for info, output in zip(model.graph.output, outputs, strict=True):
+        n_dimensions = len(info.type.tensor_type.shape.dim)
+        if np.ndim(output) != n_dimensions or len(output) != 1:
+            raise ValueError(
+                f"{name} cannot be exported: {info.name!r} of one sample has the shape "
+                f"{np.shape(output)}."
+            )
 
 
 def _check_path(path):

@@ -72,6 +72,11 @@ def write_step(writer, step, x):
         model = _convert(step)
         return writer.write_model(model, x, _find_output(model, step))
     shift, factor = affine
+    if (np.abs(factor) < np.finfo(np.float32).tiny).any():
+        raise ValueError(
+            f"it divides by {np.abs(factor).min():.3g}, which is too small for float32, "
+            "in which ONNX computes. Use other units."
+        )
     x = writer.add("Div", writer.add("Sub", x, shift), factor)
     if getattr(step, "clip", False):
         low, high = getattr(step, "feature_range", (-1, 1))  # or of MaxAbsScaler

@@ -1,17 +1,18 @@
 """Write the nodes of an ONNX graph."""
 
+from copy import copy
+from functools import partial
+
 import numpy as np
 
-from .._backend import import_keras, leaf_layers
 from .._missing import LARGEST_DEVIATION, N_STEPS
 from .._operations import WEIGHTS
-from ._packages import import_package
+from ._conversion import convert_network
 
 # The version of ONNX's operators: from 18 on, reductions take their axes as inputs.
 OPSET = 18
-# Number of float32 among ONNX's types.
-_FLOAT = 1
-_HALF = {"float16", "bfloat16"}
+# Numbers of float32, int64 and bool among ONNX's types.
+_FLOAT, _INT64, _BOOL = 1, 7, 9
 
 # Activations that are one operator, with its attributes, by Keras's names.
 _ACTIVATIONS = {
@@ -51,6 +52,8 @@ class GraphWriter:
         self.constants = []
         self._count = 0
         self._unique_name = unique_name or self._number
+        self._names_by_value = {}
+        self._converted = {}
 
     def _number(self, name):
         self._count += 1
@@ -62,23 +65,38 @@ class GraphWriter:
         Parameters
         ----------
         value : array-like
-            Floating numbers become `floating`, others int64.
+            Floating numbers become `floating`, integers int64.
         floating : dtype, default=numpy.float32
             Dtype of floating numbers.
 
         Returns
         -------
         str
-            Its name.
+            Its name, the same for equal values.
+
+        Raises
+        ------
+        ValueError
+            If a number is too large for `floating`.
         """
         from onnx import numpy_helper
 
-        value = np.asarray(value)
-        is_floating = np.issubdtype(value.dtype, np.floating)
-        value = np.ascontiguousarray(value, floating if is_floating else np.int64)
-        name = self._unique_name("constant")
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
+        given = np.asarray(value)
+        kinds = {"f": floating, "b": np.bool_}
+        with np.errstate(over="ignore"):
+            value = np.asarray(given, kinds.get(given.dtype.kind, np.int64), order="C")
+        if given.dtype.kind == "f" and (np.isinf(value) & ~np.isinf(given)).any():
+            raise ValueError(
+                f"The graph would need the number {np.abs(given).max():.3g}, which is "
+                f"too large for {value.dtype}, in which ONNX computes. Use other "
+                "units, or put a scaler in front, such as StandardScaler."
+            )
+        key = value.dtype.str, value.shape, value.tobytes()
+        if key not in self._names_by_value:
+            name = self._unique_name("constant")
+            self.constants.append(numpy_helper.from_array(value, name))
+            self._names_by_value[key] = name
+        return self._names_by_value[key]
 
     def add(self, operator, *inputs, n_outputs=1, **attributes):
         """Add a node.
@@ -117,6 +135,88 @@ class GraphWriter:
         node_name = self._unique_name("node")
         self.nodes.append(helper.make_node("Identity", [x], [name], name=node_name))
 
+    def loop(self, n_rounds, step, *state):
+        """Repeat nodes.
+
+        Parameters
+        ----------
+        n_rounds : str
+            Name of the number of rounds, which may be 0.
+        step : callable
+            Takes a writer and the names of the state, and returns those of the next
+            state. Of other tensors of the graph, only constants may be used.
+        *state : str
+            Names of the tensors to begin with, all of float32.
+
+        Returns
+        -------
+        list of str
+            Names of the last state.
+        """
+        from onnx import helper
+
+        body = copy(self)  # with the same constants
+        body.nodes = []
+        body._unique_name = self._unique_name
+        counter, going, *inputs = map(self._unique_name, ("round", "going", *state))
+        moved = step(body, *inputs)
+        outputs = [self._unique_name("next") for _ in ("going", *state)]
+        for name, output in zip((going, *moved), outputs, strict=True):
+            body.add_identity(name, output)
+        kinds = [_BOOL] + [_FLOAT] * len(state)
+        graph = helper.make_graph(
+            body.nodes,
+            self._unique_name("body"),
+            [
+                helper.make_tensor_value_info(name, kind, shape)
+                for name, kind, shape in zip(
+                    (counter, going, *inputs),
+                    (_INT64, *kinds),
+                    ([], [], *[None] * len(state)),
+                    strict=True,
+                )
+            ],
+            [
+                helper.make_tensor_value_info(name, kind, None)
+                for name, kind in zip(outputs, kinds, strict=True)
+            ],
+        )
+        name = self._unique_name("node")
+        outputs = [self._unique_name("loop") for _ in state]
+        inputs = [n_rounds, self.constant(True), *state]
+        node = helper.make_node("Loop", inputs, outputs, name=name, body=graph)
+        self.nodes.append(node)
+        return outputs
+
+    def change_rows(self, x, mask, change):
+        """Change those rows of a matrix in which something is chosen.
+
+        Parameters
+        ----------
+        x, mask : str
+            Names of the matrix, and of what is chosen, of bool.
+        change : callable
+            Takes the names of the rows, of what is chosen in them, and a function that
+            makes a number of rounds 0 if there are no such rows; returns the name of
+            what takes the place of what is chosen.
+
+        Returns
+        -------
+        str
+            Name of the matrix, in which nothing else has changed.
+        """
+        add = self.add
+        chosen = add("ReduceMax", add("Cast", mask, to=_FLOAT), [1], keepdims=0)
+        rows = add("Squeeze", add("NonZero", chosen), np.array([0]))
+        x_rows, mask_rows = (add("Gather", part, rows, axis=0) for part in (x, mask))
+
+        def rounds(number):
+            is_any = add("Min", add("Size", rows), np.array(1))
+            return add("Mul", is_any, np.array(number))
+
+        changed = add("Where", mask_rows, change(x_rows, mask_rows, rounds), x_rows)
+        return add("ScatterND", x, add("Unsqueeze", rows, np.array([1])), changed)
+
     def reshape(self, x, shape):
         """Give each sample another shape."""
         return self.add("Reshape", x, np.array([0, *shape]))  # 0: as many samples
@@ -125,40 +225,41 @@ class GraphWriter:
         """Keep the first columns of a matrix."""
         return self.add("Slice", x, [0], [n_columns], [1])
 
-    def fill(self, x, mean, scale=None, matrix=None, low=None, high=None):
-        """Put expectations in the place of NaN, see `skae._missing.fill`."""
-        add, missing = self.add, self.add("IsNaN", x)
+    def fill(self, x, mean, scale=None, matrix=None, low=None, high=None, missing=None):
+        """Put expectations in the place of NaN, see `skae._missing.fill`.
+
+        If the indicator `missing` is given, NaN in other cells remains, and all of such
+        a sample is NaN.
+        """
+        missing = self.add("IsNaN", x) if missing is None else missing
         if matrix is None:
-            return add("Where", missing, mean, x)
-        last, tiny = np.array([1]), 1e-30
+            return self.add("Where", missing, mean, x)
 
-        def product(a, b):
-            return add("ReduceSum", add("Mul", a, b), last, keepdims=1)
+        def expect(x, missing, rounds):
+            return self._write_expected(
+                *(x, missing, rounds(N_STEPS), mean, scale, matrix, low, high)
+            )
 
-        def ratio(a, b):
-            return add("Div", a, add("Max", b, tiny))
+        return self.change_rows(x, missing, expect)
 
+    def _write_expected(
+        self, x, missing, n_steps, mean, scale, matrix, low=None, high=None
+    ):
+        add = self.add
         mean, scale, matrix = map(self.constant, (mean, scale, matrix))
         active = add("Cast", missing, to=_FLOAT)
         centred = add("Sub", add("Where", missing, mean, x), mean)
         centred = add("Mul", centred, scale)
         centred = add("Clip", centred, -LARGEST_DEVIATION, LARGEST_DEVIATION)
-        direct = add("Mul", add("MatMul", centred, matrix), active)
-        residual = direction = add("Neg", direct)
-        solution, size = None, product(residual, residual)
-        for _ in range(N_STEPS):
-            image = add("Mul", add("MatMul", direction, matrix), active)
-            step = ratio(size, product(direction, image))
-            moved = add("Mul", step, direction)
-            solution = moved if solution is None else add("Add", solution, moved)
-            residual = add("Sub", residual, add("Mul", step, image))
-            previous, size = size, product(residual, residual)
-            turned = add("Mul", ratio(size, previous), direction)
-            direction = add("Add", residual, turned)
+        residual = add("Neg", add("Mul", add("MatMul", centred, matrix), active))
+        step = partial(_conjugate_step, matrix)
+        solution, *_ = self.loop(
+            *(n_steps, step, add("Mul", residual, 0.0), residual, residual, active)
+        )
         expected = add("Add", add("Div", solution, scale), mean)
         if low is not None:
             expected = add("Min", add("Max", expected, low), high)
-        return add("Where", missing, expected, x)
+        return expected
 
     def write_graph(self, graph, weights, x):
         """Add a network of known layers.
@@ -199,31 +300,9 @@ class GraphWriter:
         str
             Name of the output.
         """
-        keras = import_keras()
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                f"{network.name!r} has layers that only TensorFlow can export, but the "
-                f"backend of Keras is {keras.backend.backend()}."
-            )
-        half = {layer.compute_dtype for layer in leaf_layers(network)} & _HALF
-        if half:
-            raise ValueError(
-                f"{network.name!r} computes in {half.pop()}, which cannot be exported."
-            )
-        tf2onnx = import_package("tf2onnx", f"to export the layers of {network.name!r}")
-        import tensorflow as tf
-
-        signature = [
-            tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, name="x")
-        ]
-
-        @tf.function(input_signature=signature, autograph=False)
-        def forward(x):
-            return network(tf.cast(x, keras.config.floatx()), training=False)
-
-        model, _ = tf2onnx.convert.from_function(
-            forward, input_signature=signature, opset=OPSET
-        )
+        if id(network) not in self._converted:
+            self._converted[id(network)] = convert_network(network, OPSET)
+        model = self._converted[id(network)]
         return self.add("Cast", self.write_model(model, x), to=_FLOAT)
 
     def write_model(self, model, x, position=0):
@@ -321,6 +400,26 @@ class GraphWriter:
         if node["gamma"] is not None:
             x = self.add("Mul", x, node["gamma"])
         return x if node["beta"] is None else self.add("Add", x, node["beta"])
+
+
+def _conjugate_step(matrix, writer, solution, residual, direction, active):
+    """Add a step of conjugate gradients to the body of a loop."""
+    add, last, tiny = writer.add, np.array([1]), 1e-30
+
+    def ratio(a, b):
+        return add("Div", a, add("Max", b, tiny))
+
+    def product(a, b):
+        return add("ReduceSum", add("Mul", a, b), last, keepdims=1)
+
+    image = add("Mul", add("MatMul", direction, matrix), active)
+    size = product(residual, residual)
+    step = ratio(size, product(direction, image))
+    solution = add("Add", solution, add("Mul", step, direction))
+    residual = add("Sub", residual, add("Mul", step, image))
+    turn = ratio(product(residual, residual), size)
+    direction = add("Add", residual, add("Mul", turn, direction))
+    return solution, residual, direction, active
 
 
 class _Weights:
