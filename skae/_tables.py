@@ -22,13 +22,14 @@ from ._frames import (
     column_name,
     column_names,
     describe_dtypes,
+    from_arrow,
     holds_categories,
     is_frame,
     library_of,
     make_frame,
     set_columns,
     take_columns,
-    without_na,
+    for_numpy,
 )
 from ._groups import SMALLEST_PROBABILITY
 from ._missing import observed_means, observed_variances
@@ -428,6 +429,7 @@ def as_table(X):
     ndarray, pandas.DataFrame or polars.DataFrame
         Of two dimensions.
     """
+    X = from_arrow(X)
     if is_frame(X):
         return X
     # Lists of numbers and texts would all become texts.
@@ -536,7 +538,7 @@ def _read_numbers(X, are_numbers):
                     f"Column {names[j]} of X has to hold numbers, as in fit "
                     f"or by categorical_features, but has dtype {column_dtypes(X)[j]}."
                 )
-        X = without_na(take_columns(X, are_numbers))
+        X = for_numpy(take_columns(X, are_numbers))
     else:
         X = X[:, are_numbers]
     numbers = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)

@@ -20,6 +20,7 @@ from ._frames import (
     column_dtypes,
     column_kind,
     describe_dtypes,
+    from_arrow,
     is_frame,
     library_of,
     numeric_columns,
@@ -27,7 +28,7 @@ from ._frames import (
     replace_columns,
     take_columns,
     texts_explained,
-    without_na,
+    for_numpy,
 )
 from ._missing import refuse_masked
 from ._precision import as_rounded, is_single
@@ -228,6 +229,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             that they had in `fit`, values of integer columns being rounded.
         """
         check_is_fitted(self)
+        X = from_arrow(X)
         if not is_frame(X):  # as an autoencoder returns it, without names
             check_in_memory(X)
             refuse_masked(X, "X")
@@ -266,6 +268,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X,
             cure="Fit on a part of it in memory; transform takes Dask collections.",
         )
+        X = from_arrow(X)
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
@@ -302,7 +305,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "now."
             )
         return check_array(
-            without_na(take_columns(X, self.numeric_features_)),
+            for_numpy(take_columns(X, self.numeric_features_)),
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             estimator=self,
