@@ -11,7 +11,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
-from ._frames import column_names, concatenate, is_frame, library_of
+from ._frames import (
+    column_names,
+    concatenate,
+    from_arrow,
+    is_arrow_table,
+    is_frame,
+    library_of,
+)
 from ._missing import refuse_masked
 
 # Rows of a Parquet file that are decoded at a time.
@@ -65,18 +72,13 @@ def is_dataset(X):
     return _is_of_pyarrow(X) and hasattr(X, "get_fragments")
 
 
-def _is_arrow_table(X):
-    """Check for a table of pyarrow, or a batch of it."""
-    return _is_of_pyarrow(X) and hasattr(X, "to_pandas") and hasattr(X, "num_columns")
-
-
 def _holds_tables(X):
-    return is_frame(X[0]) or _is_arrow_table(X[0])
+    return is_frame(X[0]) or is_arrow_table(X[0])
 
 
 def _is_arrow_reader(X):
     """Check for what reads tables of pyarrow, but is no data set."""
-    is_known = is_dataset(X) or _is_arrow_table(X) or hasattr(X, "__array__")
+    is_known = is_dataset(X) or is_arrow_table(X) or hasattr(X, "__array__")
     return _is_of_pyarrow(X) and not is_known
 
 
@@ -216,7 +218,7 @@ class Blocks(ABC):
             Some rows of it.
         """
         parts = self._parts(range(self.n_blocks or 0) if order is None else order)
-        parts = ((i, _as_frame(rows)) for i, rows in parts)
+        parts = ((i, from_arrow(rows)) for i, rows in parts)
         first = None
         for i, rows in read_ahead(parts):
             rows = _check_rows(rows, i)
@@ -314,11 +316,6 @@ class _Sequence(_Iterated):
     def _parts(self, order):
         for i in order:
             yield i, self.X[int(i)]
-
-
-def _as_frame(rows):
-    """Return a table of pyarrow as a DataFrame, and anything else as it is."""
-    return rows.to_pandas() if _is_arrow_table(rows) else rows
 
 
 def _check_rows(rows, i):

@@ -1,5 +1,6 @@
 """DataFrames of pandas and Polars, as they came in and with other values."""
 
+import re
 from contextlib import contextmanager
 from numbers import Real
 
@@ -7,6 +8,44 @@ import numpy as np
 
 # What the categories of a column can be.
 _CATEGORY_TYPES = {"booleans": (bool, np.bool_), "strings": str, "numbers": Real}
+
+# What a column may hold that is taken for nothing, by the names that pandas, Polars,
+# Arrow and Python have for it, and the cure.
+_CURES = {
+    "bytes": (
+        "binary|bytes|bytearray",
+        "Decode them to strings if they are categories; drop the column otherwise.",
+    ),
+    "lists or arrays": (
+        "list|array|ndarray|tuple|set|frozenset|series",
+        "Give each element a column of its own, or drop the column.",
+    ),
+    "records": (
+        "struct|map|dict",
+        "Give each field a column of its own, for example by pandas.json_normalize or "
+        "DataFrame.unnest of Polars.",
+    ),
+    "durations": (
+        "duration|timedelta|interval_month",
+        "Convert them to numbers, for example by dt.total_seconds().",
+    ),
+    "times of day": (r"time(32|64)?\b", "Convert them to numbers, such as hours."),
+    "dates or times": (
+        "date|timestamp|period",
+        "Convert dates and times to numbers, such as days since a date, and to "
+        "categories, such as the day of the week.",
+    ),
+    "intervals": (
+        "interval",
+        "Convert them to numbers, such as their middles, or by astype(str) to "
+        "categories.",
+    ),
+    "complex numbers": (
+        "complex",
+        "Give real and imaginary parts a column each.",
+    ),
+    "decimals as categories": ("decimal", "Convert them by astype(str)."),
+}
 
 
 def frame_like(X, values, columns):
@@ -84,6 +123,17 @@ def texts_explained(X, cure):
         raise ValueError(
             f"X is an array that holds texts ({error}). Pass the DataFrame{cure}."
         ) from error
+
+
+def from_arrow(X):
+    """Return a table of pyarrow as a DataFrame of pandas, and anything else as it is."""
+    return X.to_pandas() if is_arrow_table(X) else X
+
+
+def is_arrow_table(X):
+    """Check for a table of pyarrow, or a batch of it."""
+    is_known = type(X).__module__.split(".")[0] == "pyarrow"
+    return is_known and hasattr(X, "to_pandas") and hasattr(X, "num_columns")
 
 
 def is_frame(X):
@@ -168,20 +218,85 @@ def column_kind(X, i):
 def _pandas_kind(column):
     import pandas as pd
 
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
         return "categories"
-    if pd.api.types.is_bool_dtype(column.dtype):
+    if pd.api.types.is_bool_dtype(dtype):
         return "booleans"
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return "numbers"
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "others" if pd.api.types.is_complex_dtype(dtype) else "numbers"
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if arrow is not None:
+        return _arrow_kind(arrow)
     inferred = pd.api.types.infer_dtype(column, skipna=True)
+    if inferred == "mixed":  # lists, or texts among numbers
+        values = column[column.notna().to_numpy()].to_list()
+        return "categories" if any(map(_is_category, values)) else "others"
     kinds = {
         "numbers": ("integer", "floating", "mixed-integer-float", "decimal"),
         "booleans": ("boolean",),
-        "categories": ("string", "mixed", "mixed-integer"),
+        "categories": ("string", "mixed-integer"),
         "empty": ("empty",),
     }
     return next((kind for kind, names in kinds.items() if inferred in names), "others")
+
+
+def _arrow_kind(arrow):
+    """Return the kind of a column by the dtype of Arrow."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(arrow):
+        kind = _arrow_kind(arrow.value_type)
+        return kind if kind in ("empty", "others") else "categories"
+    if pa.types.is_null(arrow):
+        return "empty"
+    if pa.types.is_boolean(arrow):
+        return "booleans"
+    texts = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+    if any(is_text(arrow) for is_text in texts):
+        return "categories"
+    numbers = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
+    return "numbers" if any(is_number(arrow) for is_number in numbers) else "others"
+
+
+def _is_category(value):
+    return _kind(type(value)) is not None
+
+
+def _refuse_column(X, i, what=""):
+    """Raise the error of a column that holds neither numbers nor categories.
+
+    `what` names what it holds, if the dtype does not.
+    """
+    dtype = _dtype_of(X, i)
+    arrow = getattr(dtype, "pyarrow_dtype", dtype)
+    if str(arrow).startswith("dictionary"):
+        arrow = arrow.value_type
+    found = what or str(arrow)
+    found = found.lower().removeprefix("large_").removeprefix("fixed_size_")
+    held, cure = "", "Convert it to one of them, or drop it."
+    for name, (pattern, of_name) in _CURES.items():
+        if re.match(pattern, found):
+            held, cure = f" and holds {name}", of_name
+            break
+    else:
+        held = f" and holds {what}" if what else ""
+    raise ValueError(
+        f"Column {column_name(X, i)} of X has dtype {dtype}{held}, but columns have to "
+        f"hold numbers, strings, booleans or categories. {cure}"
+    )
+
+
+def _dtype_of(X, i):
+    return column_dtypes(X)[i] if is_frame(X) else X.dtype
+
+
+def _type_within(X, i):
+    """Return the name of the type of the first value of a column of Python objects."""
+    values = X.iloc[:, i] if _is_pandas(X) else X[:, int(i)]
+    names = (type(value).__name__ for value in values.to_list())
+    missing = "NoneType", "NAType", "NaTType", "float"
+    return next((name for name in names if name not in missing), "")
 
 
 def holds_categories(X, i):
@@ -206,11 +321,8 @@ def holds_categories(X, i):
     """
     kind = column_kind(X, i)
     if kind == "others":
-        raise ValueError(
-            f"Column {column_name(X, i)} of X has dtype {column_dtypes(X)[i]}, but "
-            "columns have to hold numbers, strings, booleans or categories. Convert "
-            "dates and times to numbers."
-        )
+        is_object = str(column_dtypes(X)[i]).lower() == "object"
+        _refuse_column(X, i, _type_within(X, i) if is_object else "")
     return kind in ("booleans", "categories")
 
 
@@ -250,14 +362,26 @@ def _is_of_numbers(dtype):
     return dtype.is_numeric() if kind is None else kind in "biuf"
 
 
-def without_na(X):
-    """Replace None and NA in columns of Python objects by NaN, for NumPy."""
+def for_numpy(X):
+    """Convert columns of numbers that NumPy makes no numbers of, or scikit-learn."""
+    if _is_polars(X):
+        import polars as pl
+
+        names = {"Decimal", "Int128", "UInt128"}
+        which = [t.base_type().__name__ in names for t in X.dtypes]
+        return X.with_columns(pl.col(np.array(X.columns)[which].tolist()).cast(float))
     if not _is_pandas(X):
         return X
-    for i in np.flatnonzero(X.dtypes.astype(str) == "object"):
+    for i, dtype in enumerate(X.dtypes):
         column = X.iloc[:, i]
+        if str(dtype) in ("object", "null[pyarrow]"):
+            column = column.astype(object).where(column.notna(), np.nan)
+        elif hasattr(dtype, "fill_value"):  # sparse
+            column = column.sparse.to_dense()
+        else:
+            continue
         X = X.copy(deep=False)
-        X.isetitem(i, column.where(column.notna(), np.nan))
+        X.isetitem(i, column)
     return X
 
 
@@ -295,6 +419,8 @@ def category_values(X, i):
     values[missing] = np.nan
     types = {type(value) for value in values[~missing]}
     kinds = {_kind(type_) for type_ in types}
+    if kinds == {None} and not hasattr(_dtype_of(X, i), "categories"):
+        _refuse_column(X, i, next(iter(types)).__name__)
     if len(kinds) > 1 or None in kinds:
         found = ", ".join(sorted(type_.__name__ for type_ in types))
         raise ValueError(
@@ -371,12 +497,47 @@ def describe_dtypes(X):
 
 
 def _describe_pandas(dtype):
-    if "decimal" in str(dtype):
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if hasattr(dtype, "categories"):
+        categories = list(dtype.categories)
+        return {"name": "category", "categories": categories, "ordered": dtype.ordered}
+    if arrow is not None:
+        return _describe_arrow(arrow)
+    if str(dtype) == "string":  # or the default storage takes the place of another
+        return {"name": f"string[{dtype.storage}]"}
+    return {"name": str(dtype)}
+
+
+def _describe_arrow(arrow):
+    """Describe a dtype of Arrow in pandas."""
+    if _arrow_kind(arrow) == "empty" or str(arrow).startswith("decimal"):
         return {"name": "float64"}  # what reconstructions are
-    if not hasattr(dtype, "categories"):
-        return {"name": str(dtype)}
-    categories = list(dtype.categories)
-    return {"name": "category", "categories": categories, "ordered": dtype.ordered}
+    if not str(arrow).startswith("dictionary"):
+        return {"name": "arrow", "values": str(arrow)}
+    values, indices = str(arrow.value_type), str(arrow.index_type)
+    return {
+        "name": "arrow",
+        "values": values,
+        "indices": indices,
+        "ordered": arrow.ordered,
+    }
+
+
+def _pandas_dtype(described):
+    """Make the dtype of pandas that was described."""
+    import pandas as pd
+
+    if described["name"] == "category":
+        return pd.CategoricalDtype(described["categories"], described["ordered"])
+    if described["name"] != "arrow":
+        return pd.api.types.pandas_dtype(described["name"])
+    import pyarrow as pa
+
+    values = pa.type_for_alias(described["values"])
+    if "indices" in described:
+        indices = pa.type_for_alias(described["indices"])
+        values = pa.dictionary(indices, values, described["ordered"])
+    return pd.ArrowDtype(values)
 
 
 def _describe_polars(dtype):
@@ -434,16 +595,21 @@ def make_frame(library, names, dtypes, columns, index=None):
 def _pandas_column(values, described, index):
     import pandas as pd
 
-    if described["name"] == "category":
-        dtype = pd.CategoricalDtype(described["categories"], described["ordered"])
-    else:
-        dtype = pd.api.types.pandas_dtype(described["name"])
+    dtype = _pandas_dtype(described)
+    if "indices" in described:
+        import pyarrow as pa
+
+        missing = np.array([v != v for v in values], bool)
+        values = pa.array(values, dtype.pyarrow_dtype.value_type, missing)
+        values = values.dictionary_encode().cast(dtype.pyarrow_dtype)
+        return pd.Series(pd.arrays.ArrowExtensionArray(values), index=index)
     series = pd.Series(values, index=index)
     is_number = pd.api.types.is_numeric_dtype(dtype) and values.dtype != object
     if is_number and pd.api.types.is_integer_dtype(dtype):
         if np.isnan(values).any() and isinstance(dtype, np.dtype):
             return series  # NumPy's integers have no missing value
-        limits = _integer_limits(getattr(dtype, "numpy_dtype", dtype))
+        held = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
+        limits = _integer_limits(held)
         series = series.round().clip(*limits)
     if isinstance(dtype, np.dtype) and dtype.kind in "biu" and series.isna().any():
         return series  # of Python objects, since NumPy has no missing value here

@@ -11,7 +11,13 @@ from sklearn.utils.validation import validate_data
 
 from ._backend import import_keras
 from ._blocks import USE_FIT, as_blocks, check_in_memory, draw_rows
-from ._frames import column_name, is_frame, refuse_dates, texts_explained
+from ._frames import (
+    column_name,
+    from_arrow,
+    is_frame,
+    refuse_dates,
+    texts_explained,
+)
 from ._missing import has_missing, hidden_share, refuse_masked
 from ._random import draw_seed
 from ._tables import TableEncoder, as_table, encoded_width, find_categorical
@@ -47,6 +53,7 @@ class SamplesMixin:
         """
         check_in_memory(X, cure=USE_FIT)
         refuse_masked(X, "X")
+        X = from_arrow(X)
         if hasattr(X, "__array__") and not hasattr(X, "shape"):
             X = np.asarray(X)
         refuse_dates(X)

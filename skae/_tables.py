@@ -22,21 +22,25 @@ from ._frames import (
     column_name,
     column_names,
     describe_dtypes,
+    from_arrow,
     holds_categories,
     is_frame,
     library_of,
     make_frame,
     set_columns,
     take_columns,
-    without_na,
+    for_numpy,
 )
 from ._groups import SMALLEST_PROBABILITY
 from ._missing import observed_means, observed_variances
+from ._precision import find_known, is_single
 
 # Categories of a column that are kept apart: the most frequent ones, with so many
 # samples at least, or such a share of few samples. The others become one category.
 MAX_CATEGORIES = 100
 MIN_SAMPLES, MIN_SHARE = 5, 0.05
+# Share of the cells of a column with unknown categories from which on one is warned.
+UNKNOWN_SHARE = 0.9
 # Texts among numbers that may stand for missing cells, such as "?" and "unknown".
 MAX_MARKERS = 2
 # Share of the mean that the deviation of numbers has at least, if they are no constant.
@@ -233,7 +237,8 @@ class TableEncoder:
         """
         which = np.flatnonzero(is_categorical)
         found = [category_values(X, j) for j in which]
-        values = np.stack([column for column, _ in found], axis=1)
+        values = [_merge_precisions(*column) for column in found]
+        values = np.stack(values, axis=1)
         encoder = OrdinalEncoder(
             handle_unknown="use_encoded_value",
             unknown_value=np.nan,
@@ -310,15 +315,22 @@ class TableEncoder:
         columns = self.columns
         which = np.flatnonzero(columns.is_categorical)
         values = []
-        for j, fitted in zip(which, self.kinds, strict=True):
+        known = self.encoder.categories_
+        for j, fitted, categories in zip(which, self.kinds, known, strict=True):
             column, kind = category_values(X, j)
             if None not in (kind, fitted) and kind != fitted:
                 raise ValueError(
                     f"Column {column_name(X, j)} of X had {fitted} as categories in "
                     f"fit, but has {kind} now."
                 )
+            if kind == "numbers":
+                column = _as_known(column, categories)
             values.append(column)
         ordinals = self.encoder.transform(np.stack(values, axis=1))
+        for j, categories, column, found in zip(
+            which, known, values, ordinals.T, strict=True
+        ):
+            _warn_of_unknown(column_name(X, j), categories, column, found)
         encoded = np.empty((len(ordinals), len(columns.owners)), self.dtype)
         encoded[:, columns.starts[~columns.is_categorical]] = _read_numbers(
             X, ~columns.is_categorical
@@ -417,6 +429,7 @@ def as_table(X):
     ndarray, pandas.DataFrame or polars.DataFrame
         Of two dimensions.
     """
+    X = from_arrow(X)
     if is_frame(X):
         return X
     # Lists of numbers and texts would all become texts.
@@ -525,7 +538,7 @@ def _read_numbers(X, are_numbers):
                     f"Column {names[j]} of X has to hold numbers, as in fit "
                     f"or by categorical_features, but has dtype {column_dtypes(X)[j]}."
                 )
-        X = without_na(take_columns(X, are_numbers))
+        X = for_numpy(take_columns(X, are_numbers))
     else:
         X = X[:, are_numbers]
     numbers = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)
@@ -533,6 +546,46 @@ def _read_numbers(X, are_numbers):
         if np.isinf(column).any():
             raise ValueError(f"Column {names[j]} of X holds infinity.")
     return numbers
+
+
+def _as_known(values, categories):
+    """Replace numbers that are categories but for rounding by these."""
+    known = [category for category in categories if category == category]
+    new = list({v for v in values if v == v}.difference(known))
+    if not (new and known):
+        return values
+    found = find_known(np.array(new, float), np.array(known, float))
+    same = {v: known[i] for v, i in zip(new, found, strict=True) if i >= 0}
+    replaced = np.empty(len(values), object)
+    replaced[:] = [same.get(v, v) for v in values]
+    return replaced
+
+
+def _merge_precisions(values, kind):
+    """Replace float32 by float64 where a column holds the same numbers in both."""
+    if kind != "numbers":
+        return values
+    distinct = np.array(list({v for v in values if v == v}), float)
+    doubles = distinct[~is_single(distinct)]
+    return values if len(doubles) in (0, len(distinct)) else _as_known(values, doubles)
+
+
+def _warn_of_unknown(name, categories, values, ordinals):
+    """Warn if a column has hardly any category that it had in `fit`."""
+    values = values[np.isnan(ordinals)]
+    unknown = [v for v in values if v == v]
+    n_observed = len(ordinals) - len(values) + len(unknown)
+    if len(unknown) < max(MIN_SAMPLES, UNKNOWN_SHARE * n_observed):
+        return
+    known = [category for category in categories if category == category]
+    warnings.warn(
+        f"Column {name} of X has {len(unknown)} of {n_observed} cells with categories "
+        f"that fit did not have, such as {unknown[0]!r}, which count as missing cells. "
+        f"Those of fit begin with {', '.join(map(repr, known[:3])) or 'none'}. Encode, "
+        "scale and spell the column as in fit.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _representatives(values, ordinals):

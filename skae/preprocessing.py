@@ -20,6 +20,7 @@ from ._frames import (
     column_dtypes,
     column_kind,
     describe_dtypes,
+    from_arrow,
     is_frame,
     library_of,
     numeric_columns,
@@ -27,9 +28,10 @@ from ._frames import (
     replace_columns,
     take_columns,
     texts_explained,
-    without_na,
+    for_numpy,
 )
 from ._missing import refuse_masked
+from ._precision import as_rounded, is_single
 from .parallel import takes_lazy
 
 __all__ = ["TableScaler"]
@@ -68,6 +70,25 @@ _METHODS = {
 }
 
 
+def _transform(scaler, numbers):
+    """Scale numbers, and tell those beyond the quantiles of `fit` from the extremes."""
+    quantile = scaler.named_steps.get("quantile")
+    if quantile is None:
+        return scaler.transform(numbers)
+    quantiles = quantile.quantiles_
+    # Quantiles that are equal make a step, at which rounding must not matter.
+    columns = zip(numbers.T, quantiles.T, strict=True)
+    numbers = np.stack([as_rounded(*column) for column in columns], axis=1)
+    low, high = quantiles[0], quantiles[-1]
+    unit = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
+    excess = (numbers - np.clip(numbers, low, high)) / unit
+    return scaler.transform(numbers) + excess / (1 + np.abs(excess))
+
+
+def _inverse_transform(scaler, numbers):
+    return scaler.inverse_transform(numbers)
+
+
 class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale the numeric columns of a table, and undo it.
 
@@ -89,7 +110,8 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
           extreme values.
         - "quantile": a normal distribution, by
           :class:`~sklearn.preprocessing.QuantileTransformer`. Values beyond those of
-          the training samples become the extreme ones.
+          the training samples exceed the extreme ones by at most 1; their
+          `inverse_transform` is the extreme one.
         - "minmax": the range from 0 to 1, by
           :class:`~sklearn.preprocessing.MinMaxScaler`.
 
@@ -159,7 +181,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.numeric_features_ = numeric_columns(X)
         self.scaler_ = None
         if self.numeric_features_.any():
-            numbers = self._numbers(X)
+            numbers = self._numbers(X).astype(np.float64, copy=False)
             steps = _METHODS[self.method](len(numbers))
             with warnings.catch_warnings():
                 # A column without observed cells stays as it is.
@@ -189,7 +211,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             numbers in `fit` has something else.
         """
         check_is_fitted(self)
-        return self._apply("transform", self._check(X, reset=False))
+        return self._apply(_transform, self._check(X, reset=False))
 
     @takes_lazy
     def inverse_transform(self, X):
@@ -207,6 +229,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             that they had in `fit`, values of integer columns being rounded.
         """
         check_is_fitted(self)
+        X = from_arrow(X)
         if not is_frame(X):  # as an autoencoder returns it, without names
             check_in_memory(X)
             refuse_masked(X, "X")
@@ -220,16 +243,19 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 )
         else:
             X = self._check(X, reset=False)
-        X = self._apply("inverse_transform", X)
+        X = self._apply(_inverse_transform, X)
         dtypes = self._dtypes if library_of(X) == self._library else None
         return cast_like(X, dtypes, self.numeric_features_)
 
-    def _apply(self, method, X):
+    def _apply(self, scale, X):
         if self.scaler_ is None:
             return X
+        numbers = self._numbers(X)
+        # Computed in float64, so that results of a number in another dtype are equal.
         # Whatever the user's setting, the scalers inside return arrays.
         with config_context(transform_output="default"):
-            scaled = getattr(self.scaler_, method)(self._numbers(X))
+            scaled = scale(self.scaler_, numbers.astype(np.float64, copy=False))
+        scaled = scaled.astype(numbers.dtype, copy=False)
         if not is_frame(X):
             return scaled
         values = np.empty((len(scaled), self.n_features_in_), scaled.dtype)
@@ -242,6 +268,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X,
             cure="Fit on a part of it in memory; transform takes Dask collections.",
         )
+        X = from_arrow(X)
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
@@ -278,7 +305,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "now."
             )
         return check_array(
-            without_na(take_columns(X, self.numeric_features_)),
+            for_numpy(take_columns(X, self.numeric_features_)),
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             estimator=self,
