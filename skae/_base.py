@@ -183,6 +183,10 @@ class _BaseAutoencoder(
         """Return whether training orders the codes."""
         return False
 
+    def _hold_out_of_batch(self, samples):
+        """Split samples of `partial_fit` as `_hold_out` does those of `fit`."""
+        return samples, None
+
     def _finish_fit(self, data, warm, interrupted=False):
         """Compute what follows from trained networks."""
 
@@ -262,30 +266,13 @@ class _BaseAutoencoder(
             context = self._init_callback_context(max_subtasks=options.epochs)
             if context is not None:
                 context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            starts = [] if warm else self._starts(data.train)
-            reference = self._judge(data.val) if starts else None
-            result = self._train(
-                data,
-                options,
-                starts=starts,
-                observers=self._observers(context, X, y, data),
-            )
-            end = self._judge(data.val)
-            if reference is not None and not self._gained(reference, end, loss, result):
-                if len(starts) > 1 and len(reference.errors) >= MIN_JUDGED_SAMPLES:
-                    self._warn_of_no_gain(starts, result)
-                result = self._return_to(starts[0], data, result)
-                end = reference
-            if not warm:
-                self.start_ = result.start
-            self._fitted.freeze()
-            self._set_training_result(result, reference, end)
-            self._finish_fit(data, warm, result.interrupted)
+            observers = self._observers(context, X, y, data)
+            interrupted = self._fit_networks(data, loss, options, warm, observers)
         if context is not None:
             context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes={}
             )
-        if result.interrupted:
+        if interrupted:
             raise KeyboardInterrupt
         return self
 
@@ -325,10 +312,11 @@ class _BaseAutoencoder(
             if share:
                 seed = draw_seed(self._rng)
                 samples = samples.hiding_cells(seed, share, self._groups)
-            data = FitData(samples, None, None, samples)
+            learnable, calibration = self._hold_out_of_batch(samples)
+            data = FitData(learnable, None, calibration, learnable)
             loss = self._begin(data, warm=not first)
             if first:
-                self.start_ = self._initialize(samples)
+                self.start_ = self._initialize(learnable)
             options = replace(
                 self._training_options(data, loss),
                 epochs=1,
@@ -347,6 +335,24 @@ class _BaseAutoencoder(
         if result.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def _fit_networks(self, data, loss, options, warm=False, observers=()):
+        """Train networks as built, set attributes; return whether Ctrl-C ended it."""
+        starts = [] if warm else self._starts(data.train)
+        reference = self._judge(data.val) if starts else None
+        result = self._train(data, options, starts=starts, observers=observers)
+        end = self._judge(data.val)
+        if reference is not None and not self._gained(reference, end, loss, result):
+            if len(starts) > 1 and len(reference.errors) >= MIN_JUDGED_SAMPLES:
+                self._warn_of_no_gain(starts, result)
+            result = self._return_to(starts[0], data, result)
+            end = reference
+        if not warm:
+            self.start_ = result.start
+        self._fitted.freeze()
+        self._set_training_result(result, reference, end)
+        self._finish_fit(data, warm, result.interrupted)
+        return result.interrupted
 
     # The stages of a fit, in their order.
 
@@ -535,7 +541,7 @@ class _BaseAutoencoder(
             f"is kept. Try {longer}, larger hidden layers or another n_components; if "
             f"that changes nothing, {first} is sufficient for X.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _return_to(self, start, data, result):

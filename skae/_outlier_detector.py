@@ -1,8 +1,10 @@
 """An autoencoder as an outlier detector."""
 
 import copy
+import warnings
 from functools import partial
 from numbers import Integral, Real
+from zlib import crc32
 
 import numpy as np
 from scipy.stats import ks_2samp
@@ -25,10 +27,11 @@ from ._frames import frame_like, index_of
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
 from ._outliers._folds import split_folds
-from ._outliers._labels import NORMAL, OUTLIER, UNKNOWN, LabelledScore, check_labels
+from ._outliers._labels import NORMAL, OUTLIER, LabelledScore, check_labels
 from ._outliers._reservoir import Reservoir
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
+    calibration_size,
     check_calibration_size,
     choose_threshold,
     conformal_pvalues,
@@ -63,8 +66,8 @@ def _has_pvalues(detector):
         return True
     raise AttributeError(
         "predict_pvalue, select and test_drift need scores of samples that the network "
-        "was not trained on. Fit with calibration=0.2 or calibration=5; partial_fit "
-        "does not calibrate."
+        "was not trained on. Fit with calibration=0.2 or calibration=5, or call "
+        "partial_fit with calibration=0.2."
     )
 
 
@@ -361,13 +364,21 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # Smallest and largest value of each feature in training, for the same.
     _feature_ranges = None
 
-    # Samples that `partial_fit` goes on from.
-    _reservoir = None
-    _of_training = (*_BaseAutoencoder._of_training, "_reservoir")
+    # Samples that `partial_fit` goes on from: those learned from, and those that were
+    # held out for calibration.
+    _reservoir = _calibration_reservoir = None
+    _of_training = (
+        *_BaseAutoencoder._of_training,
+        "_reservoir",
+        "_calibration_reservoir",
+    )
+    # Which samples of the last `fit` were held out, to tell whether they are the same.
+    _held_out = None
     _from_dicts = _BaseAutoencoder._from_dicts | {
         "_anomaly_score": score_from_dict,
         "_samples_whitening": score_from_dict,
         "_reservoir": lambda state: Reservoir(**state),
+        "_calibration_reservoir": lambda state: Reservoir(**state),
     }
 
     _parameter_constraints: dict = {
@@ -458,7 +469,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _hold_out(self, samples):
         if self.calibration is None:
             return samples, None
-        if isinstance(self.calibration, Real) and self.calibration < 1:
+        if self._calibrates_by_share:
             split = train_test_split(
                 samples.indices,
                 test_size=self.calibration,
@@ -473,6 +484,30 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             learnable, calibration = map(samples.subset, split)
         n_judged = min(len(calibration), MAX_THRESHOLD_SAMPLES)
         check_calibration_size(n_judged, self.contamination)
+        return learnable, calibration
+
+    @property
+    def _calibrates_by_share(self):
+        return isinstance(self.calibration, Real) and self.calibration < 1
+
+    def _hold_out_of_batch(self, samples):
+        if self.calibration is None:
+            return samples, None
+        if not self._calibrates_by_share:
+            raise ValueError(
+                f"partial_fit cannot calibrate by calibration={self.calibration!r}: "
+                "the networks of folds would have to see each batch, too. Set "
+                "calibration to a share such as 0.2, which is held out from each batch, "
+                "or to None for a detector without p-values; or call fit with all "
+                "samples."
+            )
+        if self._calibration_reservoir is None:
+            return self._hold_out(samples)
+        # On average the share, also of small batches; one sample is left to learn from.
+        n_held_out = int(self.calibration * len(samples) + self._rng.random_sample())
+        order = self._rng.permutation(samples.indices)
+        parts = np.split(order, [min(n_held_out, len(samples) - 1)])
+        calibration, learnable = (samples.subset(np.sort(part)) for part in parts)
         return learnable, calibration
 
     def _default_n_components(self, train):
@@ -490,6 +525,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         by_folds = data.calibrates_by_folds
         # Who interrupts a fit does not want to wait for those of the folds.
         calibrated = data.calibration is not None and not (by_folds and interrupted)
+        if by_folds and interrupted:
+            warnings.warn(
+                f"The fit was interrupted before calibration={self.calibration!r}: the "
+                "threshold is chosen by training samples, and there are no p-values.",
+                UserWarning,
+                stacklevel=5,
+            )
         if calibrated and by_folds:
             folds_scored = self._cross_score(data)
             reference_scores = np.concatenate([scores for _, scores in folds_scored])
@@ -508,23 +550,66 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             samples.X, samples.indices, n_samples, draw_seed(self._rng)
         )
         self._samples_whitening = self._whiten(self._reservoir.rows)
+        self._calibration_reservoir = None
+        if calibrated and self._calibrates_by_share:
+            samples = data.calibration
+            # As if the same share of a stream had been held out.
+            n_samples = round(len(samples) * len(data.trained_on) / len(data.train))
+            self._calibration_reservoir = Reservoir.draw(
+                samples.X,
+                samples.indices,
+                n_samples,
+                draw_seed(self._rng),
+                calibration_size(self.contamination),
+            )
+        self._check_held_out(data, warm)
+
+    def _check_held_out(self, data, warm):
+        """Warn if samples may be held out now that the weights were trained on."""
+        before, self._held_out = self._held_out, None
+        if data.calibration is None or data.calibrates_by_folds:
+            return
+        indices = np.sort(data.calibration.indices)
+        self._held_out = len(data.calibration.X), crc32(indices.astype(np.int64))
+        if warm and self._held_out != before:
+            warnings.warn(
+                "warm_start=True continues with weights that may have been trained on "
+                "samples that are held out for calibration now, so that more new "
+                "samples than promised would be predicted as outliers. Fit on the same "
+                "samples with an int as random_state, which holds out the same ones "
+                "again, or go on by partial_fit, or set warm_start=False. Where no "
+                "sample of X was trained on before, this can be ignored.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def _finish_partial_fit(self, data):
-        before = self._reservoir
-        if before is None:
-            before = Reservoir.empty(data.train.X)
-        self._reservoir = before.add(data.train.X, draw_seed(self._rng))
-        rows = self._reservoir.rows
-        samples = RowSource(rows, self._sample_shape, data.train.dtype)
-        kept = FitData(samples, None, None, samples)
-        score = self._fit_anomaly_score(kept, self._rng)
+        X, kept = data.train.X, self._reservoir
+        kept = Reservoir.empty(X) if kept is None else kept
+        self._reservoir = kept.add(X, data.train.indices, draw_seed(self._rng))
+        samples = self._kept_samples(self._reservoir, data)
+        score = self._fit_anomaly_score(
+            FitData(samples, None, None, samples), self._rng
+        )
+        kept, self._held_out = self._calibration_reservoir, None
+        self._calibration_reservoir = None
+        calibrated = data.calibration is not None
+        if calibrated:
+            kept = Reservoir.empty(X) if kept is None else kept
+            seed, needed = draw_seed(self._rng), calibration_size(self.contamination)
+            kept = kept.add(X, data.calibration.indices, seed, needed)
+            check_calibration_size(len(kept.rows), self.contamination)
+            samples, self._calibration_reservoir = self._kept_samples(kept, data), kept
         scores = self._score_source(score, samples, self._rng)
-        vars(self).update(self._attributes(score, scores, calibrated=False))
-        self._samples_whitening = self._whiten(rows)
+        vars(self).update(self._attributes(score, scores, calibrated))
+        self._samples_whitening = self._whiten(self._reservoir.rows)
         (low, high), before = data.summary.feature_ranges, self._feature_ranges
         if before is not None:
             low, high = np.fmin(low, before[0]), np.fmax(high, before[1])
         self._feature_ranges = np.array([low, high])
+
+    def _kept_samples(self, reservoir, data):
+        return RowSource(reservoir.rows, self._sample_shape, data.train.dtype)
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
@@ -671,14 +756,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _cross_score(self, data):
         """Score each sample by a detector that was fitted without its fold."""
         samples = data.calibration
-        X, y, outliers = samples.X, None, []
-        if data.outliers is not None:
-            outliers = np.arange(len(X), len(X) + len(data.outliers))
-            y = np.where(data.is_normal, NORMAL, UNKNOWN)
-            y = np.append(y, np.full(len(outliers), OUTLIER))
-            X = np.concatenate([X, data.outliers])
-        X = self._present(X)
-        X_val = self._present(data.val.X) if data.val_is_given else None
         folds_scored = []
         folds = self._folds(samples, self._rng)
         judged = _draw_judged(np.arange(len(samples)), self._rng)
@@ -686,17 +763,32 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             if self.verbose:
                 print(f"Fold {i}/{len(folds)}")
             fold = self._fold_detector()
-            if y is None:
-                labels = None
-            else:
-                training = np.append(training, outliers)
-                labels = y[training]
-            fold.fit(_safe_indexing(X, training), labels, X_val=X_val)
+            fold._fit_as_fold(self, data, training)
             test = np.intersect1d(test, judged)
             if len(test):
-                scores = fold.score_samples(_safe_indexing(X, test))
+                scores = fold._score(fold._anomaly_score, samples.X, test)
                 folds_scored.append((fold.drop_optimizer_state(), np.sort(scores)))
         return folds_scored
+
+    def _fit_as_fold(self, detector, data, indices):
+        """Fit to some of the validated samples of another detector's fit.
+
+        Tables are encoded as there, by categories of all samples: nothing is decoded.
+        """
+        for name in ("n_features_in_", "_sample_shape", "_table"):
+            setattr(self, name, getattr(detector, name))
+        self._rng = self._new_rng()
+        like, validation = data.calibration, None
+        if data.val_is_given:
+            validation = RowSource(data.val.X, like.sample_shape, like.dtype)
+        samples = RowSource(like.X[indices], like.sample_shape, like.dtype)
+        is_normal = None if data.is_normal is None else data.is_normal[indices]
+        parts = self._split(samples, validation)
+        part = FitData(*parts, data.outliers, is_normal)
+        loss = self._begin(part, warm=False)
+        options = self._training_options(part, loss)
+        if self._fit_networks(part, loss, options):
+            raise KeyboardInterrupt
 
     def _fold_detector(self):
         # `clone` would hand on scikit-learn's callbacks, which watch this fit alone.
@@ -958,9 +1050,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if not self._folds_scored:
             scores = self.score_samples(X)
             return conformal_pvalues([(self._reference_scores, scores)])
-        X = self._present(self._validate(X))
+        X = self._validate(X)
         return conformal_pvalues(
-            (scores, fold.score_samples(X)) for fold, scores in self._folds_scored
+            (scores, fold._score(fold._anomaly_score, X))
+            for fold, scores in self._folds_scored
         )
 
     @available_if(_has_pvalues)

@@ -182,6 +182,23 @@ class SamplesMixin:
             check_floatx(
                 stream_summary.value_range, samples.X.dtype, samples.dtype, "X"
             )
+        parts = self._split(samples, validation, stream_summary, reset=reset)
+        training = parts[0]
+        stream = None
+        if stream_summary is not None:
+            held_out = np.delete(drawn.indices, training.indices)
+            stream = SampleStream(
+                partial(self._read_blocks, blocks),
+                drawn.sizes,
+                blocks.n_blocks is None,
+                held_out,
+                self._sample_shape,
+                samples.dtype,
+            )
+        return FitData(*parts, outliers, is_normal, stream, stream_summary)
+
+    def _split(self, samples, validation=None, stream_summary=None, *, reset=True):
+        """Split validated samples into the first four parts of a `FitData`."""
         summaries = [stream_summary or samples.summary]
         if validation is not None:
             summaries.append(validation.summary)
@@ -194,7 +211,7 @@ class SamplesMixin:
         learnable, calibration = self._hold_out(samples)
         training = learnable
         if (
-            X_val is None
+            validation is None
             and self.validation_fraction is not None
             and len(learnable) > 1
         ):
@@ -206,19 +223,7 @@ class SamplesMixin:
                     random_state=draw_seed(self._rng),
                 ),
             )
-        stream = None
-        if stream_summary is not None:
-            held_out = np.delete(drawn.indices, training.indices)
-            stream = SampleStream(
-                partial(self._read_blocks, blocks),
-                drawn.sizes,
-                blocks.n_blocks is None,
-                held_out,
-                self._sample_shape,
-                samples.dtype,
-            )
-        parts = training, validation, calibration, learnable
-        return FitData(*parts, outliers, is_normal, stream, stream_summary)
+        return training, validation, calibration, learnable
 
     def _set_outliers_apart(self, X, y, are_all):
         """Return normal samples, labelled outliers, and which are labelled as normal.

@@ -36,7 +36,7 @@ class Reservoir:
         return cls(X[:0], np.empty(0))
 
     @classmethod
-    def draw(cls, X, indices, n_samples, random_state):
+    def draw(cls, X, indices, n_samples, random_state, least=0):
         """Draw from samples that have come already.
 
         Parameters
@@ -50,14 +50,16 @@ class Reservoir:
             Number of all samples that have come.
         random_state : int
             Determines which ones are kept.
+        least : int, default=0
+            Number of samples that are kept in any case, if there are so many.
 
         Returns
         -------
         Reservoir
-            Of at most 2,000 samples.
+            Of at most 2,000 samples, or `least`.
         """
         rng = np.random.RandomState(random_state)
-        n_kept = _most(X.shape[1], MAX_ROWS_OF_FIT, MAX_VALUES_OF_FIT)
+        n_kept = max(_most(X.shape[1], MAX_ROWS_OF_FIT, MAX_VALUES_OF_FIT), least)
         if n_samples <= min(n_kept, len(indices)):
             return cls(X[np.sort(indices)], rng.random_sample(n_samples))
         n_kept = min(n_kept, len(indices))
@@ -68,26 +70,30 @@ class Reservoir:
         numbers = sums[:n_kept] / (sums[-1] + rest)
         return cls(X[drawn], rng.permutation(numbers), float(numbers.max()))
 
-    def add(self, X, random_state):
+    def add(self, X, indices, random_state, least=0):
         """Return the reservoir after further samples.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
-            The samples.
+        X : ndarray of shape (n_rows, n_features)
+            Samples.
+        indices : ndarray of int
+            Which rows of X come, in ascending order.
         random_state : int
             Determines which ones are kept.
+        least : int, default=0
+            Number of samples that are kept in any case, if there are so many.
 
         Returns
         -------
         Reservoir
             Another one.
         """
-        numbers = np.random.RandomState(random_state).random_sample(len(X))
+        numbers = np.random.RandomState(random_state).random_sample(len(indices))
         chosen = numbers < self.limit
-        rows = np.concatenate([self.rows, X[chosen]])
+        rows = np.concatenate([self.rows, X[indices[chosen]]])
         numbers = np.concatenate([self.numbers, numbers[chosen]])
-        most = _most(X.shape[1], MAX_ROWS, MAX_VALUES)
+        most = max(_most(X.shape[1], MAX_ROWS, MAX_VALUES), least)
         if len(rows) <= most:
             return Reservoir(rows, numbers, self.limit)
         kept = np.sort(np.argpartition(numbers, most)[:most])

@@ -105,6 +105,24 @@ def share_threshold(scores, contamination):
     return float(np.percentile(scores, 100 * contamination))
 
 
+def calibration_size(contamination):
+    """Return how many calibration samples a rate of false positives needs.
+
+    Parameters
+    ----------
+    contamination : "auto" or float
+        The rate.
+
+    Returns
+    -------
+    int
+        Their smallest number.
+    """
+    if contamination == "auto":
+        return 1
+    return math.ceil(round(1 / contamination, 9)) - 1
+
+
 def check_calibration_size(n_calibration, contamination):
     """Check that there are enough calibration samples for a rate of false positives.
 
@@ -123,9 +141,10 @@ def check_calibration_size(n_calibration, contamination):
     if contamination != "auto" and _rank(n_calibration, contamination) == 0:
         raise ValueError(
             f"contamination={contamination} needs at least "
-            f"{math.ceil(round(1 / contamination, 9)) - 1} calibration samples, but "
-            f"there are {n_calibration}. Fit on more samples, hold out a larger share "
-            "of them for calibration, or raise contamination."
+            f"{calibration_size(contamination)} calibration samples, but there are "
+            f"{n_calibration}. Fit on more samples, in the first batch if by "
+            "partial_fit, hold out a larger share of them for calibration, or raise "
+            "contamination."
         )
 
 
@@ -267,7 +286,7 @@ def select_pvalues(pvalues, fdr, *, n_calibration):
     smallest = 1 / (n_calibration + 1)
     if _rank(n_calibration, fdr) == 0:
         raise ValueError(
-            f"fdr={fdr} needs at least {math.ceil(round(1 / fdr, 9)) - 1} calibration "
+            f"fdr={fdr} needs at least {calibration_size(fdr)} calibration "
             f"samples, but there are {n_calibration}, so that no p-value is below "
             f"{smallest:.3g}. Fit on more samples, calibrate with a larger share of "
             "them or with folds (calibration=5), or raise fdr."
