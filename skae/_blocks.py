@@ -99,7 +99,7 @@ def _refuse_unread(X, name):
         cure = f"Pass {name}.collect()."
     elif not _is_arrow_reader(X):
         return
-    raise TypeError(f"{name} is {what}, which is no array and no table. {cure}")
+    raise TypeError(f"{name} must be an array or a DataFrame, got {what}. {cure}")
 
 
 def as_blocks(X, name="X"):
@@ -148,9 +148,9 @@ def as_blocks(X, name="X"):
     # Some objects keep one iterator, and return it each time.
     if not is_sequence and iter(X) is iter(X):
         raise TypeError(
-            f"{name} is a {type(X).__name__}, which can be read once, but fit reads "
-            "the blocks of samples several times. Pass an object whose __iter__ begins "
-            "again, a Dask collection or a pyarrow.dataset.Dataset."
+            f"{name} is a one-shot iterator ({type(X).__name__}), but fit needs "
+            "several passes over the blocks of samples. Pass an iterable that can be "
+            "iterated repeatedly, a Dask collection or a pyarrow.dataset.Dataset."
         )
     if not is_sequence:
         return _Iterated(X)  # NumPy takes no rows from it

@@ -2,9 +2,9 @@
 
 Each row group becomes a file of its own in a folder beside the output, written at once,
 and the files become the output in the end. So a job that was killed, or stopped by an
-error of the system such as a full disk, goes on where it was, and nobody sees half of
-an output. A job that cannot be done, since the model refuses a row or the input is
-damaged, leaves no files.
+error of the system such as a full disk, resumes when it is called again, and the output
+appears only when it is complete. If the model rejects a row or the input is damaged,
+partial files are removed.
 """
 
 import argparse

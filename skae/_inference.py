@@ -21,7 +21,9 @@ HALVES = ("encoder", "decoder")
 
 
 class FittedNetworks:
-    """The networks of an estimator, as arrays while nobody needs the Keras models.
+    """Networks of a fitted estimator: weights as arrays.
+
+    Keras models are built on first access.
 
     A half whose layers are all known runs in NumPy, which needs no TensorFlow, has no
     overhead on one sample and keeps the precision of float64 along linear layers. Any

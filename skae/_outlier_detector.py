@@ -146,10 +146,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         the cube root of the anomaly is 3 standard deviations above its median, the
         standard deviation being estimated from the median absolute deviation [4]_ [5]_.
         If anomalies followed a chi-squared distribution, 0.13 % of the samples would be
-        beyond. Real ones have heavier tails: on 36 data sets, 5 % of the normal samples
-        that the detector was fitted on are, and 7 % of new ones (1 % to 15 % on 8 of 10
-        sets); on 10 tables with categories, 11 % of new ones. `calibration` and a float
-        control the rate.
+        beyond. Real ones have heavier tails, so more are, see :ref:`limits`;
+        `calibration` and a float control the rate.
         With labelled outliers, see `use_labels`, "auto" places the threshold where a
         sample is as likely to be an outlier as to be normal, if both were equally
         frequent.
@@ -1349,7 +1347,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         missing = np.isnan(X[:, starts])
         triple = self._triple(X, score.sizes)
         divided = divide_directly(score.contributions(*triple), shifts, missing)
-        # Files of version 0.1 cannot fill missing cells.
+        # Of images and windows no cell is hidden.
         if len(self._sample_shape) > 1 or self._centre is None:
             return divided, expected
         anomaly = score.anomaly(*triple).astype(np.float64)

@@ -153,5 +153,5 @@ def n_components_parameter(estimator):
             return name
     raise ValueError(
         f"{estimator!r} has no parameter n_components. Give a transformer such as "
-        " PCA or AutoencoderTransformer, or a Pipeline with one."
+        "PCA or AutoencoderTransformer, or a Pipeline with one."
     )

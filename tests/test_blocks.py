@@ -483,7 +483,7 @@ def test_an_object_that_keeps_its_iterator_is_refused(X):
         def __iter__(self):
             return self.blocks
 
-    with pytest.raises(TypeError, match="Reader, which can be read once"):
+    with pytest.raises(TypeError, match=r"one-shot iterator \(Reader\)"):
         AutoencoderTransformer(2, **SMALL).fit(Reader())
 
 

@@ -3,9 +3,12 @@
 "semi": fitted on a random half of the inliers, tested on the other samples. "unsup":
 fitted and tested on all samples. At most 3,000 samples are used for fitting. The
 defaults are the same for all data sets. They were chosen on 12 of the 36 tables, so
-that 24 give an unbiased estimate. The gain of skae over each peer is reported, too: its
-median, sets won and lost, and its mean with a bootstrap interval over sets, also for
-those with fewer than 1,000 samples and for the others.
+that 24 give an unbiased estimate. Each detector is run with StandardScaler alone and
+with arcsinh between two scalers. The gain of skae over each peer with the same scaling
+is reported, too: its median, sets won and lost, and its mean with a bootstrap interval
+over sets, also for those with fewer than 1,000 samples and for the others.
+
+``--cache FOLDER`` keeps the results of each set and seed, and a later run reads them.
 
 ``--embeddings`` uses features of images and texts by pretrained networks. ``--images``
 uses images: 10,000 digits of MNIST against as many clothes of Fashion-MNIST, and each
@@ -16,6 +19,7 @@ files of https://github.com/Minqi824/ADBench (adbench/datasets/Classical), and o
 embeddings in its folder embeddings.
 """
 
+import json
 import os
 import sys
 import time
@@ -23,7 +27,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _paired import parse_arguments, write_json
+from _paired import make_parser, write_json
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -147,16 +151,14 @@ def scaled(detector):
     return make_pipeline(StandardScaler(), detector)
 
 
+SCALINGS = {"StandardScaler": scaled, "arcsinh": squashed}
 DETECTORS = {
-    "skae": lambda seed: squashed(AutoencoderOutlierDetector(random_state=seed)),
-    "skae, StandardScaler alone": lambda seed: scaled(
-        AutoencoderOutlierDetector(random_state=seed)
-    ),
-    "PCA with skae's scores": lambda seed: squashed(PCADetector()),
+    "skae": lambda seed: AutoencoderOutlierDetector(random_state=seed),
+    "PCA with skae's scores": lambda seed: PCADetector(),
     "PyOD AutoEncoder": PyODDetector,
     "IsolationForest": lambda seed: IsolationForest(random_state=seed),
-    "5 nearest neighbours": lambda seed: scaled(NeighborsDetector()),
-    "Mahalanobis, Ledoit-Wolf": lambda seed: scaled(MahalanobisDetector()),
+    "5 nearest neighbours": lambda seed: NeighborsDetector(),
+    "Mahalanobis, Ledoit-Wolf": lambda seed: MahalanobisDetector(),
 }
 
 
@@ -171,20 +173,44 @@ def split(y, setting, seed):
     return normal[:half][:MAX_TRAIN], test
 
 
-def measure(make, X, y, train, test, seed):
+def measure(detector, X, y, train, test):
     """ROC AUC x 100, average precision x 100, and seconds to fit and score."""
     start = time.perf_counter()
-    scores = make(seed).fit(X[train]).score_samples(X[test])
+    scores = detector.fit(X[train]).score_samples(X[test])
     seconds = time.perf_counter() - start
     auc = roc_auc_score(y[test], -scores)
     precision = average_precision_score(y[test], -scores)
     return 100 * auc, 100 * precision, seconds
 
 
+def compare(X, y, setting, seed):
+    """Measure each detector with each scaling: {"detector, scaling": measures}."""
+    rows = split(y, setting, seed)
+    return {
+        f"{detector}, {scaling}": measure(scale(make(seed)), X, y, *rows)
+        for scaling, scale in SCALINGS.items()
+        for detector, make in DETECTORS.items()
+    }
+
+
+def compare_on_set(path, seed, cache):
+    """Results of one set and seed: {setting: {"detector, scaling": measures}}."""
+    kept = cache and Path(cache) / f"{path.stem}-{seed}.json"
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
+    with np.load(path) as data:
+        X, y = data["X"].astype(float), data["y"]
+    found = {setting: compare(X, y, setting, seed) for setting in ("semi", "unsup")}
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found))
+    return found
+
+
 def report(results, names, setting, title):
     """Print and return each detector's means over some sets, and its spread."""
     print(f"\n{setting}, {title} ({len(names)} sets)")
-    print(f"  {'':28}  ROC AUC  +- seeds  aver. precision  seconds")
+    print(f"  {'':40}  ROC AUC  +- seeds  aver. precision  seconds")
     means = {}
     for detector, by_set in results[setting].items():
         values = np.array([by_set[name] for name in names])  # sets, seeds, measures
@@ -197,19 +223,22 @@ def report(results, names, setting, title):
             "seconds": seconds,
         }
         print(
-            f"  {detector:28} {auc:8.2f} {spread:9.2f} {precision:16.2f} {seconds:8.2f}"
+            f"  {detector:40} {auc:8.2f} {spread:9.2f} {precision:16.2f} {seconds:8.2f}"
         )
     return {"setting": setting, "title": title, "sets": names, "means": means}
 
 
 def report_gains(results, names, setting, title):
-    """Print and return the gains of skae over each peer, over some sets."""
+    """Print and return the gains of skae over peers as scaled, over some sets."""
     print(f"\n{setting}, {title} ({len(names)} sets): gain of skae, x 100")
-    print(f"  {'':28}  measure  median   mean  interval of mean  won  lost")
+    print(f"  {'':40}  measure  median   mean  interval of mean  won  lost")
     rng = np.random.RandomState(0)
-    own, gains = results[setting]["skae"], []
-    for peer, by_set in results[setting].items():
-        if peer == "skae":
+    by_detector, gains = results[setting], []
+    for peer, by_set in by_detector.items():
+        own = by_detector[f"skae, {peer.rsplit(', ')[-1]}"]
+        if peer == "skae, StandardScaler":
+            own = by_detector["skae, arcsinh"]
+        elif by_set is own:
             continue
         # Means over seeds, of ROC AUC and average precision.
         differences = np.array(
@@ -223,7 +252,7 @@ def report_gains(results, names, setting, title):
             low, high = np.percentile(gain[drawn].mean(axis=1), [2.5, 97.5])
             won, lost = int((gain > 0.05).sum()), int((gain < -0.05).sum())
             print(
-                f"  {peer:28}  {measure:7} {np.median(gain):7.2f} {gain.mean():6.2f}"
+                f"  {peer:40}  {measure:7} {np.median(gain):7.2f} {gain.mean():6.2f}"
                 f"  [{low:6.2f}, {high:6.2f}] {won:4} {lost:5}"
             )
             gains.append(
@@ -273,7 +302,9 @@ def compare_images():
 
 images, embeddings = "--images" in sys.argv, "--embeddings" in sys.argv
 sys.argv = [a for a in sys.argv if a not in ("--images", "--embeddings")]
-arguments = parse_arguments(__doc__)
+parser = make_parser(__doc__)
+parser.add_argument("--cache", metavar="FOLDER", help="keep results there, and resume")
+arguments = parser.parse_args()
 if images:
     write_json(arguments, compare_images())
     sys.exit()
@@ -296,23 +327,19 @@ if AutoEncoder is None:
     del DETECTORS["PyOD AutoEncoder"]
     print("PyOD is not installed, so its AutoEncoder is left out.")
 
-results = {setting: {name: {} for name in DETECTORS} for setting in ("semi", "unsup")}
+results = {"semi": {}, "unsup": {}}
 sizes = {}
-for name in names:
-    with np.load(folder / f"{name}.npz") as data:
-        X, y = data["X"].astype(float), data["y"]
-    sizes[name] = len(X)
-    for setting, by_detector in results.items():
-        splits = [(*split(y, setting, seed), seed) for seed in seeds]
-        for detector, make in DETECTORS.items():
-            by_detector[detector][name] = [
-                measure(make, X, y, *rows_and_seed) for rows_and_seed in splits
-            ]
-        line = "  ".join(
-            f"{detector} {np.mean([v[0] for v in by_set[name]]):.1f}"
-            for detector, by_set in by_detector.items()
-        )
-        print(f"{setting:6} {name:18} {line}", flush=True)
+for seed in seeds:
+    for name in names:
+        path = folder / f"{name}.npz"
+        for setting, found in compare_on_set(path, seed, arguments.cache).items():
+            for detector, measures in found.items():
+                by_set = results[setting].setdefault(detector, {})
+                by_set.setdefault(name, []).append(measures)
+            line = "  ".join(f"{d} {found[d][0]:.1f}" for d in found)
+            print(f"{setting:6} {name:18} {line}", flush=True)
+        with np.load(path) as data:
+            sizes[name] = len(data["y"])
 
 in_means = [name for name in names if name not in APART]
 groups = {

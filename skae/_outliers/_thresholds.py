@@ -299,13 +299,12 @@ def select_pvalues(pvalues, fdr, *, n_calibration):
     if n_smallest >= max(2 * n_expected, 1) and not selected.any():
         needed = len(pvalues) / fdr
         warnings.warn(
-            f"No sample is selected, although {n_smallest} of {len(pvalues)} have the "
-            f"smallest p-value that there is with {n_calibration} calibration samples, "
-            f"{smallest:.3g}. With fdr={fdr}, at least "
-            f"{math.ceil(round(needed * smallest, 9))} would have to have it, or there "
-            f"would have to be {math.ceil(round(needed / n_smallest, 9)) - 1} "
-            "calibration samples. Calibrate with more samples, raise fdr, or select "
-            "from fewer samples at once.",
+            f"No sample is selected: {n_smallest} of {len(pvalues)} have the smallest "
+            f"p-value that is possible with {n_calibration} calibration samples, "
+            f"{smallest:.3g}, but fdr={fdr} needs "
+            f"{math.ceil(round(needed * smallest, 9))}. Use at least "
+            f"{math.ceil(round(needed / n_smallest, 9)) - 1} calibration samples, a "
+            "larger fdr, or fewer samples per call.",
             UserWarning,
             stacklevel=3,
         )

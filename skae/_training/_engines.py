@@ -154,7 +154,7 @@ class CompiledEngine:
         return self.program.mean_losses(sums, len(epoch))
 
     def evaluate(self, samples, *, silent=False):
-        """Return mean losses by name, without learning; no callback hears of it."""
+        """Return mean losses by name, without training; callbacks are not called."""
         size = self.block_rows if self.program.pads_evaluation else None
         self.program.reset_metrics()
 
@@ -244,7 +244,7 @@ class KerasEngine:
         return self._means(sums, n_seen)
 
     def evaluate(self, samples, *, silent=False):
-        """Return mean losses by name, without learning; callbacks hear of it or not."""
+        """Return mean losses by name; callbacks are called unless `silent`."""
         hooks = import_keras().callbacks.Callback() if silent else self.hooks
         sums = Counter()
         hooks.on_test_begin()

@@ -33,8 +33,8 @@ class TrainingResult:
     interrupted : bool
         Whether Ctrl-C ended it.
     optimizer_state : OptimizerState or None
-        With which a later training goes on. None where the weights that stay are not
-        those of the last step: moments and iterations belong to other weights then.
+        State of the optimizer for further training. None if the weights kept are not
+        those of the last step, to which moments and iterations belong.
     start : str or None
         Name of the start that was chosen, if there was one to choose.
     reference_loss, best_loss : float
@@ -109,8 +109,8 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     """Train an autoencoder to reconstruct its input.
 
     The weights of the epoch with the best validation loss stay, or without validation
-    samples those of the last epoch. An error leaves the weights as they are then: who
-    calls puts them back.
+    samples those of the last epoch. On error the weights are left as trained so far;
+    the caller restores them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Compiled programs, kept for the next fit of the same network.
 
-What a program computes is told by its key: the configurations of network, optimizer
-and loss, as JSON. Two networks with one key have to compute the same. That rests on how
+A program is identified by a key: the configurations of network, optimizer and loss, as
+JSON. Two networks with one key have to compute the same. That rests on how
 Keras writes `keras.Model.get_config` (`keras_history`, ``__keras_tensor__``), which it
 does not document: a version of Keras that leaves out of it what a network computes
 would let a fit train another network than its own, and one that writes links between

@@ -114,7 +114,7 @@ class StreamEpoch:
     Attributes
     ----------
     n_read : int
-        Number of blocks of which rows have been read.
+        Number of blocks read so far.
     n_blocks : int
         Number of all blocks.
     """

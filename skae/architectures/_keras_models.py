@@ -149,8 +149,8 @@ def check_runs_its_halves(model, encoder, decoder, sample_shape):
     shape = (getattr(encoder, "input_shape", None) or (None, *sample_shape))[1:]
     if not _agree((model, False), (run, False), shape, losses=False):
         raise ValueError(
-            f"{name} gives something else than its decoder makes of what its encoder "
-            f"gives. {cure}"
+            f"{name} cannot be split: its output differs from decoder(encoder(x)). "
+            f"{cure}"
         )
 
 
@@ -339,10 +339,9 @@ def _copy_by_config(model):
         cause = None
     if copied is None:
         raise ValueError(
-            f"{kind.__name__} cannot be copied, since its from_config "
-            "cannot make one from what its get_config gives. Implement get_config, "
-            f"with {kind.__name__}.__init__ taking all that it gives, or "
-            "pass a function that builds the model."
+            f"{kind.__name__} cannot be copied: from_config(get_config()) failed. "
+            f"Implement get_config, such that {kind.__name__}.__init__ takes all that "
+            "it returns, or pass a function that builds the model."
         ) from cause
     parts, copied_parts = leaf_layers(model), leaf_layers(copied)
     if [_described(part) for part in parts] != [_described(p) for p in copied_parts]:

@@ -102,7 +102,7 @@ class Clip(keras.layers.Layer):
 
     @property
     def _largest(self):
-        """Beyond the values that networks handle; infinity would be a divergence."""
+        """A limit that never clips; infinity would be reported as divergence."""
         return 65504.0 if self.variable_dtype == "float16" else 1e30
 
     def call(self, inputs):
@@ -138,7 +138,7 @@ class Gate(keras.layers.Layer):
         )
 
     def open(self):
-        """Let pass what comes."""
+        """Open the gate: the output equals the input."""
         self.factor.assign(1.0)
 
     def call(self, inputs):

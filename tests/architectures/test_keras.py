@@ -385,7 +385,7 @@ def test_subclass_that_does_more_than_its_halves(X):
     model = Tripled(4, (64,))
     model(X)
     message = errors_of(KerasArchitecture(model), X)
-    assert "Tripled gives something else than its decoder" in message
+    assert "Tripled cannot be split: its output differs from decoder" in message
 
 
 def test_n_components(X):
