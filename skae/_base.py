@@ -1,94 +1,72 @@
 """What both estimators share: parameters, `fit` and `partial_fit`."""
 
-import math
-import warnings
+import copy
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from html import escape
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
 )
+from sklearn.utils.validation import check_is_fitted
 
-from ._backend import read_values, write_network
-from ._inference import FittedNetworks
-from ._missing import (
-    observed_means,
-    observed_variances,
+from ._backend import import_keras, read_values, write_network
+from ._formats import (
+    FitData,
+    RowSource,
+    check_in_memory,
+    format_from_dict,
+    format_of,
+    read_samples,
 )
+from ._inference import FittedNetworks
+from ._missing import has_missing, hidden_share, refuse_masked
 from ._random import draw_seed
-from ._reconstruction import ReconstructionMixin
-from ._samples import SamplesMixin, architecture_has
 from ._state import StateMixin
-from ._tables import TableEncoder
 from ._training import (
     DEFAULT_LOSS,
     CallbackSupportMixin,
-    FitData,
+    Judgement,
     SklearnCallbacks,
     Start,
     TrainingLoss,
     TrainingOptions,
-    gain_is_significant,
     make_optimizer,
     set_learning_rate,
     train,
 )
 from ._validation import (
+    check_floatx,
     check_reachable,
+    check_scale,
+    warn_of_empty_features,
+    warn_of_one_sample,
 )
-from .architectures import BaseArchitecture, DenseArchitecture, KerasArchitecture
-from .architectures._categories import set_category_value
+from .architectures import (
+    BaseArchitecture,
+    DenseArchitecture,
+    KerasArchitecture,
+    NetworkSpec,
+)
 from .architectures._clipping import clipping_lifted
-from .architectures._filling import fit_filling
-from .metrics import _r2_score, _squared_errors
+from .parallel import takes_lazy
 
 # Bytes of the samples that an architecture may take its first weights from.
 INITIAL_BYTES = 2**28
-# Validation samples by which the start and the end of training are compared.
-MAX_JUDGED_SAMPLES = 10_000
-# From so many on, it is worth a warning that training gained nothing.
-MIN_JUDGED_SAMPLES = 20
-# Samples that the means of features are computed from, with which missing cells are
-# filled where no training sample had any.
-MAX_CENTRE_SAMPLES = 10_000
+# Fitted attributes: Keras models that share their weights.
+KERAS_MODELS = ("encoder_", "decoder_", "autoencoder_")
 
 
-@dataclass(frozen=True)
-class _Judgement:
-    """How well networks reconstruct the validation samples.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (n_samples,)
-        Squared errors of the samples, or deviances where there are categories.
-    variance : float
-        Total variance of the samples, or mean deviance.
-    score : float
-        R² of the samples, or their share of the deviance; NaN for a single one.
-    """
-
-    errors: np.ndarray
-    variance: float
-    score: float
-
-
-class _BaseAutoencoder(
-    SamplesMixin,
-    ReconstructionMixin,
-    StateMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
-    ABC,
-):
+class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     """An estimator around one autoencoder.
 
     A subclass says how many components there are by default, and may hold out samples,
@@ -103,9 +81,11 @@ class _BaseAutoencoder(
 
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
-    _from_dicts = StateMixin._from_dicts | {"_table": TableEncoder.from_dict}
+    _from_dicts = StateMixin._from_dicts | {"_format": format_from_dict}
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
+    # Methods whose results can be exported to ONNX.
+    _onnx_outputs = ("encode", "reconstruct")
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -183,6 +163,17 @@ class _BaseAutoencoder(
         """Return whether training orders the codes."""
         return False
 
+    def _set_outliers_apart(self, X, y, are_all):
+        """Return normal samples, labelled outliers, and which are labelled as normal.
+
+        `are_all` is False where X is a part of samples that are read block by block.
+        """
+        return X, None, None
+
+    def _hold_out(self, samples):
+        """Split samples into those to learn from, and those to calibrate by, if any."""
+        return samples, None
+
     def _hold_out_of_batch(self, samples):
         """Split samples of `partial_fit` as `_hold_out` does those of `fit`."""
         return samples, None
@@ -259,7 +250,7 @@ class _BaseAutoencoder(
         warm = self.warm_start and hasattr(self, "_fitted")
         with self._restored_on_error():
             self._rng = self._new_rng()
-            data = self._prepare(X, y, X_val, reset=not warm)
+            data = self._prepare(X, y, X_val, warm)
             loss = self._begin(data, warm)
             options = self._training_options(data, loss)
             # scikit-learn's own callbacks; None before version 1.9.
@@ -306,12 +297,9 @@ class _BaseAutoencoder(
         with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()
-            X = self._validate(X, reset=first, in_fit=True)
+            X = self._encode_training(X, warm=not first)
             samples = self._row_source(X, "X")
-            share = self._hidden_share(not first, samples.summary)
-            if share:
-                seed = draw_seed(self._rng)
-                samples = samples.hiding_cells(seed, share, self._groups)
+            samples, _ = self._hide_cells(samples, None, samples.summary, not first)
             learnable, calibration = self._hold_out_of_batch(samples)
             data = FitData(learnable, None, calibration, learnable)
             loss = self._begin(data, warm=not first)
@@ -342,9 +330,9 @@ class _BaseAutoencoder(
         reference = self._judge(data.val) if starts else None
         result = self._train(data, options, starts=starts, observers=observers)
         end = self._judge(data.val)
-        if reference is not None and not self._gained(reference, end, loss, result):
-            if len(starts) > 1 and len(reference.errors) >= MIN_JUDGED_SAMPLES:
-                self._warn_of_no_gain(starts, result)
+        if reference is not None and not reference.gained(end, loss, result):
+            longer = "more epochs" if self.max_time is None else "a larger max_time"
+            reference.warn_of_no_gain(starts, result.n_iter, longer)
             result = self._return_to(starts[0], data, result)
             end = reference
         if not warm:
@@ -354,7 +342,146 @@ class _BaseAutoencoder(
         self._finish_fit(data, warm, result.interrupted)
         return result.interrupted
 
+    # X, validated once by each public method.
+
+    def _validate(self, X):
+        """Validate new samples, and encode them as one array."""
+        X = self._format.encode(X, self)
+        self._check_missing(X, self.architecture_)
+        return X
+
+    def _check_missing(self, X, architecture):
+        """Refuse missing cells where the architecture takes none."""
+        if "missing" in supported_by(architecture) or not has_missing(X):
+            return
+        has_categories = self._format.columns.has_categories
+        unknown = " or an unknown category" if has_categories else ""
+        raise ValueError(
+            f"Input X contains NaN, a missing cell{unknown}, which "
+            f"{architecture!r} does not take. DenseArchitecture and "
+            "VariationalArchitecture do, unless handle_missing=False. Otherwise "
+            "put an imputer of sklearn.impute in front."
+        )
+
     # The stages of a fit, in their order.
+
+    def _prepare(self, X, y, X_val, warm):
+        """Validate X and X_val, and split them into what learns and what judges."""
+        # A generator of its own: fits that take all rows are those of X in memory.
+        seed = draw_seed(copy.deepcopy(self._rng))
+        source = read_samples(X, self.categorical_features, seed)
+        X = source.draw(partial(self._encode_training, warm=warm))
+        warn_of_one_sample(len(X), self._format.shape)
+        X, outliers, is_normal = self._set_outliers_apart(X, y, source.are_all)
+        samples, validation = self._row_source(X, "X"), None
+        if X_val is not None:
+            check_in_memory(X_val, "X_val")
+            X_val = self._encode_training(X_val, warm=True)
+            validation = self._row_source(X_val, "X_val")
+        summary = source.summary(partial(self._encode_training, warm=True), samples)
+        check_floatx(summary.value_range, samples.X.dtype, samples.dtype, "X")
+        parts = self._split(samples, validation, summary, warm)
+        stream = source.stream(self._format.encode_valid, parts[0], summary)
+        return FitData(*parts, outliers, is_normal, stream)
+
+    def _encode_training(self, X, *, warm):
+        """Validate training samples, of a format that is chosen unless there is one."""
+        if warm:
+            X = self._format.encode(X, self)
+        else:
+            self._format, X = format_of(X, self)
+            self._check_categories()
+        self._check_missing(X, self.architecture)
+        return X
+
+    def _check_categories(self):
+        """Refuse columns of categories where the architecture takes none."""
+        columns = self._format.columns
+        if not columns.has_categories:
+            return
+        if "categories" in supported_by(self.architecture):
+            return
+        name = self._column_names()[np.flatnonzero(columns.is_categorical)[0]]
+        raise ValueError(
+            f"Column {name!r} of X holds categories, which {self.architecture!r} does "
+            "not take. DenseArchitecture and VariationalArchitecture do. Otherwise put "
+            "OneHotEncoder of sklearn.preprocessing in front; "
+            "categorical_features=None takes booleans as numbers."
+        )
+
+    def _column_names(self):
+        """Return names of the columns of X, or their places."""
+        return getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+
+    def _row_source(self, X, name):
+        """Wrap validated X for the network, whose dtype has to hold its values."""
+        floatx = import_keras().config.floatx()
+        source = RowSource(X, self._format.shape, floatx)
+        check_floatx(source.summary.value_range, X.dtype, floatx, name)
+        check_scale(X, floatx, name)
+        return source
+
+    def _split(self, samples, validation, summary, warm=False):
+        """Split validated samples into the first four parts of a `FitData`."""
+        samples, validation = self._hide_cells(samples, validation, summary, warm)
+        learnable, calibration = self._hold_out(samples)
+        training = learnable
+        if (
+            validation is None
+            and self.validation_fraction is not None
+            and len(learnable) > 1
+        ):
+            seed, size = draw_seed(self._rng), self.validation_fraction
+            split = train_test_split(
+                learnable.indices, test_size=size, random_state=seed
+            )
+            training, validation = map(learnable.subset, split)
+        return training, validation, calibration, learnable
+
+    def _hide_cells(self, samples, validation, summary, warm):
+        """Hide some cells of samples from networks that are told of missing cells."""
+        summaries = {"X": summary}
+        if validation is not None:
+            summaries["X_val"] = validation.summary
+        share = self._hidden_share(summaries, warm)
+        if not share:
+            return samples, validation
+        hiding = draw_seed(self._rng), share, self._format.columns
+        if validation is not None:
+            validation = validation.hiding_cells(*hiding)
+        return samples.hiding_cells(*hiding), validation
+
+    def _hidden_share(self, summaries, warm):
+        """Return up to which share of the cells of a sample to hide in training.
+
+        It is 0 if the network has no input for missing cells.
+        """
+        for name, part in summaries.items():
+            if not part.n_observed.any():
+                raise ValueError(f"{name} has no observed cell: all values are NaN.")
+        incomplete = any(part.has_missing for part in summaries.values())
+        if warm:
+            if incomplete and not self._fitted.takes_missing:
+                self._refuse_further_missing()
+            return self._fitted.spec.hidden_share
+        summary = summaries["X"]
+        if incomplete:
+            names = self._column_names()[self._format.columns.owners]
+            warn_of_empty_features(summary.n_observed, names)
+        asked = getattr(self.architecture, "handle_missing", "auto")
+        if incomplete or (not isinstance(asked, str) and asked):
+            return hidden_share(summary.n_observed, summary.n_rows)
+        return 0.0
+
+    def _refuse_further_missing(self):
+        has_categories = self._format.columns.has_categories
+        unknown = " or unknown categories" if has_categories else ""
+        raise ValueError(
+            f"X has missing cells (NaN){unknown}, but the network was built "
+            "for complete samples, and warm_start=True and partial_fit "
+            f"continue with it. Begin with {type(self.architecture_).__name__}"
+            "(handle_missing=True)."
+        )
 
     def _new_rng(self):
         """Make a generator of the estimator's own: the user's gives just one number."""
@@ -362,7 +489,8 @@ class _BaseAutoencoder(
 
     def _begin(self, data, warm):
         """Build networks, or check those there are; return the loss to train with."""
-        kwargs = {"skips_missing": data.handles_missing, "groups": self._groups}
+        groups = self._format.columns.groups
+        kwargs = {"skips_missing": data.handles_missing, "groups": groups}
         loss = TrainingLoss(DEFAULT_LOSS if self.loss is None else self.loss, **kwargs)
         if warm:
             self._check_same_network(loss)
@@ -378,24 +506,20 @@ class _BaseAutoencoder(
         self._built_for = {
             name: getattr(self, name) for name in self._shaping_parameters
         } | {"categorical_features": self.categorical_features}
-        self._build_arguments = {
-            "sample_shape": self._sample_shape,
-            "n_components": self._choose_n_components(architecture, train),
-            "output_activation": "sigmoid" if loss.is_cross_entropy() else "linear",
-            "ordered": self._orders_codes(architecture),
-            "missing": data.train.hidden_share,
-            "groups": self._groups,
-            "random_state": draw_seed(self._rng),
-        }
-        self._fitted = FittedNetworks(self._network_builder())
+        spec = NetworkSpec(
+            self._format.shape,
+            self._choose_n_components(architecture, train),
+            output_activation="sigmoid" if loss.is_cross_entropy() else "linear",
+            ordered=self._orders_codes(architecture),
+            hidden_share=train.hidden_share,
+            columns=self._format.columns,
+        )
+        self._fitted = FittedNetworks(architecture, spec, draw_seed(self._rng))
+        self._fitted.set_centre(train.X)
         self.n_components_ = self._fitted.n_components
-        some = train.X[:: -(-len(train.X) // MAX_CENTRE_SAMPLES)]
-        self._centre = observed_means(some)
-        if self._table is not None:
-            set_category_value(self._fitted.networks, self._table.columns.value)
         if data.handles_missing:
             X = train.take(train.draw(INITIAL_BYTES, self._rng))
-            fit_filling(self._fitted.networks, X.reshape(len(X), -1))
+            architecture.prepare(self._fitted.networks, X)
         for name in ("loss", "optimizer"):
             own, brought = getattr(self, name), getattr(self._fitted.networks, name)
             if own is not None and brought is not None:
@@ -419,10 +543,6 @@ class _BaseAutoencoder(
             f"skae.architectures, a SciKeras wrapper or None, got {given!r}. A Keras "
             "model goes in as KerasArchitecture(model)."
         )
-
-    def _network_builder(self):
-        """Return what makes the networks from the architecture, with new weights."""
-        return partial(self.architecture_.build, **self._build_arguments)
 
     def _initialize(self, samples):
         """Let the architecture set weights from samples; return what it calls them."""
@@ -498,51 +618,13 @@ class _BaseAutoencoder(
         return result
 
     def _finalize(self, samples, widen=False):
-        blocks = ((block, self._fitted.encode(block)) for block in samples.blocks())
+        encode = self._fitted.encode
+        blocks = ((X, encode(X.reshape(len(X), -1))) for X in samples.blocks())
         self.architecture_.finalize(self._fitted.networks, blocks, widen=widen)
 
     def _judge(self, val):
         """Compare validation samples with their reconstructions; None without any."""
-        if val is None:
-            return None
-        indices = val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]
-        X = val.X[indices]
-        X_hat = self._reconstruct(val.hide(X, indices))
-        score = self._score_reconstruction(X, X_hat) if len(X) > 1 else math.nan
-        if self._table is not None:
-            columns = self._table.columns
-            errors = columns.errors(X, X_hat).sum(axis=1)
-            return _Judgement(errors, columns.null_errors(X).sum() / len(X), score)
-        variances = X.var(axis=0, dtype=np.float64)
-        if val.hidden is not None:
-            variances = observed_variances(X)
-        return _Judgement(_squared_errors(X, X_hat), float(variances.sum()), score)
-
-    def _score_reconstruction(self, X, X_hat):
-        """Return R², or the share of the deviance where there are categories."""
-        if self._table is None:
-            return _r2_score(X, X_hat)
-        return self._table.columns.score(X, X_hat)
-
-    def _gained(self, reference, end, loss, result):
-        """Return whether training improved on the start from the data."""
-        better = result.best_loss < result.reference_loss
-        if not better or not loss.is_squared_error:
-            return better
-        return gain_is_significant(reference.errors, end.errors, reference.variance)
-
-    def _warn_of_no_gain(self, starts, result):
-        first, *others = (start.name for start in starts)
-        longer = "more epochs" if self.max_time is None else "a larger max_time"
-        warnings.warn(
-            f"{result.n_iter} epochs of training, from {first} or from "
-            f"{' or from '.join(others)} initial weights, did not reconstruct the "
-            f"validation samples better than {first} does without training, so {first} "
-            f"is kept. Try {longer}, larger hidden layers or another n_components; if "
-            f"that changes nothing, {first} is sufficient for X.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        return Judgement.of(val, self._format.columns, self._fitted.reconstruct)
 
     def _return_to(self, start, data, result):
         """Put a start back, learned from all samples: none has to judge any more."""
@@ -594,7 +676,7 @@ class _BaseAutoencoder(
                     f"{self.n_components_} components, but {name}={asked!r}. {cure}"
                 )
         asked = self.categorical_features
-        built = self._built_for.get("categorical_features", asked)
+        built = self._built_for["categorical_features"]
         if not _are_equal(asked, built):
             raise ValueError(
                 f"{going_on}, which was built for categorical_features={built!r}, but "
@@ -607,16 +689,117 @@ class _BaseAutoencoder(
                 f"architecture={architecture!r}. {cure}"
             )
         chosen = getattr(architecture, "output_activation", "auto")
-        linear = self._build_arguments["output_activation"] == "linear"
+        linear = self._fitted.spec.output_activation == "linear"
         if loss.is_cross_entropy() and linear and chosen in ("auto", "linear"):
             raise ValueError(
                 f"{going_on}, whose output is linear, but the cross-entropy "
                 f"loss={self.loss!r} needs an output in [0, 1]. {cure}"
             )
 
+    # What fitted networks compute.
+
+    @takes_lazy
+    def reconstruct(self, X):
+        """Reconstruct X: encode it, and decode its latent representation.
+
+        Parameters
+        ----------
+        X : array-like of the shape that `fit` takes
+            Samples to reconstruct.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or of the shape of the images fitted, \
+                or DataFrame
+            The reconstructions, in the dtype of X; a table, if the estimator was fitted
+            on one with categories.
+        """
+        check_is_fitted(self)
+        return self._format.decode(self._fitted.reconstruct(self._validate(X)), X)
+
+    def summary(self, *, print_fn=print):
+        """Print layers, shapes, numbers of parameters and the compression factor.
+
+        Parameters
+        ----------
+        print_fn : callable, default=print
+            It is called with the text.
+        """
+        check_is_fitted(self)
+        print_fn(self._fitted.describe())
+
+    # Attributes that are made when they are asked for. They are no properties, since
+    # scikit-learn evaluates all of those, and would start TensorFlow.
+
+    def __getattr__(self, name):
+        if name not in KERAS_MODELS or "_fitted" not in vars(self):
+            return super().__getattribute__(name)  # raises, with its own cause
+        return getattr(self._fitted.share(), name.rstrip("_"))
+
+    def __dir__(self):
+        fitted = vars(self).get("_fitted")
+        are_built = fitted is not None and fitted.are_built
+        return [*super().__dir__(), *(KERAS_MODELS if are_built else ())]
+
+    @property
+    def _repr_html_(self):
+        """Add the network to scikit-learn's HTML representation, once there is one."""
+        diagram = super()._repr_html_  # an AttributeError where diagrams are off
+        fitted = vars(self).get("_fitted")
+        if fitted is None or fitted.description is None:
+            return diagram
+        network = (
+            f"<details><summary>Network: {fitted.n_parameters:,} parameters, "
+            f"{fitted.n_components:,} components</summary>"
+            f"<pre>{escape(fitted.description)}</pre></details>"
+        )
+        return lambda: diagram() + network
+
+    def _decode_checked(self, codes):
+        """Decode what a user passed; images and tables have their form again."""
+        check_in_memory(codes, "codes")
+        refuse_masked(codes, "codes")
+        values = check_array(codes, dtype=[np.float64, np.float32])
+        if values.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {values.shape[1]} columns, but codes of this "
+                f"{type(self).__name__} have {self.n_components_} components."
+            )
+        return self._format.decode(self._fitted.decode(values), codes)
+
+    @property
+    def _codes_are_ordered(self):
+        return self._fitted.spec.ordered
+
+    def _check_onnx(self):
+        """Check that networks of this kind of samples can be exported."""
+        if self._format.columns.has_categories:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on columns of categories, "
+                "which cannot be exported. Encode them in front, by OneHotEncoder of "
+                "sklearn.preprocessing, or save the estimator by joblib."
+            )
+
+    def _write_onnx(self, writer, X, outputs):
+        """Add nodes of some outputs to an ONNX graph; return their names by method."""
+        self._check_onnx()
+        if len(self._format.shape) > 1:
+            X = writer.reshape(X, [self.n_features_in_])
+        fills = "missing" in self.architecture_.supports
+        Z = self._fitted.write_encoder(writer, X, fills=fills)
+        written = {}
+        if "reconstruct" in outputs:
+            X_hat = self._fitted.write_decoder(writer, Z)
+            written["reconstruct"] = writer.reshape(X_hat, self._format.shape)
+        return self._write_outputs(writer, X, Z, outputs) | written
+
+    def _write_outputs(self, writer, X, Z, outputs):
+        """Add what a subclass computes of flat samples and codes."""
+        return {self._onnx_outputs[0]: Z}
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = architecture_has(self.architecture, "takes_missing")
+        tags.input_tags.allow_nan = "missing" in supported_by(self.architecture)
         return tags
 
 
@@ -628,3 +811,9 @@ def _are_equal(one, other):
 def _default_batch_size(n_samples):
     """Return a power of two: at most a hundredth of the samples, within 32 and 256."""
     return int(np.clip(2 ** int(np.log2(max(n_samples / 100, 1))), 32, 256))
+
+
+def supported_by(architecture):
+    """Return what a parameter `architecture` supports; None is the default one."""
+    given = DenseArchitecture() if architecture is None else architecture
+    return getattr(given, "supports", frozenset())

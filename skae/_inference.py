@@ -1,15 +1,17 @@
 """Run the networks of a fitted estimator: as arrays, or as Keras models."""
 
 import threading
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from ._backend import import_keras, read_values, view_value, write_network
-from ._keras_layers import trace
+from ._layer_traits import trace
+from ._missing import has_missing, observed_means
 from ._operations import Graph, truncate_codes
-from ._parallel import map_chunks, map_in_order
-from .architectures._base import describe
+from ._threads import map_chunks, map_in_order
+from .architectures._base import NetworkSpec, describe
 
 # Samples that are processed at a time. The outputs of a layer of 1,000 units for so
 # many take 4 MB in float32, which fit into the caches of processors.
@@ -18,6 +20,11 @@ CHUNK_ROWS = 1024
 CHUNK_VALUES = 2**20
 
 HALVES = ("encoder", "decoder")
+# Rounds in which reconstructions improve what missing cells are filled with, where no
+# training sample had any.
+N_FILLING_ROUNDS = 10
+# Samples that the means of features, with which they are filled first, are those of.
+MAX_CENTRE_SAMPLES = 10_000
 
 
 class FittedNetworks:
@@ -29,16 +36,33 @@ class FittedNetworks:
     overhead on one sample and keeps the precision of float64 along linear layers. Any
     other half runs compiled, in Keras's floatx.
 
+    Samples, reconstructions and codes are of shape (n_samples, n_features) or
+    (n_samples, n_components), whatever the networks take. Missing cells, which are NaN,
+    are filled here if the encoder has no input for them: with means first, and then ten
+    times with the reconstructions of the result.
+
     Parameters
     ----------
-    build : callable
-        Returns new `Networks`, whose weights may be any.
+    architecture : BaseArchitecture
+        Builds the networks.
+    spec : NetworkSpec
+        What it builds.
+    random_state : int
+        Determines the initial weights.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (n_features,)
+        Means of features, see `set_centre`.
     """
 
-    def __init__(self, build):
-        self._build = build
+    def __init__(self, architecture, spec, random_state):
+        self._architecture = architecture
+        self.spec = spec
+        self.random_state = random_state
+        self.centre = None
         self._lock = threading.RLock()
-        self._networks = build()
+        self._networks = self._build()
         self._values = None
         variables = self._networks.autoencoder.variables
         self._graphs = {
@@ -53,15 +77,24 @@ class FittedNetworks:
 
     def _begin(self):
         self._are_shared = False
-        self._encode, self._decode = map(self._predictor, HALVES)
+        self._run_encoder, self._run_decoder = map(self._predictor, HALVES)
+
+    def _build(self):
+        """Return new `Networks`, whose weights may be any."""
+        return self._architecture.build(self.spec, random_state=self.random_state)
+
+    @property
+    def takes_missing(self):
+        """Whether the encoder takes NaN for a missing cell."""
+        return self.spec.hidden_share > 0
 
     @classmethod
-    def from_state(cls, build, state):
+    def from_state(cls, architecture, state):
         """Make networks from what `get_state` returned, without Keras.
 
         Parameters
         ----------
-        build : callable
+        architecture : BaseArchitecture
             As above.
         state : dict
             The state.
@@ -78,7 +111,8 @@ class FittedNetworks:
         """
         self = cls.__new__(cls)
         state = dict(state)
-        self._build = build
+        self._architecture = architecture
+        self.spec = NetworkSpec.from_dict(state.pop("spec"))
         self._lock = threading.RLock()
         self._networks = None
         # Of a memory map, the view that has no overhead.
@@ -98,15 +132,19 @@ class FittedNetworks:
     def get_state(self):
         """Return everything but how to build, as arrays, dicts, numbers and strings."""
         return {
+            "spec": self.spec.to_dict(),
             "values": self.values(),
             "graphs": {
                 half: None if graph is None else graph.to_dict()
                 for half, graph in self._graphs.items()
             },
-            "code_shape": self.code_shape,
-            "n_components": self.n_components,
-            "n_parameters": self.n_parameters,
-            "description": self.description,
+            **{
+                name: getattr(self, name)
+                for name in (
+                    *("random_state", "centre", "code_shape"),
+                    *("n_components", "n_parameters", "description"),
+                )
+            },
         }
 
     @property
@@ -147,13 +185,11 @@ class FittedNetworks:
         if self._values is not None:
             self._values = values
 
-    def truncate(self, build, size):
+    def truncate(self, size):
         """Return networks with the first components of codes only.
 
         Parameters
         ----------
-        build : callable
-            Returns Keras models with so many components.
         size : int
             The number of components.
 
@@ -166,6 +202,7 @@ class FittedNetworks:
             *(self._graphs[half] for half in HALVES), self.values(), size
         )
         changes = {
+            "spec": replace(self.spec, n_components=size).to_dict(),
             "values": values,
             "graphs": {
                 half: graph.to_dict()
@@ -176,23 +213,105 @@ class FittedNetworks:
             "n_parameters": None,  # known once Keras models are built
             "description": None,
         }
-        return self.from_state(build, self.get_state() | changes)
+        return self.from_state(self._architecture, self.get_state() | changes)
 
     @property
     def run_in_numpy(self):
         """Whether NumPy computes both halves."""
         return all(g is not None and g.is_runnable for g in self._graphs.values())
 
+    def set_centre(self, X):
+        """Set what missing cells are filled with first: the means of some samples."""
+        self.centre = observed_means(X[:: -(-len(X) // MAX_CENTRE_SAMPLES)])
+
     def encode(self, X):
-        """Run the encoder, see `Predictor`."""
-        return self._encode(X)
+        """Encode samples.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), of float32 or float64
+            Samples, in which NaN is a missing cell.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), of the dtype of X
+            Their codes.
+        """
+        if not self.takes_missing and has_missing(X):
+            X = self.fill(X)
+        return self._encode_complete(X)
+
+    def _encode_complete(self, X):
+        codes = self._run_encoder(X.reshape(len(X), *self.spec.sample_shape))
+        return codes.reshape(len(X), self.n_components)
 
     def decode(self, codes):
-        """Run the decoder, see `Predictor`."""
-        return self._decode(codes)
+        """Decode codes, of shape (n_samples, n_components), in their dtype."""
+        samples = self._run_decoder(codes.reshape(len(codes), *self.code_shape))
+        return samples.reshape(len(codes), -1)
 
-    def write_onnx(self, writer, half, x):
-        """Add the nodes of one half to an ONNX graph; return the output's name."""
+    def reconstruct(self, X):
+        """Encode samples, and decode the result."""
+        return self.decode(self.encode(X))
+
+    def fill(self, X):
+        """Fill missing cells by reconstructions, beginning with the means.
+
+        The number of rounds is fixed, so that the result for a sample does not depend
+        on others.
+        """
+        missing = np.isnan(X)
+        if self.takes_missing:
+            return np.where(missing, self.reconstruct(X), X)
+        X = np.where(missing, self.centre.astype(X.dtype), X)
+        rows = np.flatnonzero(missing.any(axis=1))
+        for _ in range(N_FILLING_ROUNDS):
+            # Where networks overflow, there may be NaN again.
+            X_hat = self.decode(self._encode_complete(X[rows]))
+            X[rows] = np.where(missing[rows], X_hat, X[rows])
+        return X
+
+    def write_encoder(self, writer, X, *, fills):
+        """Add the nodes of `encode` to an ONNX graph; return the name of the codes.
+
+        `fills` is whether X may have missing cells, which have to be filled.
+        """
+        if fills and not self.takes_missing:
+            X = self._write_filled(writer, X)
+        return self._write_encoder_of_complete(writer, X)
+
+    def _write_encoder_of_complete(self, writer, X):
+        Z = self._write_half(
+            writer, "encoder", writer.reshape(X, self.spec.sample_shape)
+        )
+        return writer.reshape(Z, [self.n_components])
+
+    def write_decoder(self, writer, Z):
+        """Add the nodes of `decode` to an ONNX graph; return the output's name."""
+        codes = writer.reshape(Z, self.code_shape)
+        return writer.reshape(
+            self._write_half(writer, "decoder", codes), [len(self.centre)]
+        )
+
+    def _write_filled(self, writer, X):
+        """Add the nodes of `fill`."""
+
+        def improve(body, X, missing):
+            Z = self._write_encoder_of_complete(body, X)
+            is_missing = body.add("Greater", missing, 0.0)
+            return body.add(
+                "Where", is_missing, self.write_decoder(body, Z), X
+            ), missing
+
+        def expect(X, missing, rounds):
+            n_rounds = rounds(N_FILLING_ROUNDS)
+            X = writer.add("Where", missing, self.centre, X)
+            missing = writer.add("Cast", missing, to=1)
+            return writer.loop(n_rounds, improve, X, missing)[0]
+
+        return writer.change_rows(X, writer.add("IsNaN", X), expect)
+
+    def _write_half(self, writer, half, x):
         graph = self._graphs[half]
         if graph is None or not graph.is_runnable:
             return writer.write_network(getattr(self.networks, half), x)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy import special
 
-from ._groups import probabilities
+from ._columns import probabilities
 from ._missing import fill
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .metrics import _r2_score
+from ._errors import r2_score
 
 # Samples from which the share of variance is computed: each number of codes decodes all
 # of them.
@@ -30,5 +30,5 @@ def variance_kept(X, codes, decode):
     shares = np.empty(codes.shape[1])
     for i in range(codes.shape[1]):
         cut[:, i] = codes[:, i]
-        shares[i] = _r2_score(X, decode(cut))
+        shares[i] = r2_score(X, decode(cut))
     return shares

@@ -22,8 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
-from ._blocks import USE_FIT, check_in_memory, is_lazy
-from ._frames import frame_like, index_of
+from ._formats import USE_FIT, FitData, RowSource, check_in_memory, is_lazy
 from ._outliers._attribution import divide_by_decreases, divide_directly
 from ._outliers._ensemble import TruncationScore, truncate
 from ._outliers._folds import split_folds
@@ -38,10 +37,9 @@ from ._outliers._thresholds import (
     select_pvalues,
 )
 from ._outliers._whitening import Whitening
-from ._parallel import map_chunks, map_in_order
 from ._pca import count_components
 from ._random import draw_seed
-from ._training import FitData, RowSource
+from ._threads import map_chunks, map_in_order
 from .parallel import takes_lazy
 
 # Shares of the variance that PCA keeps with as many components as there are by default,
@@ -514,7 +512,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return max(1, min(count_components(X, CODE_SHARE), X.shape[1] - 1))
 
     def _orders_codes(self, architecture):
-        return self._score_kind() == "fused" and architecture.orders_codes
+        return self._score_kind() == "fused" and "ordered" in architecture.supports
 
     def _finish_fit(self, data, warm, interrupted=False):
         if self.verbose:
@@ -607,7 +605,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         self._feature_ranges = np.array([low, high])
 
     def _kept_samples(self, reservoir, data):
-        return RowSource(reservoir.rows, self._sample_shape, data.train.dtype)
+        return RowSource(reservoir.rows, self._format.shape, data.train.dtype)
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
@@ -618,7 +616,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         reference_scores = self._score_source(score, samples, rng)
         # Means are enough until the end.
         others = {
-            "_samples_whitening": self._whiten(self._centre[np.newaxis]),
+            "_samples_whitening": self._whiten(self._fitted.centre[np.newaxis]),
             "_feature_ranges": data.summary.feature_ranges,
         }
         return self._attributes(score, reference_scores, calibrated) | others
@@ -659,7 +657,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     def _whiten(self, X):
         """Estimate mean and covariance of samples, unless they are images."""
-        return None if len(self._sample_shape) > 1 else Whitening().fit(X)
+        return Whitening().fit(X) if self._format.can_hide_cells else None
 
     def _truncation_sizes(self, X):
         """Choose the numbers of components with which codes are scored."""
@@ -674,12 +672,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Of a table with categories, they have one value per column. If missing cells
         were filled already, the network is shown these samples.
         """
-        Z = self._encode(X if filled is None else filled)
-        X_hat = [self._decode(truncate(Z, size)) for size in sizes]
-        if self._table is not None:
-            pairs = [self._table.columns.compare(X, part) for part in X_hat]
-            X, X_hat = pairs[0][0], [expected for _, expected in pairs]
-        return X, X_hat, Z
+        Z = self._fitted.encode(X if filled is None else filled)
+        X_hat = [self._fitted.decode(truncate(Z, size)) for size in sizes]
+        compare = self._format.columns.compare
+        pairs = [compare(X, part) for part in X_hat]
+        return pairs[0][0], [expected for _, expected in pairs], Z
 
     def _map_triples(self, function, score, X, indices=None):
         """Call a function of what `_triple` returns, part by part of the samples."""
@@ -726,8 +723,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         X_hat = []
         for size in score.sizes:
             kept = (np.arange(self.n_components_) < size).astype(np.float32)
-            X_hat.append(self._write_decoder(writer, add("Mul", Z, kept)))
-        missing = add("IsNaN", X) if self._takes_missing else None
+            X_hat.append(self._fitted.write_decoder(writer, add("Mul", Z, kept)))
+        fills = "missing" in self.architecture_.supports
+        missing = add("IsNaN", X) if fills else None
         anomaly = score.write_onnx(writer, X, X_hat, Z, missing)
         # `score_samples` refuses such samples.
         refused = add("IsInf", X) if missing else add("IsNaN", add("Sub", X, X))
@@ -773,7 +771,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         Tables are encoded as there, by categories of all samples: nothing is decoded.
         """
-        for name in ("n_features_in_", "_sample_shape", "_table"):
+        for name in ("n_features_in_", "_format"):
             setattr(self, name, getattr(detector, name))
         self._rng = self._new_rng()
         like, validation = data.calibration, None
@@ -781,7 +779,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             validation = RowSource(data.val.X, like.sample_shape, like.dtype)
         samples = RowSource(like.X[indices], like.sample_shape, like.dtype)
         is_normal = None if data.is_normal is None else data.is_normal[indices]
-        parts = self._split(samples, validation)
+        parts = self._split(samples, validation, samples.summary)
         part = FitData(*parts, data.outliers, is_normal)
         loss = self._begin(part, warm=False)
         options = self._training_options(part, loss)
@@ -1192,7 +1190,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         if not self._folds_scored:
             return self.score_samples(X)
-        X = self._present(self._validate(X))
+        X = self._validate(X)
         ends = np.cumsum([len(scores) for _, scores in self._folds_scored])
         # Multiples of the golden ratio, modulo 1, are spread evenly.
         positions = np.arange(len(X)) * ((np.sqrt(5) - 1) / 2) % 1
@@ -1201,7 +1199,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         for i, (fold, _) in enumerate(self._folds_scored):
             rows = np.flatnonzero(places == i)
             if len(rows):
-                scores[rows] = fold.score_samples(_safe_indexing(X, rows))
+                scores[rows] = fold._score(fold._anomaly_score, X, rows)
         return scores
 
     @takes_lazy
@@ -1219,7 +1217,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             Their codes, in the dtype of X.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X))
+        return self._fitted.encode(self._validate(X))
 
     @takes_lazy
     def decode(self, codes):
@@ -1318,63 +1316,45 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         attribute = partial(self._attribute, return_expected=return_expected)
         parts = self._map_parts(attribute, self._anomaly_score, self._validate(X))
         contributions, expected = zip(*parts, strict=True)
-        names = getattr(X, "columns", ())
-        contributions = frame_like(X, np.concatenate(contributions), names)
+        contributions = self._format.contributions(X, np.concatenate(contributions))
         if not return_expected:
             return contributions
         expected = np.concatenate(expected)
-        is_flat = len(self._sample_shape) == 1
-        if is_flat and self._feature_ranges is not None:  # as of earlier versions
+        if self._format.can_hide_cells:
             limits = np.nan_to_num(self._feature_ranges).astype(expected.dtype)
             expected = np.clip(expected, *limits)
-        if self._table is not None:
-            return contributions, self._table.decode(expected, index_of(X))
-        return contributions, frame_like(X, expected.reshape(np.shape(X)), names)
+        return contributions, self._format.expected(X, expected)
 
     def _attribute(self, X, return_expected):
         """Divide the anomaly of samples among their columns; also expect their cells.
 
         The latter is done only if it is asked for.
         """
-        score = self._anomaly_score
-        if self._table is None:
-            starts = owners = np.arange(X.shape[1])
-        else:
-            starts, owners = self._table.columns.starts, self._table.columns.owners
-        expected = self._reconstruct(X)
-        shifts = np.square(expected - (0 if self._centre is None else self._centre))
-        shifts = np.sqrt(np.add.reduceat(shifts, starts, axis=1))
-        missing = np.isnan(X[:, starts])
+        score, columns = self._anomaly_score, self._format.columns
+        expected = self._fitted.reconstruct(X)
+        shifts = np.square(expected - self._fitted.centre)
+        shifts = np.sqrt(np.add.reduceat(shifts, columns.starts, axis=1))
+        missing = np.isnan(X[:, columns.starts])
         triple = self._triple(X, score.sizes)
         divided = divide_directly(score.contributions(*triple), shifts, missing)
-        # Of images and windows no cell is hidden.
-        if len(self._sample_shape) > 1 or self._centre is None:
+        if not self._format.can_hide_cells:
             return divided, expected
         anomaly = score.anomaly(*triple).astype(np.float64)
-        likely = self._expect_each(X, owners)
+        likely = columns.clip_probabilities(
+            self._samples_whitening.expect_each(X, columns.owners)
+        )
         order = np.argsort(-divided, axis=1, kind="stable")[:, :MAX_HIDDEN]
         decreases = np.empty(order.shape)
-        for i, columns in enumerate(order.T):
-            is_hidden = (owners == columns[:, np.newaxis]) & ~np.isnan(X)
+        for i, hidden in enumerate(order.T):
+            is_hidden = (columns.owners == hidden[:, np.newaxis]) & ~np.isnan(X)
             rest = np.where(is_hidden, np.nan, X)
             filled = np.where(is_hidden, likely, X)
             triple = self._triple(rest, score.sizes, filled)
             decreases[:, i] = anomaly - score.anomaly(*triple)
             if return_expected:
-                expected[is_hidden] = self._reconstruct(filled)[is_hidden]
+                expected[is_hidden] = self._fitted.reconstruct(filled)[is_hidden]
         decreases[np.take_along_axis(missing, order, axis=1)] = 0
         return divide_by_decreases(divided, order, decreases), expected
-
-    def _expect_each(self, X, owners):
-        """Return what is likely in each column of samples, given the others."""
-        whitening = self._samples_whitening
-        if whitening is None:  # files of earlier versions
-            kept = self._reservoir
-            whitening = self._whiten(self._centre[None] if kept is None else kept.rows)
-        likely = whitening.expect_each(X, owners)
-        if self._table is None:
-            return likely
-        return self._table.columns.clip_probabilities(likely)
 
 
 def _choose_offset(anomaly_score, scores, contamination, calibrated):

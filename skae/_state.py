@@ -36,7 +36,7 @@ class StateMixin:
     """Pickles arrays and how to build the Keras models, but not the models.
 
     The estimator has parameters `loss` and `optimizer`; if it is fitted, `_fitted`,
-    which `_network_builder` makes Keras models for, and `_optimizer_state`.
+    and `architecture_`, which builds Keras models for it, and `_optimizer_state`.
     """
 
     # Attributes that have a method `to_dict`, and functions that make them again.
@@ -153,7 +153,7 @@ class StateMixin:
                 state[name] = make(state[name])
         super().__setstate__(state)
         try:
-            self._fitted = FittedNetworks.from_state(self._network_builder(), fitted)
+            self._fitted = FittedNetworks.from_state(self.architecture_, fitted)
         except ValueError as error:
             raise UnpicklingError(
                 f"This {type(self).__name__} cannot be loaded: {error}."

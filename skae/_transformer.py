@@ -13,8 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import INITIAL_BYTES, _BaseAutoencoder
-from ._blocks import USE_FIT, check_in_memory, is_lazy
-from ._frames import replace_columns
+from ._formats import USE_FIT, check_in_memory, is_lazy
 from ._imputation import (
     MAX_JUDGED_SAMPLES,
     MAX_SAMPLES,
@@ -319,7 +318,9 @@ class AutoencoderTransformer(
             judged = judges.X[indices]
             # Each sample has the patterns of others in turn.
             shown = (judges.hide(judged, indices + i) for i in range(N_PATTERNS))
-            self._imputation = Imputation.fit(X, judged, shown, self._reconstruct)
+            self._imputation = Imputation.fit(
+                X, judged, shown, self._fitted.reconstruct
+            )
 
     def _fit_explained_variance(self, data, warm):
         self.explained_variance_ratio_ = None
@@ -364,12 +365,11 @@ class AutoencoderTransformer(
             drawn = self._rng.choice(indices, MAX_DECODED_SAMPLES, replace=False)
             indices = np.sort(drawn)
         X = samples.X[indices]
-        return variance_kept(X, self._encode(X), self._decode)
+        return variance_kept(X, self._fitted.encode(X), self._fitted.decode)
 
     def _keep_first(self, n_components):
         """Drop all components but the first few."""
-        self._build_arguments = self._build_arguments | {"n_components": n_components}
-        self._fitted = self._fitted.truncate(self._network_builder(), n_components)
+        self._fitted = self._fitted.truncate(n_components)
         self.n_components_ = n_components
         self._optimizer_state = None  # that of the larger network
         self._imputation = None
@@ -413,7 +413,7 @@ class AutoencoderTransformer(
             Their codes, in the dtype of X.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X))
+        return self._fitted.encode(self._validate(X))
 
     @takes_lazy
     def inverse_transform(self, X):
@@ -491,20 +491,14 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         samples = self._validate(X)
-        if self._table is not None:
-            return self._table.replace_missing(X, self._impute(samples))
-        missing = np.isnan(samples)
-        values = self._impute(samples).reshape(np.shape(X))
-        return replace_columns(X, values, missing.any(axis=0))
+        return self._format.fill_in(X, samples, self._impute(samples))
 
     def _impute(self, X):
         if not has_missing(X):
             return X.copy()
-        if self._imputation is not None:
-            return self._imputation(X, self._reconstruct)
-        if self._network_takes_missing:  # but was truncated
-            return np.where(np.isnan(X), self._reconstruct(X), X)
-        return self._fill(X)
+        if self._imputation is None:
+            return self._fitted.fill(X)
+        return self._imputation(X, self._fitted.reconstruct)
 
     @available_if(_has_prior)
     def sample(self, n_samples=1, random_state=None):
@@ -540,7 +534,7 @@ class AutoencoderTransformer(
         codes = self.architecture_.sample_codes(
             n_samples, self.n_components_, random_state
         )
-        return self._present(self._decode(codes))
+        return self._format.decode(self._fitted.decode(codes))
 
     def truncate(self, n_components):
         """Return a fitted transformer with the first few components, without training.
@@ -607,10 +601,10 @@ class AutoencoderTransformer(
         """
         check_is_fitted(self)
         X = self._validate(X)
-        X_hat = self._reconstruct(X)
-        if self._table is None or len(X) < 2 or np.isnan(X).all():
-            return reconstruction_r2_score(X, X_hat)
-        return self._score_reconstruction(X, X_hat)
+        X_hat = self._fitted.reconstruct(X)
+        if len(X) < 2 or np.isnan(X).all():
+            return reconstruction_r2_score(X, X_hat)  # NaN, with a warning
+        return self._format.columns.score(X, X_hat)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from ._backend import import_keras
-from ._keras_layers import passes_values
+from ._layer_traits import passes_values
 from ._missing import observed_means, observed_variances
 
 # Values that an output layer can give, by the name of its activation.

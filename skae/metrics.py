@@ -7,8 +7,9 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, column_or_1d
 
-from ._frames import split_categories
-from ._missing import has_missing, observed_means, refuse_masked
+from ._errors import r2_score, squared_errors
+from ._formats import split_categories
+from ._missing import refuse_masked
 
 __all__ = [
     "outlier_roc_auc_scorer",
@@ -50,7 +51,7 @@ def reconstruction_error(X_true, X_pred):
     >>> reconstruction_error([[0.0, 0.0], [3.0, 4.0]], [[0.0, 1.0], [0.0, 0.0]])
     array([ 1., 25.])
     """
-    return _squared_errors(*_check_pair(X_true, X_pred))
+    return squared_errors(*_check_pair(X_true, X_pred))
 
 
 def reconstruction_r2_score(X_true, X_pred):
@@ -104,7 +105,7 @@ def reconstruction_r2_score(X_true, X_pred):
             stacklevel=2,
         )
         return float("nan")
-    return _r2_score(X_true, X_pred)
+    return r2_score(X_true, X_pred)
 
 
 def reconstruction_scorer(estimator, X, y=None):
@@ -330,36 +331,3 @@ def _check_pair(X_true, X_pred):
             f"X_true has shape {X_true.shape}, but X_pred has shape {X_pred.shape}."
         )
     return X_true.reshape(len(X_true), -1), X_pred.reshape(len(X_pred), -1)
-
-
-# Private twins of the metrics take validated arrays of shape (n_samples, n_features).
-
-
-def _r2_score(X_true, X_pred):
-    """Compute R² of two or more samples."""
-    complete = not has_missing(X_true)
-    center = (
-        X_true.mean(axis=0, dtype=np.float64) if complete else observed_means(X_true)
-    )
-    center = center.astype(X_true.dtype)
-    error = _squared_errors(X_true, X_pred).sum(dtype=np.float64)
-    total = _squared_errors(X_true, center).sum(dtype=np.float64)
-    # The mean of a constant feature is rounded.
-    if total == 0 or _is_constant(X_true, complete):
-        return float(error == 0)
-    return float(1 - error / total)
-
-
-def _is_constant(X, complete):
-    """Check that each feature has one observed value at most."""
-    if complete:
-        return np.equal(X, X[0]).all()
-    return not (np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)).any()
-
-
-def _squared_errors(X_true, X_pred):
-    """Compute the squared error of each sample, over its observed cells."""
-    difference = X_true - X_pred
-    if has_missing(X_true):
-        difference[np.isnan(X_true)] = 0
-    return np.einsum("ij,ij->i", difference, difference)

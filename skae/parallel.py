@@ -10,9 +10,9 @@ from scipy.sparse import issparse
 from sklearn import config_context, get_config
 from sklearn.exceptions import NotFittedError
 
-from ._blocks import check_lazy_samples, is_lazy
-from ._frames import is_frame, library_of
-from ._parallel import is_main_thread, one_thread_each
+from ._formats import check_lazy_samples, is_lazy
+from ._formats._frames import is_frame, library_of
+from ._threads import is_main_thread, one_thread_each
 
 __all__ = ["map_blocks"]
 

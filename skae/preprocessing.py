@@ -14,12 +14,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ._blocks import check_in_memory
-from ._frames import (
+from ._formats import check_in_memory
+from ._formats._frames import (
     cast_like,
     column_dtypes,
     column_kind,
     describe_dtypes,
+    for_numpy,
     from_arrow,
     is_frame,
     library_of,
@@ -28,10 +29,9 @@ from ._frames import (
     replace_columns,
     take_columns,
     texts_explained,
-    for_numpy,
 )
 from ._missing import refuse_masked
-from ._precision import as_rounded, is_single
+from ._precision import as_rounded
 from .parallel import takes_lazy
 
 __all__ = ["TableScaler"]

@@ -16,7 +16,7 @@ from .._backend import (
     write_network,
     write_values,
 )
-from .._blocks import read_ahead
+from .._formats import read_ahead
 from ._jax_program import JaxProgram
 from ._program_cache import POOL, may_use_xla, program_key
 from ._tensorflow_program import TensorFlowProgram

@@ -6,7 +6,7 @@ import inspect
 from sklearn.utils._param_validation import InvalidParameterError
 
 from .._backend import import_keras
-from .._groups import membership, owners_of
+from .._columns import membership, owners_of
 
 DEFAULT_LOSS = "mean_squared_error"
 

@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 
 from .._backend import derives_constants, import_keras, leaf_layers
-from .._keras_layers import is_row_wise
+from .._layer_traits import is_row_wise
 from ._optimizers import describe
 
 # Idle programs that are kept, and values that their variables may hold together

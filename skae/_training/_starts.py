@@ -1,11 +1,17 @@
-"""The choice among several starts: each is trained a little, and the best goes on."""
+"""The choice of initial weights: which start is trained, and whether to go back to it.
+
+Each of several starts is trained a little, and the best goes on. Where training from
+the data does not gain enough on validation samples, the start is kept.
+"""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from ._batches import RowEpoch
+from .._formats import RowEpoch
 
 # Each start is trained for so many batches, but at most for a share of the training.
 TRIAL_BATCHES = 1000
@@ -17,6 +23,14 @@ MARGIN = 0.05
 # by this share.
 SETTLING_PARTS = 10
 LEAST_SHARE = 0.001
+# Validation samples by which the start and the end of training are compared.
+MAX_JUDGED_SAMPLES = 10_000
+# From so many on, it is worth a warning that training gained nothing.
+MIN_JUDGED_SAMPLES = 20
+# The least mean gain, as a share of the variance of one sample among all of them. Few
+# samples do not show how a network extrapolates, where one can cost more than all
+# others gain.
+LEAST_GAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -159,3 +173,112 @@ class _Trial:
     def _loss(self):
         loss = self.engine.evaluate(self.judges, silent=True)["loss"]
         return loss if math.isfinite(loss) else math.inf
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How well networks reconstruct the validation samples.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_samples,)
+        Squared errors of the samples, or deviances where there are categories.
+    variance : float
+        Total variance of the samples, or mean deviance.
+    score : float
+        R² of the samples, or their share of the deviance; NaN for a single one.
+    """
+
+    errors: np.ndarray
+    variance: float
+    score: float
+
+    @classmethod
+    def of(cls, val, columns, reconstruct):
+        """Compare validation samples with their reconstructions.
+
+        Parameters
+        ----------
+        val : RowSource or None
+            The validation samples.
+        columns : Columns
+            Which features are one column.
+        reconstruct : callable
+            From samples to reconstructions.
+
+        Returns
+        -------
+        Judgement or None
+            None without any samples.
+        """
+        if val is None:
+            return None
+        indices = val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]
+        X = val.X[indices]
+        X_hat = reconstruct(val.hide(X, indices))
+        score = columns.score(X, X_hat) if len(X) > 1 else math.nan
+        errors = columns.sample_errors(X, X_hat)
+        return cls(errors, columns.null_error(X), score)
+
+    def gained(self, end, loss, result):
+        """Return whether training improved on this judgement of its start.
+
+        Parameters
+        ----------
+        end : Judgement
+            That of the trained networks.
+        loss : TrainingLoss
+            The training loss.
+        result : TrainingResult
+            What training returned.
+
+        Returns
+        -------
+        bool
+            Whether it did, by the loss and, for squared errors, by more than chance.
+        """
+        better = result.best_loss < result.reference_loss
+        if not better or not loss.is_squared_error:
+            return better
+        return gain_is_significant(self.errors, end.errors, self.variance)
+
+    def warn_of_no_gain(self, starts, n_iter, longer):
+        """Warn that the first of several starts is kept, if enough samples show it."""
+        if len(starts) < 2 or len(self.errors) < MIN_JUDGED_SAMPLES:
+            return
+        first, *others = (start.name for start in starts)
+        warnings.warn(
+            f"{n_iter} epochs of training, from {first} or from "
+            f"{' or from '.join(others)} initial weights, did not reconstruct the "
+            f"validation samples better than {first} does without training, so {first} "
+            f"is kept. Try {longer}, larger hidden layers or another n_components; if "
+            f"that changes nothing, {first} is sufficient for X.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def gain_is_significant(errors_before, errors_after, variance):
+    """Check that squared errors became smaller by more than chance.
+
+    A better mean over few samples may be luck. So the mean gain has to exceed its
+    standard error and, summed over all samples, the variance of one.
+
+    Parameters
+    ----------
+    errors_before, errors_after : ndarray of shape (n_samples,)
+        Squared errors of the same samples.
+    variance : float
+        Total variance of the samples.
+
+    Returns
+    -------
+    bool
+        Whether the gain is significant; never for a single sample.
+    """
+    gain = errors_before - errors_after
+    n_samples = len(gain)
+    if n_samples < 2:
+        return False
+    least = max(gain.std() / np.sqrt(n_samples), LEAST_GAIN * variance / n_samples)
+    return bool(gain.mean() > least)

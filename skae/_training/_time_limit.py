@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from .._backend import read_values
-from ._batches import RowEpoch
+from .._formats import RowEpoch
 from ._starts import TRIAL_BATCHES, TRIAL_SHARE
 
 # Batches that are trained on to measure their duration.

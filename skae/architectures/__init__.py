@@ -1,6 +1,6 @@
 """Architectures: from the shape of samples to the networks of an autoencoder."""
 
-from ._base import BaseArchitecture, Networks
+from ._base import BaseArchitecture, Networks, NetworkSpec
 from ._building import custom_objects
 from ._convolutional import ConvolutionalArchitecture
 from ._dense import DenseArchitecture
@@ -13,6 +13,7 @@ __all__ = [
     "ConvolutionalArchitecture",
     "DenseArchitecture",
     "KerasArchitecture",
+    "NetworkSpec",
     "Networks",
     "RecurrentArchitecture",
     "VariationalArchitecture",

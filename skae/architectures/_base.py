@@ -13,8 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from .._backend import import_keras
-from .._missing import LARGEST_HIDDEN_SHARE
+from .._columns import Columns
 from .._random import draw_seed
+from ._categories import set_category_value
+from ._filling import fit_filling
 from ._seeds import LayerSeeds
 
 
@@ -90,6 +92,80 @@ class Networks:
         return math.prod(self.code_shape)
 
 
+# What `build` says an architecture cannot do, by what a specification needs.
+_NEEDS = {
+    "categories": "take categories",
+    "missing": "take missing cells",
+    "ordered": "order components",
+}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What networks an architecture has to build.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Shape of one sample, without the batch axis.
+    n_components : int, default=None
+        Number of components. None is for an architecture that brings its own.
+    output_activation : str, default="linear"
+        Activation of the last layer, for an architecture that does not determine it.
+    ordered : bool, default=False
+        Whether training orders the components, most important first.
+    hidden_share : float, default=0.0
+        Up to which share of the observed cells of a sample is hidden from the network
+        in training. If it is not 0, samples may have missing cells, which are NaN.
+    columns : Columns, default=None
+        Which features belong to which column of a table, as the estimators give it.
+        Those of a column of categories are one-hot, and are reconstructed as
+        probabilities. None: each feature is a number.
+
+    Examples
+    --------
+    >>> from skae.architectures import DenseArchitecture, NetworkSpec
+    >>> networks = DenseArchitecture().build(NetworkSpec((8, 8), 2), random_state=0)
+    >>> networks.encoder.output_shape
+    (None, 2)
+    """
+
+    sample_shape: tuple
+    n_components: int | None = None
+    output_activation: str = "linear"
+    ordered: bool = False
+    hidden_share: float = 0.0
+    columns: Columns | None = None
+
+    def __post_init__(self):
+        shape = tuple(int(size) for size in self.sample_shape)
+        object.__setattr__(self, "sample_shape", shape)
+        if self.n_components is not None:
+            object.__setattr__(self, "n_components", int(self.n_components))
+        if self.columns is None:
+            columns = Columns.of_numbers(math.prod(shape))
+            object.__setattr__(self, "columns", columns)
+
+    @property
+    def needs(self):
+        """What the architecture has to support, as its attribute `supports` names it."""
+        asked = {
+            "missing": self.hidden_share > 0,
+            "categories": self.columns.has_categories,
+            "ordered": self.ordered,
+        }
+        return {name for name, is_asked in asked.items() if is_asked}
+
+    def to_dict(self):
+        """Return the specification as plain data, which `from_dict` takes."""
+        return vars(self) | {"columns": self.columns.to_list()}
+
+    @classmethod
+    def from_dict(cls, state):
+        """Make a specification of what `to_dict` returned."""
+        return cls(**state | {"columns": Columns(*state["columns"])})
+
+
 class BaseArchitecture(BaseEstimator, ABC):
     """Base class of all architectures: from shapes to networks.
 
@@ -108,16 +184,12 @@ class BaseArchitecture(BaseEstimator, ABC):
         Whether the architecture determines the number of components where the
         estimator's `n_components` is None. Otherwise the estimator does. False by
         default.
-    orders_codes : bool
-        Whether `build_networks` has a parameter `ordered`. If that is True, training
-        drops the last components of codes at random, so that the first ones learn to
-        reconstruct without them. False by default.
-    takes_missing : bool
-        Whether `build_networks` has a parameter `missing`. If that is not False,
-        encoder and autoencoder take NaN for a missing cell. False by default.
-    takes_categories : bool
-        Whether `build_networks` has a parameter `groups`, as `build` describes it.
-        False by default.
+    supports : set of {"missing", "categories", "ordered"}
+        What networks can do, if a :class:`NetworkSpec` asks for it. "missing": encoder
+        and autoencoder take NaN for a missing cell. "categories": columns of categories
+        are reconstructed as probabilities. "ordered": training drops the last
+        components of codes at random, so that the first ones learn to reconstruct
+        without them. Empty by default.
     peak_learning_rate : float or None
         The learning rate to which training rises, and from which it falls to zero,
         where neither an optimizer nor a learning rate is given. None leaves the
@@ -137,12 +209,11 @@ class BaseArchitecture(BaseEstimator, ABC):
     >>> from skae import AutoencoderTransformer
     >>> from skae.architectures import BaseArchitecture, Networks
     >>> class LinearArchitecture(BaseArchitecture):
-    ...     def build_networks(self, sample_shape, n_components, output_activation):
-    ...         encoder = keras.Sequential(
-    ...             [keras.Input(sample_shape), keras.layers.Dense(n_components)]
-    ...         )
+    ...     def build_networks(self, spec):
+    ...         shape, n = spec.sample_shape, spec.n_components
+    ...         encoder = keras.Sequential([keras.Input(shape), keras.layers.Dense(n)])
     ...         decoder = keras.Sequential(
-    ...             [keras.Input((n_components,)), keras.layers.Dense(*sample_shape)]
+    ...             [keras.Input((n,)), keras.layers.Dense(*shape)]
     ...         )
     ...         return Networks.from_halves(encoder, decoder)
     >>> AutoencoderTransformer(architecture=LinearArchitecture())
@@ -150,46 +221,19 @@ class BaseArchitecture(BaseEstimator, ABC):
     """
 
     brings_n_components = False
-    orders_codes = False
-    takes_missing = False
-    takes_categories = False
+    supports: frozenset = frozenset()
     peak_learning_rate = 0.001
     tries_random_start = False
 
     _parameter_constraints: dict = {}
 
-    def build(
-        self,
-        sample_shape,
-        n_components=None,
-        *,
-        output_activation="linear",
-        ordered=False,
-        missing=False,
-        groups=None,
-        random_state=None,
-    ):
-        """Build the networks for samples of a given shape.
+    def build(self, spec, *, random_state=None):
+        """Build the networks that a specification describes.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int, default=None
-            Number of components. None is for an architecture that brings its own.
-        output_activation : str, default="linear"
-            Activation of the last layer, for an architecture that does not determine
-            it.
-        ordered : bool, default=False
-            Whether training orders the components, most important first.
-        missing : bool or float, default=False
-            Whether samples may have missing cells, which are NaN. A float is the share
-            of the observed cells of a sample up to which they are hidden from the
-            network in training; True is 0.5.
-        groups : list of int, default=None
-            For each feature, the number of the column of categories that it belongs
-            to, or -1 for a number. Features of a column are one-hot, and are
-            reconstructed as probabilities. None for numbers only.
+        spec : NetworkSpec
+            Shapes, and what else the networks have to do.
         random_state : int, RandomState instance or None, default=None
             Determines the initial weights. Pass an int for reproducible results.
 
@@ -201,84 +245,73 @@ class BaseArchitecture(BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the architecture does not fit the shapes.
+            If the architecture does not fit the shapes, or does not support what the
+            networks have to do.
         """
         self._validate_params()
-        sample_shape = tuple(int(size) for size in sample_shape)
-        if n_components is not None:
-            n_components = int(n_components)
-        elif not self.brings_n_components:
+        if spec.n_components is None and not self.brings_n_components:
             raise ValueError(f"{self!r} needs n_components, got None.")
-        if ordered and not self.orders_codes:
-            raise ValueError(
-                f"{self!r} cannot order components; DenseArchitecture can."
-            )
-        if missing and not self.takes_missing:
-            raise ValueError(
-                f"{self!r} cannot take missing cells; DenseArchitecture can."
-            )
-        if groups and not self.takes_categories:
-            raise ValueError(f"{self!r} cannot take categories; DenseArchitecture can.")
-        if missing is True:
-            missing = LARGEST_HIDDEN_SHARE
-        options = {"ordered": ordered, "missing": missing, "groups": groups}
-        options = {name: asked for name, asked in options.items() if asked}
+        for name in sorted(spec.needs - self.supports):
+            raise ValueError(f"{self!r} cannot {_NEEDS[name]}; DenseArchitecture can.")
         seed = draw_seed(check_random_state(random_state))
         task = (
-            f"{self!r} cannot build an autoencoder for samples of shape {sample_shape}"
+            f"{self!r} cannot build an autoencoder for samples of shape "
+            f"{spec.sample_shape}"
         )
-        if n_components is not None:
-            task += f" and {n_components} components"
+        if spec.n_components is not None:
+            task += f" and {spec.n_components} components"
         import_keras()
         try:
             seeds = LayerSeeds(seed)
             with seeds.building():
-                networks = self.build_networks(
-                    sample_shape, n_components, output_activation, **options
-                )
+                networks = self.build_networks(spec)
                 for model in (networks.autoencoder, networks.encoder, networks.decoder):
                     seeds.reseed(model)
         except ValueError as error:
             raise ValueError(f"{task}: {error}") from error
         output_shape = tuple(networks.decoder.output_shape[1:])
-        if output_shape != sample_shape:
+        if output_shape != spec.sample_shape:
             raise ValueError(f"{task}: its decoder returns shape {output_shape}.")
-        if n_components not in (None, networks.n_components):
+        if spec.n_components not in (None, networks.n_components):
             cure = " Leave n_components at None." if self.brings_n_components else ""
             raise ValueError(
                 f"{task}: its encoder returns {networks.n_components}.{cure}"
             )
-        rebuild = partial(
-            self.build,
-            sample_shape,
-            n_components,
-            output_activation=output_activation,
-            **options,
-            random_state=seed,
-        )
-        return replace(networks, rebuild=rebuild)
+        set_category_value(networks, spec.columns.value)
+        return replace(networks, rebuild=partial(self.build, spec, random_state=seed))
 
     @abstractmethod
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
         """Build the networks; a subclass implements this.
 
-        It is called with valid parameters. Layers and initializers need no seeds: they
+        It is called with valid parameters, and with a specification that asks for
+        nothing but what `supports` names. Layers and initializers need no seeds: they
         are determined by the `random_state` of `build`.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int or None
-            Number of components; None only where `brings_n_components` is True.
-        output_activation : str
-            Activation of the last layer, unless the architecture has its own.
+        spec : NetworkSpec
+            Its `n_components` is None only where `brings_n_components` is True.
 
         Returns
         -------
         Networks
             Encoder, decoder and autoencoder.
         """
+
+    def prepare(self, networks, X):
+        """Set what layers replace missing cells with, from training samples.
+
+        Called once for new networks, where samples may have missing cells.
+
+        Parameters
+        ----------
+        networks : Networks
+            What `build` returned, to be changed in place.
+        X : ndarray of shape (n_samples, *sample_shape)
+            Training samples; 256 MB of them, chosen at random, if there are more.
+        """
+        fit_filling(networks, X.reshape(len(X), -1))
 
     def initialize(self, networks, X):
         """Set initial weights from training samples; by default, leave them.
@@ -364,7 +397,8 @@ class BaseArchitecture(BaseEstimator, ABC):
         """
         if n_components is None and not self.brings_n_components:
             n_components = 2
-        print_fn(describe(self.build(sample_shape, n_components, random_state=0)))
+        spec = NetworkSpec(sample_shape, n_components)
+        print_fn(describe(self.build(spec, random_state=0)))
 
 
 def _are_alike(one, other):

@@ -135,17 +135,15 @@ class ConvolutionalArchitecture(BaseArchitecture):
         self.rank = rank
         self.input_shape = input_shape
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
         """Build the networks.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int or None
-            Number of components. None: the last feature map is the code.
-        output_activation : str
-            Activation of the last layer where the parameter of that name is "auto".
+        spec : NetworkSpec
+            Its `n_components` may be None: the last feature map is the code. Its
+            `output_activation` is that of the last layer where the parameter of that
+            name is "auto".
 
         Returns
         -------
@@ -159,6 +157,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
             kernels, or do not have `input_shape`; or if an activation is unknown to
             Keras.
         """
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = import_keras().layers
         filters = positive_ints("filters", self.filters)
         shape = self._with_channels(sample_shape)
@@ -168,8 +167,9 @@ class ConvolutionalArchitecture(BaseArchitecture):
         latent = self.latent_activation
         if latent == "auto":
             latent = "linear" if dense else self.activation
-        if self.output_activation != "auto":
-            output_activation = self.output_activation
+        output_activation = self.output_activation
+        if output_activation == "auto":
+            output_activation = spec.output_activation
 
         stages = range(len(filters))
         activations = [self.activation] * len(filters)

@@ -153,14 +153,15 @@ class DenseArchitecture(BaseArchitecture):
         "handle_missing": ["boolean", StrOptions({"auto"})],
     }
 
-    orders_codes = True
-    takes_categories = True
     peak_learning_rate = 0.003
 
     @property
-    def takes_missing(self):
-        """Whether samples may have missing cells: unless `handle_missing` is False."""
-        return isinstance(self.handle_missing, str) or bool(self.handle_missing)
+    def supports(self):
+        """What networks can do; missing cells unless `handle_missing` is False."""
+        handles = isinstance(self.handle_missing, str) or bool(self.handle_missing)
+        return frozenset(
+            {"categories", "ordered"} | ({"missing"} if handles else set())
+        )
 
     @property
     def tries_random_start(self):
@@ -205,32 +206,14 @@ class DenseArchitecture(BaseArchitecture):
         self.contractive = contractive
         self.handle_missing = handle_missing
 
-    def build_networks(
-        self,
-        sample_shape,
-        n_components,
-        output_activation,
-        ordered=False,
-        missing=False,
-        groups=None,
-    ):
+    def build_networks(self, spec):
         """Build the networks.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int
-            Number of components.
-        output_activation : str
-            Activation of the last layer where the parameter of that name is "auto".
-        ordered : bool, default=False
-            Whether to order the components by nested dropout on the code.
-        missing : float or False, default=False
-            Up to which share of the cells of a sample is hidden from the network in
-            training, where samples may have missing cells.
-        groups : list of int, default=None
-            Columns of categories, see `build`.
+        spec : NetworkSpec
+            Its `output_activation` is that of the last layer where the parameter of
+            that name is "auto". Components are ordered by nested dropout on the code.
 
         Returns
         -------
@@ -243,8 +226,10 @@ class DenseArchitecture(BaseArchitecture):
             If a hidden layer size is not a positive int, if an activation is unknown
             to Keras, or if parameters contradict each other.
         """
-        if self.output_activation != "auto":
-            output_activation = self.output_activation
+        sample_shape, groups = spec.sample_shape, spec.columns.groups
+        output_activation = self.output_activation
+        if output_activation == "auto":
+            output_activation = spec.output_activation
         if groups and output_activation != "linear":
             raise ValueError(
                 "samples with categories need a linear output, which is followed by a "
@@ -264,7 +249,9 @@ class DenseArchitecture(BaseArchitecture):
         # Without "auto", or ordered, they start from PCA whenever they have such a map.
         linear_map = None
         if self._has_linear_map(output_activation):
-            linear_map = "gated" if self.start == "auto" and not ordered else "open"
+            linear_map = (
+                "gated" if self.start == "auto" and not spec.ordered else "open"
+            )
         layers = import_keras().layers
         flat = len(sample_shape) == 1
         encoder, kernels = self._half(
@@ -272,9 +259,9 @@ class DenseArchitecture(BaseArchitecture):
             sample_shape,
             [] if flat else [layers.Flatten("channels_last", name="flatten")],
             sizes,
-            ("code", n_components, self.latent_activation),
+            ("code", spec.n_components, self.latent_activation),
             linear_map=linear_map,
-            missing=missing,
+            missing=spec.hidden_share > 0,
         )
         last = [] if flat else [layers.Reshape(sample_shape, name="reshape")]
         if groups:
@@ -285,7 +272,7 @@ class DenseArchitecture(BaseArchitecture):
             last.append(CategoryProbabilities(groups, name="categories", dtype=floatx))
         decoder, _ = self._half(
             "decoder",
-            (n_components,),
+            (spec.n_components,),
             [],
             decoder_sizes,
             ("reconstruction", math.prod(sample_shape), output_activation),
@@ -293,7 +280,7 @@ class DenseArchitecture(BaseArchitecture):
             linear_map=linear_map,
             tied_to=kernels[::-1] if self.tied_weights else None,
         )
-        return self._autoencoder(encoder, decoder, ordered, missing, groups)
+        return self._autoencoder(encoder, decoder, spec)
 
     def initialize(self, networks, X):
         """Start from a PCA, if the networks have a linear map.
@@ -471,14 +458,16 @@ class DenseArchitecture(BaseArchitecture):
         if self.dropout:
             yield layers.Dropout(self.dropout, name=f"dropout_{i}")
 
-    def _autoencoder(self, encoder, decoder, ordered, missing, groups):
+    def _autoencoder(self, encoder, decoder, spec):
         """Chain the halves, with the layers that act in training only."""
         keras = import_keras()
         inputs = sample = keras.Input(encoder.input_shape[1:], name="sample")
-        if missing:
+        if spec.hidden_share:
             from ._layers import HiddenCells
 
-            hide = HiddenCells(float(missing), groups, name="hidden_cells")
+            hide = HiddenCells(
+                spec.hidden_share, spec.columns.groups, name="hidden_cells"
+            )
             sample = hide(sample)
         if self.noise:
             from ._layers import GaussianNoise
@@ -499,7 +488,7 @@ class DenseArchitecture(BaseArchitecture):
             from ._layers import SparsityPenalty
 
             code = SparsityPenalty(self.code_l1, name="sparsity")(code)
-        if ordered:
+        if spec.ordered:
             from ._layers import NestedDropout
 
             code = NestedDropout(name="nested_dropout")(code)

@@ -207,17 +207,14 @@ class KerasArchitecture(BaseArchitecture):
     def __deepcopy__(self, memo):
         return self.__sklearn_clone__()
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
         """Build the networks.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int or None
-            Size of the code, if it is known; the model decides.
-        output_activation : str
-            Has no effect: the model has its own.
+        spec : NetworkSpec
+            Its `n_components` may be None, since the model decides; its
+            `output_activation` has no effect.
 
         Returns
         -------
@@ -229,6 +226,7 @@ class KerasArchitecture(BaseArchitecture):
         ValueError
             If the model does not fit the samples, or if it is not clear where to cut.
         """
+        sample_shape = spec.sample_shape
         model, compiled, is_new = self.model, {}, False
         if self.is_wrapper(model) or _is_function(model):
             is_new = not isinstance(getattr(model, "model", None), import_keras().Model)

@@ -17,7 +17,7 @@ from .._backend import (
     takes_training,
     write_network,
 )
-from .._keras_layers import is_finishing
+from .._layer_traits import is_finishing
 from ._seeds import custom_object_scope
 
 # Samples on which two ways to run a network are compared.

@@ -1,6 +1,6 @@
 """Keras layers of skae's architectures; imported once a network is built.
 
-Each layer describes itself to `skae._keras_layers`: its class attribute `row_wise` says
+Each layer describes itself to `skae._layer_traits`: its class attribute `row_wise` says
 whether it treats each sample by itself, and `operation()` describes what it does
 outside training.
 """
@@ -8,8 +8,8 @@ outside training.
 import keras
 from keras import ops
 
-from .._groups import LARGEST_LOGIT, membership, owners_of
-from .._keras_layers import dense_operation
+from .._columns import LARGEST_LOGIT, membership, owners_of
+from .._layer_traits import dense_operation
 from .._missing import LARGEST_DEVIATION, MAX_FEATURES, N_STEPS
 
 # Above this log-variance the variance grows linearly instead of exponentially. No

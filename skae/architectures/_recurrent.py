@@ -89,17 +89,14 @@ class RecurrentArchitecture(BaseArchitecture):
         self.output_activation = output_activation
         self.input_shape = input_shape
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
         """Build the networks.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int
-            Number of components.
-        output_activation : str
-            Activation of the last layer where the parameter of that name is "auto".
+        spec : NetworkSpec
+            Its `output_activation` is that of the last layer where the parameter of
+            that name is "auto".
 
         Returns
         -------
@@ -112,11 +109,13 @@ class RecurrentArchitecture(BaseArchitecture):
             If samples do not have the shape (time, features) or `input_shape`, or if an
             activation is unknown to Keras.
         """
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = import_keras().layers
         units = positive_ints("units", self.units)
         time, features = self._window(sample_shape)
-        if self.output_activation != "auto":
-            output_activation = self.output_activation
+        output_activation = self.output_activation
+        if output_activation == "auto":
+            output_activation = spec.output_activation
         windows = len(sample_shape) == 2
         names = [f"{self.cell}_{i}" for i in range(1, len(units) + 1)]
         encoder = [] if windows else [layers.Reshape((time, features), name="window")]

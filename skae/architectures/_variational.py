@@ -1,13 +1,11 @@
 """Variational autoencoders."""
 
-import math
 from numbers import Integral, Real
 
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backend import import_keras
-from .._groups import owners_of
 from ._base import BaseArchitecture, Networks
 from ._dense import DenseArchitecture
 
@@ -119,12 +117,11 @@ class VariationalArchitecture(BaseArchitecture):
         "handle_missing": ["boolean", StrOptions({"auto"})],
     }
 
-    takes_categories = True
-
     @property
-    def takes_missing(self):
-        """Whether samples may have missing cells: unless `handle_missing` is False."""
-        return isinstance(self.handle_missing, str) or bool(self.handle_missing)
+    def supports(self):
+        """What networks can do; missing cells unless `handle_missing` is False."""
+        handles = isinstance(self.handle_missing, str) or bool(self.handle_missing)
+        return frozenset({"categories"} | ({"missing"} if handles else set()))
 
     def __init__(
         self,
@@ -142,29 +139,14 @@ class VariationalArchitecture(BaseArchitecture):
         self.warmup_steps = warmup_steps
         self.handle_missing = handle_missing
 
-    def build_networks(
-        self,
-        sample_shape,
-        n_components,
-        output_activation,
-        missing=False,
-        groups=None,
-    ):
+    def build_networks(self, spec):
         """Build the networks.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample, without the batch axis.
-        n_components : int
-            Number of components.
-        output_activation : str
-            Activation of the last layer where the parameter of that name is "auto".
-        missing : float or False, default=False
-            Up to which share of the cells of a sample is hidden from the network in
-            training, where samples may have missing cells.
-        groups : list of int, default=None
-            Columns of categories, see `build`.
+        spec : NetworkSpec
+            Its `output_activation` is that of the last layer where the parameter of
+            that name is "auto".
 
         Returns
         -------
@@ -186,30 +168,24 @@ class VariationalArchitecture(BaseArchitecture):
             self.activation,
             output_activation=self.output_activation,
             start="random",
-        ).build_networks(
-            sample_shape,
-            n_components,
-            output_activation,
-            missing=missing,
-            groups=groups,
-        )
+        ).build_networks(spec)
         mean = dense.encoder.output
-        log_variance = keras.layers.Dense(n_components, name="log_variance")(
+        log_variance = keras.layers.Dense(spec.n_components, name="log_variance")(
             dense.encoder.get_layer("code").input
         )
-        n_columns = max(owners_of(groups)) + 1 if groups else math.prod(sample_shape)
         sampling = GaussianSampling(
-            n_columns,
+            len(spec.columns.sizes),
             float(self.beta),
             int(self.warmup_steps),
             name="sampling",
             dtype=keras.config.floatx(),  # half precision would overflow
         )
         inputs, moments = dense.encoder.input, [mean, log_variance]
-        if missing:
+        if spec.hidden_share:
             encoder = keras.Model(inputs, moments, name="moments")
-            inputs = keras.Input(sample_shape, name="sample")
-            hide = HiddenCells(float(missing), groups, name="hidden_cells")
+            inputs = keras.Input(spec.sample_shape, name="sample")
+            groups = spec.columns.groups
+            hide = HiddenCells(spec.hidden_share, groups, name="hidden_cells")
             moments = encoder(hide(inputs))
         outputs = dense.decoder(sampling(moments))
         autoencoder = keras.Model(inputs, outputs, name="autoencoder")

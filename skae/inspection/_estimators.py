@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._frames import is_frame, split_categories
+from .._formats._frames import is_frame, split_categories
 from ._drawing import is_window
 
 

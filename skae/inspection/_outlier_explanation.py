@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import _safe_indexing, check_array
 
-from .._frames import split_categories
+from .._formats._frames import split_categories
 from ._drawing import (
     CHARACTER,
     LINE,

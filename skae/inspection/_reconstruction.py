@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from .._frames import split_categories
+from .._formats._frames import split_categories
 from ._bars import draw_tables
 from ._drawing import STANDARDIZED, check_count, is_window, set_axes_title, wrapped
 from ._estimators import (

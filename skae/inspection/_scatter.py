@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from .._frames import is_missing
+from .._formats._frames import is_missing
 from ._drawing import CHARACTER, grid_in, merged, series_styles, shortened
 
 # Name of the points where there are no classes.

@@ -131,7 +131,7 @@ def export_onnx(estimator, path, *, outputs=None):
     for step in reversed(steps):
         if "reconstruct" in written:
             written["reconstruct"] = write_inverse(writer, step, written["reconstruct"])
-    shape = [steps[0].n_features_in_] if steps else last._sample_shape
+    shape = [steps[0].n_features_in_] if steps else last._format.shape
     shapes = {name: [] for name in outputs} | {"X": shape, "reconstruct": shape}
     shapes["transform"] = shapes["encode"] = [last.n_components_]
     model = _make_model(onnx, writer, shapes, outputs, written)

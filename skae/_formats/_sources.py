@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._groups import owners_of
 from ._stream import SampleStream
 
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
@@ -131,7 +130,7 @@ class RowSource:
         like = self.X, self.sample_shape, self.dtype
         return RowSource(*like, indices, hidden, hidden_share)
 
-    def hiding_cells(self, random_state, share, groups=None):
+    def hiding_cells(self, random_state, share, columns):
         """Return the source of the same samples, some of whose cells are hidden.
 
         Parameters
@@ -140,9 +139,8 @@ class RowSource:
             Determines which ones.
         share : float
             Up to which share of the cells of a sample.
-        groups : list of int, default=None
-            For each feature, the number of its column of categories, or -1 for a
-            number. The features of a column are hidden together.
+        columns : Columns
+            The features of a column are hidden together.
 
         Returns
         -------
@@ -151,9 +149,8 @@ class RowSource:
         """
         rng = np.random.RandomState(random_state)
         shares = rng.uniform(0, share, (HIDDEN_PATTERNS, 1))
-        owners = range(self.X.shape[1]) if groups is None else owners_of(groups)
-        drawn = rng.uniform(size=(HIDDEN_PATTERNS, owners[-1] + 1))
-        hidden = drawn[:, list(owners)] < shares
+        drawn = rng.uniform(size=(HIDDEN_PATTERNS, len(columns.sizes)))
+        hidden = drawn[:, columns.owners] < shares
         return self._with(self.indices, hidden, share)
 
     def hide(self, samples, indices):
@@ -370,8 +367,6 @@ class FitData:
         Which of the samples of the others are labelled as normal.
     stream : SampleStream, default=None
         What epochs train on, where that does not fit into memory.
-    stream_summary : Summary, default=None
-        Of all samples that the stream's source has.
     """
 
     train: RowSource
@@ -381,7 +376,6 @@ class FitData:
     outliers: np.ndarray | None = None
     is_normal: np.ndarray | None = None
     stream: SampleStream | None = None
-    stream_summary: Summary | None = None
 
     @property
     def trained_on(self):
@@ -391,7 +385,7 @@ class FitData:
     @property
     def summary(self):
         """What is known of all samples."""
-        return self.stream_summary or self.train.summary
+        return self.trained_on.summary
 
     @property
     def val_is_given(self):

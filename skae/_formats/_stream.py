@@ -27,15 +27,18 @@ class SampleStream:
         Shape that the network gives one sample.
     dtype : str
         The network's dtype.
+    summary : Summary
+        Of all samples that the source has.
     """
 
-    def __init__(self, read, sizes, is_ordered, held_out, sample_shape, dtype):
+    def __init__(self, read, sizes, is_ordered, held_out, sample_shape, dtype, summary):
         self.read = read
         self.sizes = sizes
         self.is_ordered = is_ordered
         self.held_out = np.sort(held_out)
         self.sample_shape = sample_shape
         self.dtype = dtype
+        self.summary = summary
 
     def __len__(self):
         return int(self.sizes.sum()) - len(self.held_out)

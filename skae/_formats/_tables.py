@@ -15,6 +15,9 @@ import numpy as np
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils.validation import check_array
 
+from .._columns import Columns
+from .._missing import observed_means, observed_variances
+from .._precision import find_known, is_single
 from ._frames import (
     category_values,
     column_dtypes,
@@ -22,6 +25,7 @@ from ._frames import (
     column_name,
     column_names,
     describe_dtypes,
+    for_numpy,
     from_arrow,
     holds_categories,
     is_frame,
@@ -29,11 +33,7 @@ from ._frames import (
     make_frame,
     set_columns,
     take_columns,
-    for_numpy,
 )
-from ._groups import SMALLEST_PROBABILITY
-from ._missing import observed_means, observed_variances
-from ._precision import find_known, is_single
 
 # Categories of a column that are kept apart: the most frequent ones, with so many
 # samples at least, or such a share of few samples. The others become one category.
@@ -49,136 +49,6 @@ SMALLEST_DEVIATION = 1e-7
 CATEGORY_WEIGHT = 0.5
 
 
-class Columns:
-    """Which features of an encoded table belong to which column, and what follows.
-
-    Parameters
-    ----------
-    sizes : ndarray of int of shape (n_columns,)
-        Number of features of each column.
-    is_categorical : ndarray of bool of shape (n_columns,)
-        Which columns hold categories.
-    value : float
-        The value that stands for a category.
-    """
-
-    def __init__(self, sizes, is_categorical, value):
-        self.sizes = sizes
-        self.is_categorical = is_categorical
-        self.value = value
-        self.starts = np.cumsum(sizes) - sizes
-        self.owners = np.repeat(np.arange(len(sizes)), sizes)
-
-    @property
-    def groups(self):
-        """For each feature, the number of its column of categories; -1 for numbers."""
-        return np.where(self.is_categorical[self.owners], self.owners, -1).tolist()
-
-    def block(self, column):
-        """Return the slice of the features of a column."""
-        return slice(self.starts[column], self.starts[column] + self.sizes[column])
-
-    def compare(self, X, X_hat):
-        """Reduce samples and reconstructions to one value per column each.
-
-        Parameters
-        ----------
-        X, X_hat : ndarray of shape (n_samples, n_features)
-            Encoded samples, and their reconstructions.
-
-        Returns
-        -------
-        values, expected : ndarray of shape (n_samples, n_columns), of the dtype of X
-            Their difference is the residual of a number, or the square root of the
-            negative log-likelihood of a category, times the value that stands for it.
-            `values` are NaN for missing cells, and 0 for categories.
-        """
-        values = X[:, self.starts]
-        expected = X_hat[:, self.starts].astype(X.dtype)
-        for j in np.flatnonzero(self.is_categorical):
-            block = self.block(j)
-            # One-hot, so that the product selects what is predicted for the category.
-            probability = np.einsum("ij,ij->i", X[:, block], X_hat[:, block])
-            probability = np.nan_to_num(probability) / self.value**2
-            probability = np.clip(probability, SMALLEST_PROBABILITY, 1)
-            expected[:, j] = -self.value * np.sqrt(-np.log(probability))
-            values[:, j] *= 0
-        return values, expected
-
-    def clip_probabilities(self, X):
-        """Clip expectations of categories, so that they are probabilities.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Encoded samples, as linear regression expects them.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features), of the dtype of X
-            The same, but features of a column of categories are positive and sum to the
-            value that stands for a category.
-        """
-        clipped = X.copy()
-        for j in np.flatnonzero(self.is_categorical):
-            block = self.block(j)
-            part = np.maximum(X[:, block], SMALLEST_PROBABILITY * self.value)
-            clipped[:, block] = self.value * part / part.sum(axis=1, keepdims=True)
-        return clipped
-
-    def errors(self, X, X_hat):
-        """Compute the deviance of each cell: its squared residual.
-
-        Parameters
-        ----------
-        X, X_hat : ndarray of shape (n_samples, n_features)
-            Encoded samples, and their reconstructions.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_columns), of float64
-            0 for missing cells.
-        """
-        values, expected = self.compare(X, X_hat)
-        with np.errstate(over="ignore", invalid="ignore"):
-            errors = np.square(values.astype(np.float64) - expected)
-        errors[np.isnan(values)] = 0
-        return errors
-
-    def null_errors(self, X):
-        """Compute the same where nothing is known of a sample.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Encoded samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_columns), of float64
-            The deviances of means and frequencies of these samples.
-        """
-        means = observed_means(X)
-        return self.errors(X, np.broadcast_to(means, X.shape))
-
-    def score(self, X, X_hat):
-        """Compute the share of the deviance that a reconstruction explains.
-
-        Parameters
-        ----------
-        X, X_hat : ndarray of shape (n_samples, n_features)
-            Two or more encoded samples, and their reconstructions.
-
-        Returns
-        -------
-        float
-            1 minus the deviance over that of means and frequencies of these samples.
-        """
-        null = self.null_errors(X).sum()
-        error = self.errors(X, X_hat).sum()
-        return float(error == 0) if null == 0 else float(1 - error / null)
-
-
 class TableEncoder:
     """From tables to arrays for a network, and back.
 
@@ -189,7 +59,7 @@ class TableEncoder:
     library : {"pandas", "polars", None}
         That of the DataFrame.
     dtypes : list of dict or None
-        Dtypes of its columns, as `skae._frames.describe_dtypes` returns them.
+        Dtypes of its columns, as `skae._formats._frames.describe_dtypes` returns them.
     columns : Columns
         What belongs to which column.
     encoder : OrdinalEncoder
@@ -274,19 +144,12 @@ class TableEncoder:
 
     def to_dict(self):
         """Return the arguments of `__init__`, without objects of skae's classes."""
-        columns = self.columns
-        parts = [columns.sizes, columns.is_categorical, columns.value]
-        return vars(self) | {"columns": parts}
+        return vars(self) | {"columns": self.columns.to_list()}
 
     @classmethod
     def from_dict(cls, state):
         """Make an encoder of what `to_dict` returned."""
         return cls(**state | {"columns": Columns(*state["columns"])})
-
-    def feature_names(self):
-        """Return the name of the column that each feature belongs to, as an ndarray."""
-        names = range(len(self.columns.sizes)) if self.names is None else self.names
-        return np.array(list(names), object)[self.columns.owners]
 
     def encode(self, X):
         """Encode samples.

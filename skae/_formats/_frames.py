@@ -126,7 +126,7 @@ def texts_explained(X, cure):
 
 
 def from_arrow(X):
-    """Return a table of pyarrow as a DataFrame of pandas, and anything else as it is."""
+    """Return a table of pyarrow as a DataFrame of pandas, anything else as it is."""
     return X.to_pandas() if is_arrow_table(X) else X
 
 

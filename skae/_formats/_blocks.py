@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
+from .._missing import refuse_masked
 from ._frames import (
     column_names,
     concatenate,
@@ -19,7 +20,6 @@ from ._frames import (
     is_frame,
     library_of,
 )
-from ._missing import refuse_masked
 
 # Rows of a Parquet file that are decoded at a time.
 BATCH_ROWS = 2**14

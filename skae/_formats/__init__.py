@@ -1,0 +1,27 @@
+"""Kinds of input: how samples are read, validated and encoded, and come back."""
+
+from ._blocks import USE_FIT, check_in_memory, check_lazy_samples, is_lazy, read_ahead
+from ._format import SampleFormat, as_samples, format_from_dict, format_of
+from ._frames import split_categories
+from ._reading import read_samples
+from ._sources import FitData, RowEpoch, RowSource, Summary
+from ._stream import SampleStream
+
+__all__ = [
+    "USE_FIT",
+    "FitData",
+    "RowEpoch",
+    "RowSource",
+    "SampleFormat",
+    "SampleStream",
+    "Summary",
+    "as_samples",
+    "check_in_memory",
+    "check_lazy_samples",
+    "format_from_dict",
+    "format_of",
+    "is_lazy",
+    "read_ahead",
+    "read_samples",
+    "split_categories",
+]
