@@ -170,7 +170,8 @@ class Built(BaseArchitecture):
     def __init__(self, width=8):
         self.width = width
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = keras.layers
         return Networks.from_halves(
             keras.Sequential(

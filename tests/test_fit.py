@@ -89,7 +89,8 @@ class TestTheStart:
             def __init__(self, report=None):
                 self.report = report
 
-            def build_networks(self, sample_shape, n_components, output_activation):
+            def build_networks(self, spec):
+                sample_shape, n_components = spec.sample_shape, spec.n_components
                 encoder = keras.Sequential(
                     [keras.Input(sample_shape), keras.layers.Dense(n_components)]
                 )

@@ -7,7 +7,6 @@ new way to get to a result one of `WAYS`.
 import copy
 import functools
 import multiprocessing
-import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,13 +14,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
-from skae.preprocessing import TableScaler
 
 N_TRAIN, N_NEW = 100, 24
 SMALL = {
@@ -134,7 +130,10 @@ def fit_labels(estimator, X):
 
 
 def fit_blocks(estimator, X):
-    blocks = [_safe_indexing(X, np.arange(60)), _safe_indexing(X, np.arange(60, N_TRAIN))]
+    blocks = [
+        _safe_indexing(X, np.arange(60)),
+        _safe_indexing(X, np.arange(60, N_TRAIN)),
+    ]
 
     class Blocks:
         def __iter__(self):
@@ -256,7 +255,10 @@ METHODS = {
     "decision_function": (AutoencoderOutlierDetector, holds_for_scores),
     "predict": (AutoencoderOutlierDetector, holds_for_predictions),
     "explain": (AutoencoderOutlierDetector, holds_for_contributions),
-    "explain_expected": (AutoencoderOutlierDetector, lambda e, X, result: is_like(result, X)),
+    "explain_expected": (
+        AutoencoderOutlierDetector,
+        lambda e, X, result: is_like(result, X),
+    ),
     "predict_pvalue": (AutoencoderOutlierDetector, holds_for_pvalues),
     "select": (AutoencoderOutlierDetector, lambda e, X, result: None),
     "test_drift": (AutoencoderOutlierDetector, holds_for_drift),
@@ -277,7 +279,9 @@ def cells(table):
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
     if isinstance(table, pd.DataFrame):
-        columns = [column.astype(object).to_numpy(copy=True) for _, column in table.items()]
+        columns = [
+            column.astype(object).to_numpy(copy=True) for _, column in table.items()
+        ]
         for column in columns:
             column[pd.isna(column)] = np.nan
         return np.stack(columns, axis=1)
@@ -365,10 +369,14 @@ def from_dask(estimator, method, X):
     if isinstance(X, pd.DataFrame):
         import dask.dataframe as dd
 
-        return apply(estimator, method, dd.from_pandas(X, npartitions=2, sort=False)).compute()
+        return apply(
+            estimator, method, dd.from_pandas(X, npartitions=2, sort=False)
+        ).compute()
     import dask.array as da
 
-    return apply(estimator, method, da.from_array(X, chunks=(10, *X.shape[1:]))).compute()
+    return apply(
+        estimator, method, da.from_array(X, chunks=(10, *X.shape[1:]))
+    ).compute()
 
 
 def other_dtype(estimator, method, X):

@@ -28,7 +28,8 @@ ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "elu", "selu", "softplus", "
 class ConvolutionalHalf(BaseArchitecture):
     """Layers that have no shortcut around Keras."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = keras.layers
         encoder = keras.Sequential(
             [
@@ -51,7 +52,8 @@ class ConvolutionalHalf(BaseArchitecture):
 class PlainHalf(BaseArchitecture):
     """Every layer that has a shortcut, and a code without bias."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = keras.layers
         encoder = keras.Sequential(
             [

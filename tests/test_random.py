@@ -16,13 +16,15 @@ from skae.architectures import (
     DenseArchitecture,
     KerasArchitecture,
     Networks,
+    NetworkSpec,
 )
 
 
 class Unseeded(BaseArchitecture):
     """What a user writes who does not think of seeds."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         encoder = keras.Sequential(
             [
                 keras.Input(sample_shape),
@@ -47,7 +49,8 @@ class OwnWeights(keras.layers.Layer):
 class Unnamed(BaseArchitecture):
     """Initializers as objects, one of them shared, and layers within layers."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers, initializers = keras.layers, keras.initializers
         shared = initializers.HeNormal()
         encoder = keras.Sequential(
@@ -105,7 +108,9 @@ def test_own_layers_in_copied_models_do_not_depend_on_threads(initializer):
 
     architecture = KerasArchitecture(make)
     weights = [
-        architecture.build((5,), None, random_state=0).autoencoder.get_weights()
+        architecture.build(
+            NetworkSpec((5,), None), random_state=0
+        ).autoencoder.get_weights()
         for _ in range(2)
     ]
     for one, other in zip(*weights, strict=True):
@@ -142,14 +147,14 @@ def test_threads_that_draw_change_nothing(X, architecture):
 
 
 def test_each_layer_has_its_own_weights():
-    encoder = Unnamed().build((6,), 2, random_state=0).encoder
+    encoder = Unnamed().build(NetworkSpec((6,), 2), random_state=0).encoder
     both = encoder.layers[1]
     forward, backward = (
         layer.get_weights() for layer in (both.forward_layer, both.backward_layer)
     )
     assert not np.array_equal(forward[0], backward[0])
     assert not np.array_equal(forward[1], backward[1])
-    networks = DenseArchitecture((8, 8, 8), start="random").build((8,), 8)
+    networks = DenseArchitecture((8, 8, 8), start="random").build(NetworkSpec((8,), 8))
     kernels = [w for w in networks.encoder.get_weights() if w.shape == (8, 8)]
     assert len(kernels) == 4
     assert len({kernel.tobytes() for kernel in kernels}) == 4
@@ -157,7 +162,8 @@ def test_each_layer_has_its_own_weights():
 
 def test_set_weights_and_seeds_are_kept():
     class Pretrained(BaseArchitecture):
-        def build_networks(self, sample_shape, n_components, output_activation):
+        def build_networks(self, spec):
+            sample_shape, n_components = spec.sample_shape, spec.n_components
             seeded = keras.initializers.HeNormal(3)
             dense = keras.layers.Dense(n_components, kernel_initializer=seeded)
             encoder = keras.Sequential([keras.Input(sample_shape), dense])
@@ -167,7 +173,7 @@ def test_set_weights_and_seeds_are_kept():
             decoder.set_weights([np.ones((2, 4)), np.zeros(4)])
             return Networks.from_halves(encoder, decoder)
 
-    networks = Pretrained().build((4,), 2, random_state=0)
+    networks = Pretrained().build(NetworkSpec((4,), 2), random_state=0)
     kernel, _ = networks.encoder.get_weights()
     np.testing.assert_array_equal(kernel, keras.initializers.HeNormal(3)((4, 2)))
     np.testing.assert_array_equal(networks.decoder.get_weights()[0], 1)

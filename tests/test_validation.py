@@ -94,7 +94,8 @@ def test_bad_contamination(X, contamination):
 class Narrow(BaseArchitecture):
     """A kernel that is larger than the sample."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = keras.layers
         encoder = keras.Sequential(
             [
@@ -109,7 +110,8 @@ class Narrow(BaseArchitecture):
 
 
 class WrongOutput(BaseArchitecture):
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         return Networks.from_halves(
             keras.Sequential(
                 [keras.Input(sample_shape), keras.layers.Dense(n_components)]
@@ -119,7 +121,8 @@ class WrongOutput(BaseArchitecture):
 
 
 class WrongCode(BaseArchitecture):
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape = spec.sample_shape
         return Networks.from_halves(
             keras.Sequential([keras.Input(sample_shape), keras.layers.Dense(7)]),
             keras.Sequential([keras.Input((7,)), keras.layers.Dense(*sample_shape)]),

@@ -19,7 +19,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from skae import AutoencoderTransformer
-from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+from skae.architectures import (
+    BaseArchitecture,
+    DenseArchitecture,
+    Networks,
+    NetworkSpec,
+)
 from skae.datasets import fetch_fashion_mnist, fetch_mnist
 
 try:
@@ -73,7 +78,8 @@ def matrix_products(X, sizes, batch_size, epochs):
 class SystemC(BaseArchitecture):
     """A tutorial's convolutional autoencoder, whose code is a feature map."""
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape = spec.sample_shape
         layers = keras.layers
         options = {"padding": "same", "activation": "relu"}
         encoder = keras.Sequential(
@@ -202,7 +208,7 @@ def dense_epoch(X, hidden, epochs, repeats):
 def convolutional(quick):
     X = fetch_mnist(as_images=True).data[..., None]
     X, epochs, repeats = (X[:500], 1, 1) if quick else (X[:10_000], 2, 3)
-    model = SystemC().build((28, 28, 1), 7 * 7 * 15).autoencoder
+    model = SystemC().build(NetworkSpec((28, 28, 1), 7 * 7 * 15)).autoencoder
     model.compile("adam", loss="binary_crossentropy")
 
     def fit():

@@ -76,9 +76,9 @@ class ConvolutionalArchitecture(BaseArchitecture):
 
     Examples
     --------
-    >>> from skae.architectures import ConvolutionalArchitecture
+    >>> from skae.architectures import ConvolutionalArchitecture, NetworkSpec
     >>> architecture = ConvolutionalArchitecture(filters=(30, 15))
-    >>> networks = architecture.build((28, 28))
+    >>> networks = architecture.build(NetworkSpec((28, 28)))
     >>> networks.code_shape
     (7, 7, 15)
     >>> networks.autoencoder.count_params()

@@ -126,9 +126,9 @@ class DenseArchitecture(BaseArchitecture):
 
     Examples
     --------
-    >>> from skae.architectures import DenseArchitecture
+    >>> from skae.architectures import DenseArchitecture, NetworkSpec
     >>> architecture = DenseArchitecture((), latent_activation="relu")
-    >>> architecture.build((784,), 32).autoencoder.count_params()
+    >>> architecture.build(NetworkSpec((784,), 32)).autoencoder.count_params()
     50992
     """
 

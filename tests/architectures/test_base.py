@@ -4,7 +4,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
-from skae.architectures import BaseArchitecture, Networks
+from skae.architectures import BaseArchitecture, Networks, NetworkSpec
 from skae.metrics import reconstruction_scorer
 
 
@@ -14,7 +14,8 @@ class LinearFromPCA(BaseArchitecture):
     def __init__(self, use_bias=True):
         self.use_bias = use_bias
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         dense = keras.layers.Dense
         return Networks.from_halves(
             keras.Sequential([keras.Input(sample_shape), dense(n_components)]),
@@ -54,7 +55,7 @@ def test_parameters_are_reached_and_cloned():
 
 
 def test_networks_are_frozen():
-    networks = LinearFromPCA().build((5,), 2)
+    networks = LinearFromPCA().build(NetworkSpec((5,), 2))
     with pytest.raises(AttributeError):
         networks.encoder = None
     output = networks.autoencoder.predict(np.ones((1, 5)), verbose=0)

@@ -16,6 +16,7 @@ from skae.architectures import (
     DenseArchitecture,
     KerasArchitecture,
     Networks,
+    NetworkSpec,
     RecurrentArchitecture,
     VariationalArchitecture,
 )
@@ -32,7 +33,12 @@ class UsersArchitecture(BaseArchitecture):
     def __init__(self, activation="relu"):
         self.activation = activation
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components, output_activation = (
+            spec.sample_shape,
+            spec.n_components,
+            spec.output_activation,
+        )
         n_values = int(np.prod(sample_shape))
         encoder = keras.Sequential(
             [
@@ -180,7 +186,9 @@ def architecture_of(name, sample_shape):
 
 def build_networks(name, sample_shape, random_state=0):
     architecture = architecture_of(name, sample_shape)
-    return architecture.build(sample_shape, N_COMPONENTS, random_state=random_state)
+    return architecture.build(
+        NetworkSpec(sample_shape, N_COMPONENTS), random_state=random_state
+    )
 
 
 def values(networks):

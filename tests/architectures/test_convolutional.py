@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
-from skae.architectures import ConvolutionalArchitecture
+from skae.architectures import ConvolutionalArchitecture, NetworkSpec
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def kinds(model):
 def build(sample_shape, n_components=None, **parameters):
     parameters = {"filters": (4, 3), **parameters}
     return ConvolutionalArchitecture(**parameters).build(
-        sample_shape, n_components, random_state=0
+        NetworkSpec(sample_shape, n_components), random_state=0
     )
 
 
@@ -157,7 +157,7 @@ def test_latent_activation(n_components, latent, expected):
 @pytest.mark.parametrize(("own", "expected"), [("auto", "sigmoid"), ("tanh", "tanh")])
 def test_output_activation(own, expected):
     networks = ConvolutionalArchitecture(4, output_activation=own).build(
-        (6, 6), output_activation="sigmoid"
+        NetworkSpec((6, 6), output_activation="sigmoid")
     )
     activations = [
         layer.activation.__name__

@@ -9,7 +9,7 @@ from _helpers import EachBatch, output_of
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderTransformer
-from skae.architectures import DenseArchitecture
+from skae.architectures import DenseArchitecture, NetworkSpec
 
 # An optimizer that leaves all weights as they are, so that losses are of known ones.
 AT_REST = {"optimizer": "sgd", "learning_rate": 1e-30, "epochs": 1}
@@ -268,13 +268,13 @@ def test_normalization_is_between_hidden_layer_and_activation(kind):
 def test_decoder_of_its_own_shape():
     networks = DenseArchitecture(
         (7, 5), decoder_hidden_layer_sizes=(4, 3, 2), start="random"
-    ).build((10,), 3)
+    ).build(NetworkSpec((10,), 3))
     units = [layer.units for layer in networks.decoder.layers if hasattr(layer, "bias")]
     assert units == [4, 3, 2, 10]
     assert DenseArchitecture((7, 5), decoder_hidden_layer_sizes=[5, 7]).build(
-        (10,), 3
+        NetworkSpec((10,), 3)
     ).decoder.count_params() == (
-        DenseArchitecture((7, 5)).build((10,), 3).decoder.count_params()
+        DenseArchitecture((7, 5)).build(NetworkSpec((10,), 3)).decoder.count_params()
     )
 
 
@@ -344,4 +344,4 @@ def test_contradicting_parameters(parameters, message):
 def test_bad_parameters(name, values):
     for value in values:
         with pytest.raises(InvalidParameterError, match=f"{name!r} parameter"):
-            DenseArchitecture(**{name: value}).build((6,), 2)
+            DenseArchitecture(**{name: value}).build(NetworkSpec((6,), 2))

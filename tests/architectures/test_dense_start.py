@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae._training import _starts
-from skae.architectures import DenseArchitecture
+from skae.architectures import DenseArchitecture, NetworkSpec
 
 # Other tests cover these lines; coverage makes TensorFlow's tracing slow.
 no_cover = pytest.mark.no_cover
@@ -180,7 +180,7 @@ def test_where_it_starts(architecture, loss, starts_from_pca):
 def test_pca_where_it_cannot_be(parameters, output_activation, named):
     architecture = DenseArchitecture(start="pca", **parameters)
     with pytest.raises(ValueError, match=f"linear code.*{named}.*start='random'"):
-        architecture.build((12,), 3, output_activation=output_activation)
+        architecture.build(NetworkSpec((12,), 3, output_activation=output_activation))
 
 
 @no_cover

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
-from skae.architectures import KerasArchitecture
+from skae.architectures import KerasArchitecture, NetworkSpec
 
 layers = keras.layers
 
@@ -292,7 +292,7 @@ def test_cut(X, extra, code_layer, expected):
     kinds = {"ReLU": layers.ReLU, "Dense": partial(layers.Dense, 4)}
     model = sequential(*(kinds[kind](name="second") for kind in extra))
     model.layers[0].name = "hidden"
-    networks = KerasArchitecture(model, code_layer).build((64,))
+    networks = KerasArchitecture(model, code_layer).build(NetworkSpec((64,)))
     assert networks.n_components == expected
     names = [layer.name for layer in networks.encoder.layers]
     if code_layer is None and extra:
@@ -303,7 +303,7 @@ def test_cut(X, extra, code_layer, expected):
 
 def test_cut_keeps_what_the_model_does(X):
     for model in (sequential(), functional(), nested()):
-        networks = KerasArchitecture(model, pretrained=True).build((64,))
+        networks = KerasArchitecture(model, pretrained=True).build(NetworkSpec((64,)))
         codes = networks.encoder(X)
         assert codes.shape == (300, 4)
         expected = np.asarray(model(X))
@@ -489,7 +489,7 @@ def test_two_builds_with_one_seed_agree():
         first, same, other = (
             [v.numpy() for v in networks.autoencoder.variables]
             for networks in (
-                KerasArchitecture(model).build((64,), random_state=seed)
+                KerasArchitecture(model).build(NetworkSpec((64,)), random_state=seed)
                 for seed in (0, 0, 1)
             )
         )
@@ -697,7 +697,7 @@ def test_parameters_are_reached_by_the_names_that_get_params_gives():
     architecture.set_params(model__model__latent_dim=5, model__loss="mae")
     assert architecture.model.get_params()["model__latent_dim"] == 5
     assert architecture.model.loss == "mae"
-    assert architecture.build((64,)).n_components == 5
+    assert architecture.build(NetworkSpec((64,))).n_components == 5
 
 
 # As part of scikit-learn
@@ -816,7 +816,8 @@ def test_pickle_keeps_weights(make, X):
     architecture = KerasArchitecture(model, pretrained=True)
     again = pickle.loads(pickle.dumps(architecture))
     first, second = (
-        np.asarray(a.build((64,)).autoencoder(X)) for a in (architecture, again)
+        np.asarray(a.build(NetworkSpec((64,))).autoencoder(X))
+        for a in (architecture, again)
     )
     np.testing.assert_allclose(first, second, atol=1e-6)
 
@@ -855,9 +856,13 @@ def test_own_train_step_keeps_pretrained_weights(X):
     expected = np.asarray(model(X))
     architecture = KerasArchitecture(model, pretrained=True)
     for copied in (architecture, pickle.loads(pickle.dumps(architecture))):
-        output = np.asarray(copied.build((64,)).autoencoder(X))
+        output = np.asarray(copied.build(NetworkSpec((64,))).autoencoder(X))
         np.testing.assert_allclose(output, expected, atol=1e-6)
-    other = KerasArchitecture(model).build((64,), random_state=0).autoencoder(X)
+    other = (
+        KerasArchitecture(model)
+        .build(NetworkSpec((64,)), random_state=0)
+        .autoencoder(X)
+    )
     assert not np.allclose(other, expected, atol=1e-2)
 
 
@@ -865,7 +870,7 @@ def test_halves_that_were_built_by_a_call(X):
     """The batch size of that call is forgotten."""
     model = subclass()
     model(X[:7])
-    networks = KerasArchitecture(model).build((64,))
+    networks = KerasArchitecture(model).build(NetworkSpec((64,)))
     assert networks.encoder.input_shape == (None, 64)
     assert networks.decoder.input_shape == (None, 4)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skae import AutoencoderTransformer
-from skae.architectures import KerasArchitecture, RecurrentArchitecture
+from skae.architectures import KerasArchitecture, NetworkSpec, RecurrentArchitecture
 
 layers = keras.layers
 X = np.random.RandomState(0).normal(size=(40, 6)).astype("float32")
@@ -289,6 +289,6 @@ def test_recurrent_layers_in_bfloat16():
     keras.config.set_dtype_policy("bfloat16")
     try:
         with pytest.raises(ValueError, match=r"orthogonal.*mixed_bfloat16"):
-            RecurrentArchitecture().build((3, 2), 2)
+            RecurrentArchitecture().build(NetworkSpec((3, 2), 2))
     finally:
         keras.config.set_dtype_policy(before)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
-from skae.architectures import RecurrentArchitecture
+from skae.architectures import NetworkSpec, RecurrentArchitecture
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def fitted(windows):
 def build(sample_shape, n_components=2, **parameters):
     parameters = {"units": (4, 3), **parameters}
     return RecurrentArchitecture(**parameters).build(
-        sample_shape, n_components, random_state=0
+        NetworkSpec(sample_shape, n_components), random_state=0
     )
 
 
@@ -54,7 +54,7 @@ def test_decoder_mirrors_the_encoder(cell, kind, units, expected):
 
 
 def test_number_of_parameters():
-    networks = RecurrentArchitecture(32).build((30, 2), 2)
+    networks = RecurrentArchitecture(32).build(NetworkSpec((30, 2), 2))
     lstm = 4 * 32 * (2 + 32 + 1)
     dense = 32 * 2 + 2  # the same one at each time step
     assert networks.encoder.count_params() == lstm + dense
@@ -76,12 +76,12 @@ def test_each_step_reaches_the_code_and_comes_of_it(step):
 
 def test_activations():
     networks = RecurrentArchitecture(3, latent_activation="tanh").build(
-        (5, 2), 2, output_activation="sigmoid"
+        NetworkSpec((5, 2), 2, output_activation="sigmoid")
     )
     assert networks.encoder.layers[-1].activation.__name__ == "tanh"
     assert networks.decoder.layers[-1].activation.__name__ == "sigmoid"
     networks = RecurrentArchitecture(3, output_activation="elu").build(
-        (5, 2), 2, output_activation="sigmoid"
+        NetworkSpec((5, 2), 2, output_activation="sigmoid")
     )
     assert networks.encoder.layers[-1].activation.__name__ == "linear"
     assert networks.decoder.layers[-1].activation.__name__ == "elu"

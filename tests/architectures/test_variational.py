@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
-from skae.architectures import DenseArchitecture, VariationalArchitecture
+from skae.architectures import DenseArchitecture, NetworkSpec, VariationalArchitecture
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def fitted_on_images(X):
 def build(shape=(64,), n_components=3, random_state=0, learning_rate=0.0, **parameters):
     """Build networks whose autoencoder is compiled; by default it learns nothing."""
     architecture = VariationalArchitecture((16,), **parameters)
-    networks = architecture.build(shape, n_components, random_state=random_state)
+    networks = architecture.build(
+        NetworkSpec(shape, n_components), random_state=random_state
+    )
     optimizer = keras.optimizers.SGD(learning_rate)
     networks.autoencoder.compile(optimizer, loss="mean_squared_error")
     return networks
@@ -237,7 +239,9 @@ def test_halves_share_weights_with_the_autoencoder():
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), 5, (7, 4)])
 def test_decoder_mirrors_the_encoder(hidden_layer_sizes):
-    networks = VariationalArchitecture(hidden_layer_sizes, "elu").build((4, 5), 3)
+    networks = VariationalArchitecture(hidden_layer_sizes, "elu").build(
+        NetworkSpec((4, 5), 3)
+    )
     encoder, decoder = (
         [layer.units for layer in half.layers if hasattr(layer, "units")]
         for half in (networks.encoder, networks.decoder)
@@ -270,12 +274,12 @@ def test_auto_output_activation_follows_the_loss(fitted, fitted_on_images):
 def test_bad_parameters(parameters):
     (name,) = parameters
     with pytest.raises(InvalidParameterError, match=f"'{name}' parameter"):
-        VariationalArchitecture(**parameters).build((8,), 2)
+        VariationalArchitecture(**parameters).build(NetworkSpec((8,), 2))
 
 
 def test_bad_hidden_layer_size():
     with pytest.raises(ValueError, match=r"VariationalArchitecture.*positive ints"):
-        VariationalArchitecture((4, -1)).build((8,), 2)
+        VariationalArchitecture((4, -1)).build(NetworkSpec((8,), 2))
 
 
 def test_pickle(fitted, X):

@@ -26,7 +26,12 @@ from skae._training._program_cache import (
     ProgramPool,
     program_key,
 )
-from skae.architectures import BaseArchitecture, DenseArchitecture, Networks
+from skae.architectures import (
+    BaseArchitecture,
+    DenseArchitecture,
+    Networks,
+    NetworkSpec,
+)
 
 # Other tests cover these lines; coverage makes TensorFlow's tracing slow.
 no_cover = pytest.mark.no_cover
@@ -38,7 +43,12 @@ class Layered(BaseArchitecture):
     def __init__(self, extra="none"):
         self.extra = extra
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components, output_activation = (
+            spec.sample_shape,
+            spec.n_components,
+            spec.output_activation,
+        )
         layers, regularizers = keras.layers, keras.regularizers
         extra = {
             "none": lambda: [layers.Dense(8)],
@@ -209,7 +219,7 @@ def check_that_history_does_not_matter(X, variant):
 
 def test_the_engine_depends_on_the_problem_alone(X):
     """However many programs XLA compiled before."""
-    networks = DenseArchitecture((4,)).build((64,), 2, random_state=0)
+    networks = DenseArchitecture((4,)).build(NetworkSpec((64,), 2), random_state=0)
     samples = RowSource(X, (64,), "float32")
     for batch_size in range(1, 12):  # each a program of its own
         options = TrainingOptions(
@@ -458,7 +468,8 @@ class NamedAfterItsActivation(BaseArchitecture):
     def __init__(self, activation="relu"):
         self.activation = activation
 
-    def build_networks(self, sample_shape, n_components, output_activation):
+    def build_networks(self, spec):
+        sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = keras.layers
         hidden = layers.Dense(8, self.activation, name=self.activation)
         encoder = [keras.Input(sample_shape), hidden, layers.Dense(n_components)]
