@@ -9,6 +9,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from ._frames import split_categories
 from ._missing import has_missing, observed_means, refuse_masked
+from ._rounding import tie
 
 __all__ = [
     "outlier_roc_auc_scorer",
@@ -265,7 +266,7 @@ def synthetic_outlier_roc_auc_scorer(estimator, X, y=None):
 
 
 def _roc_auc(is_outlier, scores):
-    return float(roc_auc_score(~is_outlier, scores))
+    return float(roc_auc_score(~is_outlier, tie(scores)))
 
 
 def _check_outlier_labels(y):

@@ -10,7 +10,7 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_frames", "_groups", "_missing", "_parallel"],
+    ["_frames", "_groups", "_missing", "_parallel", "_rounding"],
     ["_blocks"],
     [
         "_imputation",
