@@ -605,17 +605,18 @@ def test_calibration_rows_are_not_learnt_from():
     assert changes[-1] == (True, False)
 
 
-class TestPartialFitCalibrates:
-    @pytest.fixture(scope="class")
-    def continued(self):
-        """Three batches that few rows of the fit foretell, a pickle between them."""
-        detector = quick(calibration=0.3, contamination=0.1, epochs=1)
-        detector.fit(factor_rows(400))
-        for seed in (11, 12, 13):
-            detector = pickle.loads(pickle.dumps(detector))
-            detector.partial_fit(factor_rows(300, random_state=seed))
-        return detector
+@pytest.fixture(scope="module")
+def continued():
+    """By three batches after a fit, with a pickle between them."""
+    detector = quick(calibration=0.3, contamination=0.1, epochs=1)
+    detector.fit(factor_rows(400))
+    for seed in (11, 12, 13):
+        detector = pickle.loads(pickle.dumps(detector))
+        detector.partial_fit(factor_rows(300, random_state=seed))
+    return detector
 
+
+class TestPartialFitCalibrates:
     def test_rate_and_pvalues_are_those_promised(self, continued):
         """390 calibration samples: three deviations are 0.046."""
         X = factor_rows(4000, random_state=5)
