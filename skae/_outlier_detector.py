@@ -845,7 +845,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 "partial_fit does not take labels, since it does not keep those of "
                 "earlier batches, but use_labels=True. Call fit with all labelled "
                 "samples, with warm_start=True to continue with the weights, or set "
-                "use_labels=False."
+                "use_labels=False for a score and a threshold without labels."
             )
         return super().partial_fit(X, y)
 

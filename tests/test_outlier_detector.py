@@ -906,6 +906,27 @@ class InterruptsSecondFit(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+class InterruptsSecondEpoch(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_is_interrupted_before_its_folds_is_not_calibrated(rows):
+    detector = quick(calibration=3, callbacks=[InterruptsSecondEpoch()])
+    with (
+        pytest.warns(UserWarning, match="interrupted before calibration=3"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        detector.fit(rows)
+    assert detector.n_iter_ == 1
+    assert not hasattr(detector, "predict_pvalue")
+    share = quick(calibration=0.5, callbacks=[InterruptsSecondEpoch()])
+    with pytest.raises(KeyboardInterrupt):
+        share.fit(rows)
+    assert (share.predict_pvalue(rows) > 0).all()
+
+
 def test_interrupted_folds_leave_the_fit_as_it_was(rows):
     new = quick(calibration=3, callbacks=[InterruptsSecondFit()])
     with pytest.raises(KeyboardInterrupt):
