@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from zlib import crc32
 
 import numpy as np
-from scipy.stats import ks_2samp
 from sklearn.base import OutlierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_consistent_length
@@ -33,6 +32,7 @@ from ._outliers._thresholds import (
     calibration_size,
     check_calibration_size,
     choose_threshold,
+    compare_distributions,
     conformal_pvalues,
     select_pvalues,
 )
@@ -180,7 +180,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         - A float in (0, 1) is the share of the samples held out for split conformal
           prediction [6]_: the expected false-positive rate on new normal samples is at
           most `contamination`. With `warm_start`, pass an int as `random_state` to hold
-          out the same samples again.
+          out the same samples again; there is a warning where others are. `partial_fit`
+          holds out this share of each batch.
         - An int of at least 2 is a number of folds, and an object with a method `split`
           a cross-validation splitter that needs X only, such as
           :class:`~sklearn.model_selection.KFold`; for stratified or grouped folds, pass
@@ -238,8 +239,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     autoencoder_ : keras.Model
         Network from samples to reconstructions. The three share their weights.
     history_ : dict of str to list of float
-        "loss", and "val_loss" where there are validation samples: one value per epoch.
-        `partial_fit` validates nothing, and appends NaN there.
+        "loss", "val_loss" where there are validation samples, "learning_rate" at the
+        beginning of an epoch, and numbers that `callbacks` add to the logs: one value
+        per epoch, NaN where there is none. `partial_fit` validates nothing.
     n_iter_ : int
         Number of epochs run.
     best_epoch_ : int
@@ -287,11 +289,19 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     the detector is larger accordingly.
 
     After `partial_fit`, distances, neighbours and `offset_` are recomputed by the
-    present network, without calibration, from a uniform sample of all samples so far:
-    at most 10,000, and fewer with more than 100 features. Of those of `fit`, at most
-    2,000 are kept for that, and fewer with more than 125 features. At the end of an
-    epoch, where scikit-learn's callbacks are given a fitted detector, calibration by
-    folds has not taken place either.
+    present network from a uniform sample of all samples so far: at most 10,000, and
+    fewer with more than 100 features. Of those of `fit`, at most 2,000 are kept for
+    that, and fewer with more than 125 features. With a share as `calibration`, another
+    such sample is kept of those that were held out, which no call learns from: the
+    present network scores them, and threshold and p-values hold for new samples that
+    are distributed as all samples so far. At least as many are kept as `contamination`
+    needs. Detectors of folds would have to be trained on too, so that `partial_fit`
+    refuses folds and splitters.
+
+    At the end of an epoch, where scikit-learn's callbacks are given a fitted detector,
+    calibration by folds has not taken place.
+
+    Folds of a table with categories share the categories that all samples have.
 
     Samples so large that the arithmetic overflows have the lowest finite score.
 
@@ -493,7 +503,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             raise ValueError(
                 f"partial_fit cannot calibrate by calibration={self.calibration!r}: "
                 "the networks of folds would have to see each batch, too. Set "
-                "calibration to a share such as 0.2, which is held out from each batch, "
+                "calibration to a share such as 0.2, which is held out of each batch, "
                 "or to None for a detector without p-values; or call fit with all "
                 "samples."
             )
@@ -805,9 +815,14 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         The first call builds the networks. Later calls continue with their weights and
         with the optimizer's state, at the learning rate that the parameters ask for.
-        Nothing is held out for validation or calibration, and `callbacks` are not
-        called. The threshold is chosen by the parameter `contamination`, also after
-        `set_threshold`.
+        Nothing is held out for validation, `callbacks` are not called, and `max_time`
+        does not apply. The threshold is chosen by the parameter `contamination`, also
+        after `set_threshold`.
+
+        With a share as `calibration`, that share of X is held out, at random, and joins
+        the samples that were held out before: threshold and p-values are those of the
+        present network. Of a single sample none is held out. The first call needs as
+        many samples as `fit` does.
 
         Parameters
         ----------
@@ -825,15 +840,16 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         ------
         ValueError
             As `fit`; also if X has another number of features than before, if
-            parameters ask for other networks than there are, or if `use_labels` is
-            True: labels of earlier batches are not kept.
+            parameters ask for other networks than there are, if `calibration` is a
+            number of folds or a splitter, or if `use_labels` is True: labels of earlier
+            batches are not kept.
         """
         if self.use_labels:
             raise ValueError(
                 "partial_fit does not take labels, since it does not keep those of "
                 "earlier batches, but use_labels=True. Call fit with all labelled "
                 "samples, with warm_start=True to continue with the weights, or set "
-                "use_labels=False."
+                "use_labels=False for a score and a threshold without labels."
             )
         return super().partial_fit(X, y)
 
@@ -1010,7 +1026,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def predict_pvalue(self, X):
         """Compute conformal p-values [1]_.
 
-        Available after a fit with `calibration`. The p-value of a sample is the share
+        Available after a fit with `calibration`, also by `partial_fit`. The p-value of
+        a sample is the share
         of calibration samples that score no higher, the sample itself counted among
         them. With a share of the samples held out for calibration, p-values of new
         normal samples are uniformly distributed on the multiples of one over the number
@@ -1043,14 +1060,22 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         .. [3] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive
            inference with the jackknife+", Annals of Statistics 49 (2021), 486-507.
         """
+        return conformal_pvalues(self._with_calibration(self._score_by_networks(X)))
+
+    @takes_lazy
+    def _score_by_networks(self, X):
+        """Score samples by each network that calibration samples were scored by."""
         if not self._folds_scored:
-            scores = self.score_samples(X)
-            return conformal_pvalues([(self._reference_scores, scores)])
+            return self.score_samples(X)[:, np.newaxis]
         X = self._validate(X)
-        return conformal_pvalues(
-            (scores, fold._score(fold._anomaly_score, X))
-            for fold, scores in self._folds_scored
+        return np.column_stack(
+            [fold._score(fold._anomaly_score, X) for fold, _ in self._folds_scored]
         )
+
+    def _with_calibration(self, scores):
+        """Return pairs of scores: of calibration samples, and of others, by network."""
+        known = [scores for _, scores in self._folds_scored] or [self._reference_scores]
+        return list(zip(known, np.asarray(scores).T, strict=True))
 
     @available_if(_has_pvalues)
     def select(self, X, *, fdr=0.1):
@@ -1159,8 +1184,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         Notes
         -----
         With many samples, differences that do not matter have small p-values, too:
-        consider `statistic`. With folds as `calibration`, each sample of X is scored by
-        the network of one fold, since those of different networks differ.
+        consider `statistic`. Samples whose scores are equal, as of repeated rows, make
+        p-values larger. With folds as `calibration`, the calibration samples are scored
+        by different networks: those of X are scored by each of them, and count as many
+        times as there are folds, with weights that sum to one. Their order does not
+        matter.
 
         References
         ----------
@@ -1179,28 +1207,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> detector.test_drift(X[400:] + [0, 0, 0.2]).pvalue < 0.001
         True
         """
-        scores = np.asarray(self._score_as_calibration(X))
-        return ks_2samp(scores, self._reference_scores)
-
-    @takes_lazy
-    def _score_as_calibration(self, X):
-        """Score each sample by one network, as calibration samples were.
-
-        Networks of folds score as large shares of the samples as of those.
-        """
-        if not self._folds_scored:
-            return self.score_samples(X)
-        X = self._validate(X)
-        ends = np.cumsum([len(scores) for _, scores in self._folds_scored])
-        # Multiples of the golden ratio, modulo 1, are spread evenly.
-        positions = np.arange(len(X)) * ((np.sqrt(5) - 1) / 2) % 1
-        places = np.searchsorted(ends / ends[-1], positions, side="right")
-        scores = np.empty(len(X))
-        for i, (fold, _) in enumerate(self._folds_scored):
-            rows = np.flatnonzero(places == i)
-            if len(rows):
-                scores[rows] = fold._score(fold._anomaly_score, X, rows)
-        return scores
+        scores = self._score_by_networks(X)
+        return compare_distributions(self._with_calibration(scores))
 
     @takes_lazy
     def encode(self, X):

@@ -65,7 +65,8 @@ class StateMixin:
         A file of the estimator then takes about a third of the space. A later
         `partial_fit` or fit with `warm_start` continues with the weights, but with a
         new optimizer. A detector also forgets the samples that `partial_fit` would
-        compute distances and the threshold from, beside new ones.
+        compute distances and the threshold from, beside new ones; with `calibration`,
+        the next batch then has to have enough samples to calibrate by.
 
         Returns
         -------

@@ -146,8 +146,9 @@ class AutoencoderTransformer(
     autoencoder_ : keras.Model
         Network from samples to reconstructions. The three share their weights.
     history_ : dict of str to list of float
-        "loss", and "val_loss" where there are validation samples: one value per epoch.
-        `partial_fit` validates nothing, and appends NaN there.
+        "loss", "val_loss" where there are validation samples, "learning_rate" at the
+        beginning of an epoch, and numbers that `callbacks` add to the logs: one value
+        per epoch, NaN where there is none. `partial_fit` validates nothing.
     n_iter_ : int
         Number of epochs run.
     best_epoch_ : int

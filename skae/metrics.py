@@ -10,6 +10,7 @@ from sklearn.utils import check_array, column_or_1d
 from ._errors import r2_score, squared_errors
 from ._formats import split_categories
 from ._missing import refuse_masked
+from ._rounding import tie
 
 __all__ = [
     "outlier_roc_auc_scorer",
@@ -266,7 +267,7 @@ def synthetic_outlier_roc_auc_scorer(estimator, X, y=None):
 
 
 def _roc_auc(is_outlier, scores):
-    return float(roc_auc_score(~is_outlier, scores))
+    return float(roc_auc_score(~is_outlier, tie(scores)))
 
 
 def _check_outlier_labels(y):

@@ -355,6 +355,20 @@ def test_partial_fit_after_a_fit_that_drew_few_samples(monkeypatch, X, n_drawn):
     assert len(reservoir.rows) == len(reservoir.numbers)
 
 
+def test_partial_fit_calibrates_after_a_fit_that_drew_few_samples(monkeypatch, X):
+    monkeypatch.setattr(_samples, "DRAWN_VALUES", 5 * 40)
+    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 1)
+    detector = AutoencoderOutlierDetector(
+        1, epochs=1, random_state=0, calibration=0.5, contamination=0.1
+    )
+    detector.fit(Sequence(np.array_split(X[:120], 4))).partial_fit(X[120:140])
+    kept = detector._calibration_reservoir
+    # The 20 that were held out stand for half of 120, so that few of the others join.
+    assert 20 <= len(kept.rows) == len(kept.numbers) < 30
+    assert len(detector._reference_scores) == len(kept.rows)
+    assert (detector.predict(kept.rows) == -1).mean() <= 0.1
+
+
 def test_integers_and_floats_of_polars_are_joined(X):
     pl = pytest.importorskip("polars")
     frame = pl.from_pandas(as_frame(X[:100]))

@@ -168,6 +168,19 @@ def test_scorers_of_a_pipeline_do_not_warn_of_names(diagonal, frame):
         synthetic_outlier_roc_auc_scorer(pipeline, X)
 
 
+class ScoresByNoise(BaseEstimator):
+    """Gives all samples the same score, but for rounding that favours the last."""
+
+    def score_samples(self, X):
+        return -3 * (1 - 1e-9 * np.arange(len(X)))
+
+
+def test_scores_that_are_equal_but_for_rounding_are_ties():
+    X, y = np.zeros((40, 2)), np.repeat([-1, 1], 20)
+    assert outlier_roc_auc_scorer(ScoresByNoise(), X, y) == 0.5
+    assert synthetic_outlier_roc_auc_scorer(ScoresByNoise(), X) == 0.5
+
+
 def test_roc_auc_in_a_search(diagonal):
     X, y = diagonal
     cv = StratifiedKFold(2, shuffle=True, random_state=0)

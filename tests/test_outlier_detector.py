@@ -33,6 +33,7 @@ from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderOutlierDetector
+from skae._outliers import _reservoir
 from skae.architectures import ConvolutionalArchitecture, DenseArchitecture
 from skae.inspection import OutlierExplanationDisplay
 from skae.metrics import (
@@ -374,6 +375,24 @@ def test_drift(calibrated):
     assert calibrated.test_drift(with_outliers(990, 10)).pvalue > 0.01
 
 
+@pytest.mark.parametrize("calibration", [0.5, 4])
+def test_no_drift_of_repeated_rows(calibration):
+    """Rounding depends on how many are scored at once, and folds have own scores."""
+
+    def draw(n_samples, share=0.3):
+        X = rng.uniform(size=(n_samples, 3)) < [0.5, share, 0.1]
+        return pd.DataFrame(X, columns=list("abc")).assign(d=X[:, 0] ^ X[:, 2])
+
+    rng = np.random.RandomState(0)
+    detector = quick(calibration=calibration, epochs=1).fit(draw(300))
+    for n_samples in (1, 5, 50):
+        pvalues = [detector.test_drift(draw(n_samples)).pvalue for _ in range(40)]
+        assert np.mean(np.array(pvalues) < 0.05) <= 0.1
+    assert detector.test_drift(draw(200, share=0.7)).pvalue < 0.001
+    batch = draw(20)
+    assert detector.test_drift(batch) == detector.test_drift(batch[::-1])
+
+
 @pytest.mark.parametrize("params", [{"calibration": 0.3}, {"calibration": 3}])
 def test_few_rows_in_a_wide_code_are_not_judged_by_their_own_scores(params):
     """Training rows alone would promise fewer false alarms than there are."""
@@ -416,7 +435,6 @@ def test_folds_are_kept_with_the_detector(rows):
     loaded = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(loaded.predict_pvalue(X), expected)
     np.testing.assert_array_equal(loaded.predict_pvalue(X[:1]), expected[:1])
-    assert not hasattr(loaded.partial_fit(X), "predict_pvalue")
     again = loaded.set_params(calibration=0.3).fit(X)
     assert again.predict_pvalue(X).min() >= 1 / 28
 
@@ -587,9 +605,117 @@ def test_calibration_rows_are_not_learnt_from():
     assert changes[-1] == (True, False)
 
 
-def test_partial_fit_does_not_calibrate(calibrated, rows):
-    detector = pickle.loads(pickle.dumps(calibrated)).partial_fit(rows)
-    assert not hasattr(detector, "predict_pvalue")
+@pytest.fixture(scope="module")
+def continued():
+    """By three batches after a fit, with a pickle between them."""
+    detector = quick(calibration=0.3, contamination=0.1, epochs=1)
+    detector.fit(factor_rows(400))
+    for seed in (11, 12, 13):
+        detector = pickle.loads(pickle.dumps(detector))
+        detector.partial_fit(factor_rows(300, random_state=seed))
+    return detector
+
+
+class TestPartialFitCalibrates:
+    def test_rate_and_pvalues_are_those_promised(self, continued):
+        """390 calibration samples: three deviations are 0.046."""
+        X = factor_rows(4000, random_state=5)
+        assert len(continued._reference_scores) == pytest.approx(390, abs=1)
+        pvalues = continued.predict_pvalue(X)
+        np.testing.assert_array_equal(continued.predict(X) == -1, pvalues <= 0.1)
+        assert (pvalues <= 0.1).mean() == pytest.approx(0.1, abs=0.046)
+        assert continued.test_drift(X[:200]).pvalue > 0.01
+        assert continued.select(with_outliers(90, 10))[90:].sum() > 5
+
+    def test_scores_of_calibration_samples_are_those_of_the_present_network(
+        self, continued
+    ):
+        kept = continued._calibration_reservoir.rows
+        expected = np.sort(continued.score_samples(kept))
+        np.testing.assert_allclose(continued._reference_scores, expected, rtol=1e-6)
+        assert not np.isin(kept[:, 0], continued._reservoir.rows[:, 0]).any()
+        copied = copy.deepcopy(continued).set_threshold(0.3)
+        X = factor_rows(1000, random_state=5)
+        assert (copied.predict(X) == -1).mean() == pytest.approx(0.3, abs=0.08)
+
+    def test_samples_that_are_held_out_are_not_learnt_from(self):
+        X = factor_rows(120)
+        detector = quick(calibration=0.5, contamination=0.1).partial_fit(X)
+        kept = detector._calibration_reservoir.rows
+        changed = X.copy()
+        changed[np.flatnonzero(X[:, 0] == kept[0, 0])] += 50
+        other = quick(calibration=0.5, contamination=0.1).partial_fit(changed)
+        for one, another in zip(weights(detector), weights(other), strict=True):
+            np.testing.assert_array_equal(one, another)
+        assert not np.array_equal(other._reference_scores, detector._reference_scores)
+
+    def test_small_batches_are_held_out_on_average(self):
+        detector = quick(calibration=0.25, contamination=0.1)
+        detector.partial_fit(factor_rows(60))
+        for i in range(40):
+            detector.partial_fit(factor_rows(3, random_state=20 + i))
+        assert len(detector._reference_scores) == pytest.approx(15 + 30, abs=12)
+        n_kept = len(detector._reservoir.rows) + len(detector._reference_scores)
+        assert n_kept == 60 + 120
+        before = len(detector._reference_scores)
+        detector.partial_fit(factor_rows(1))  # learned from, as it has to be
+        assert len(detector._reference_scores) == before
+
+    def test_too_few_samples_to_begin_with(self, rows):
+        detector = quick(calibration=0.2, contamination=0.05)
+        with pytest.raises(ValueError, match=r"at least 19 .* there are 10.*batch"):
+            detector.partial_fit(rows[:50])
+        assert not hasattr(detector, "autoencoder_")
+        detector.partial_fit(rows[:100]).partial_fit(rows[100:105])
+        assert detector._is_calibrated
+        # Files without what training needs begin anew.
+        detector.drop_optimizer_state()
+        with pytest.raises(ValueError, match="at least 19 "):
+            detector.partial_fit(rows[:50])
+        assert detector._is_calibrated
+
+    @pytest.mark.parametrize("calibration", [3, KFold(3), PredefinedSplit([0, -1])])
+    def test_folds_are_refused(self, rows, calibration):
+        detector = quick(calibration=calibration)
+        with pytest.raises(ValueError, match="Set calibration to a share such as"):
+            detector.partial_fit(rows)
+        assert not hasattr(detector, "autoencoder_")
+
+    def test_a_share_after_folds(self, rows):
+        detector = quick(calibration=2, epochs=1).fit(rows[:100])
+        with pytest.raises(ValueError, match="to a share such as"):
+            detector.partial_fit(rows[100:])
+        assert detector._folds_scored
+        detector.set_params(calibration=0.5).partial_fit(rows[100:])
+        assert len(detector._reference_scores) == 150
+        assert not detector._folds_scored
+        detector.set_params(calibration=None).partial_fit(rows)
+        assert not hasattr(detector, "predict_pvalue")
+
+    def test_as_many_samples_are_kept_as_the_rate_needs(self, monkeypatch):
+        for name in ("MAX_ROWS", "MAX_ROWS_OF_FIT", "MIN_ROWS"):
+            monkeypatch.setattr(_reservoir, name, 20)
+        detector = quick(calibration=0.5, contamination=0.02, epochs=1)
+        detector.fit(factor_rows(200)).partial_fit(factor_rows(100, 1))
+        assert len(detector._reservoir.rows) == 20
+        assert len(detector._reference_scores) == 49
+
+
+def test_warm_fits_that_hold_out_other_samples_warn(rows):
+    def fitted(random_state=0, X=rows, **params):
+        params = {"calibration": 0.5, "warm_start": True, "epochs": 1} | params
+        return quick(random_state=random_state, **params).fit(X)
+
+    fitted().fit(rows)  # with an int, the same samples are held out
+    fitted(calibration=2, X=rows[:60]).fit(rows[:60])
+    for detector in (
+        fitted(None),
+        fitted(X=rows[:300]),
+        fitted(calibration=None).set_params(calibration=0.5),
+        fitted().partial_fit(rows),
+    ):
+        with pytest.warns(UserWarning, match="may have been trained on"):
+            detector.fit(rows)
 
 
 def test_partial_fit_judges_by_the_rows_of_all_calls(rows):
@@ -778,6 +904,27 @@ class InterruptsSecondFit(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if self.fits == 2:
             raise KeyboardInterrupt
+
+
+class InterruptsSecondEpoch(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_is_interrupted_before_its_folds_is_not_calibrated(rows):
+    detector = quick(calibration=3, callbacks=[InterruptsSecondEpoch()])
+    with (
+        pytest.warns(UserWarning, match="interrupted before calibration=3"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        detector.fit(rows)
+    assert detector.n_iter_ == 1
+    assert not hasattr(detector, "predict_pvalue")
+    share = quick(calibration=0.5, callbacks=[InterruptsSecondEpoch()])
+    with pytest.raises(KeyboardInterrupt):
+        share.fit(rows)
+    assert (share.predict_pvalue(rows) > 0).all()
 
 
 def test_interrupted_folds_leave_the_fit_as_it_was(rows):

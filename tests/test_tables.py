@@ -479,6 +479,43 @@ class TestDetector:
         assert 0.7 < (detector.predict(new) == 1).mean() < 1
         assert (detector.predict_pvalue(new) > 0).all()
 
+    @pytest.mark.parametrize("calibration", [0.5, 3])
+    def test_values_beyond_the_dtype_of_fit_are_judged_as_they_are(
+        self, table, calibration
+    ):
+        """No value is clipped or rounded to a dtype on its way to the folds."""
+        table = table[["size", "level"]].assign(
+            count=table["count"].astype("int8"), is_big=table["is_big"]
+        )
+        detector = AutoencoderOutlierDetector(
+            1, calibration=calibration, **SMALL | {"epochs": 1}
+        ).fit(table)
+        new = make_table(30, seed=1)[list(table)]
+        rare = 1 / (1 + len(detector._reference_scores))
+        far = new.assign(count=np.where(np.arange(30) < 8, 5000, new["count"]))
+        np.testing.assert_allclose(detector.predict_pvalue(far)[:8], rare)
+        np.testing.assert_array_equal(
+            np.flatnonzero(detector.select(far, fdr=0.1)), np.arange(8)
+        )
+        assert detector.test_drift(far[:8]).statistic == pytest.approx(1)
+        # Halves are between integers for each network.
+        half = new.assign(count=new["count"] + 0.49)
+        assert (detector.predict_pvalue(half) != detector.predict_pvalue(new)).any()
+
+    def test_validation_samples_of_folds_keep_their_values(self, table):
+        table = table[["size", "level"]].assign(count=table["count"].astype("int8"))
+        X_val = make_table(60, seed=1)[list(table)]
+        far = X_val.assign(count=X_val["count"] * 100)  # beyond int8
+        losses = []
+        for given in (X_val, far):
+            detector = AutoencoderOutlierDetector(
+                1, calibration=2, **SMALL | {"epochs": 1}
+            ).fit(table, X_val=given)
+            losses.append(
+                [fold.history_["val_loss"] for fold, _ in detector._folds_scored]
+            )
+        assert (np.array(losses[1]) > 100 * np.array(losses[0])).all()
+
     def test_it_cross_validates(self, table):
         def mean_score(detector, X, y=None):
             return detector.score_samples(X).mean()

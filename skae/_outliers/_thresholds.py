@@ -8,13 +8,10 @@ import math
 import warnings
 
 import numpy as np
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, ks_2samp, kstwo
 
+from .._rounding import lower_by_rounding, raise_by_rounding, tie
 from ._whitening import median_and_deviation
-
-# Scores that differ by less than this share of theirs are equal but for rounding, which
-# depends on how many samples are scored at once. It must not make outliers.
-ROUNDING = 1e-6
 
 
 def choose_threshold(scores, contamination, *, calibrated):
@@ -43,7 +40,7 @@ def choose_threshold(scores, contamination, *, calibrated):
     else:
         threshold = share_threshold(scores, contamination)
     lowest = -float(np.finfo(scores.dtype).max)
-    return max(threshold - ROUNDING * abs(threshold), lowest)
+    return max(float(lower_by_rounding(threshold)), lowest)
 
 
 def auto_threshold(scores):
@@ -236,7 +233,7 @@ def conformal_pvalues(folds):
     n_no_higher = n_calibration = 1
     for calibration_scores, scores in folds:
         # Scores that are equal but for rounding count as equal.
-        raised = scores + ROUNDING * np.abs(scores)
+        raised = raise_by_rounding(scores)
         ranks = np.searchsorted(np.sort(calibration_scores), raised, side="right")
         n_no_higher = n_no_higher + ranks
         n_calibration += len(calibration_scores)
@@ -309,3 +306,56 @@ def select_pvalues(pvalues, fdr, *, n_calibration):
             stacklevel=3,
         )
     return selected
+
+
+def compare_distributions(folds):
+    """Test whether samples score as the calibration samples do.
+
+    The two-sample test of Kolmogorov and Smirnov, for which scores that are equal but
+    for rounding are ties: with many of them, p-values are too large rather than too
+    small. With several folds, scores of different networks differ. The distribution
+    of the calibration scores is a mixture of those of the folds, and each sample is
+    scored by all networks, in the same proportions. What varies between samples thus
+    varies no more than if each was scored by one network, drawn at random.
+
+    Parameters
+    ----------
+    folds : sequence of (ndarray of shape (n_calibration,), \
+            ndarray of shape (n_samples,))
+        As `conformal_pvalues` takes them.
+
+    Returns
+    -------
+    scipy.stats result
+        As `scipy.stats.ks_2samp` returns it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae._outliers._thresholds import compare_distributions
+    >>> calibration = -np.arange(100.0)
+    >>> same = compare_distributions([(calibration, calibration[::5] * (1 + 1e-9))])
+    >>> float(same.statistic), float(same.pvalue)
+    (0.04, 1.0)
+    """
+    known, new = (np.concatenate(part) for part in zip(*folds, strict=True))
+    tied = tie(np.concatenate([new, known]))
+    if len(folds) == 1:
+        return ks_2samp(tied[: len(new)], tied[len(new) :])
+    n_samples = len(folds[0][1])
+    shares = np.array([len(scores) for scores, _ in folds]) / len(known)
+    weights = np.append(
+        np.repeat(shares / n_samples, n_samples), np.full(len(known), -1 / len(known))
+    )
+    values, places = np.unique(tied, return_inverse=True)
+    differences = np.cumsum(np.bincount(places.ravel(), weights))
+    largest = np.argmax(np.abs(differences))
+    statistic = min(np.abs(differences[largest]), np.float64(1))
+    n_effective = round(n_samples * len(known) / (n_samples + len(known)))
+    pvalue = np.clip(kstwo.sf(statistic, max(n_effective, 1)), 0, 1)
+    return type(ks_2samp([0], [0]))(
+        statistic,
+        pvalue,
+        statistic_location=values[largest],
+        statistic_sign=np.int8(np.sign(differences[largest])),
+    )

@@ -7,6 +7,7 @@ import copy
 import shutil
 import sys
 import time
+import warnings
 
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -44,6 +45,10 @@ class Observer:
 
     def on_epoch_end(self, epoch, logs):
         """Run after an epoch, with its losses by name; True stops the training."""
+
+    def added(self):
+        """Return the numbers that were added to the logs of the last epoch, by name."""
+        return {}
 
     def on_train_end(self, logs):
         """Run after the last epoch, the best weights in place."""
@@ -156,7 +161,12 @@ class KerasCallbacks(Observer):
             )
         self.callbacks = copy.deepcopy(list(callbacks))
         self.model = model
-        self.list = keras.callbacks.CallbackList(self.callbacks, model=model)
+        # The last of them sees what those before have added to the logs.
+        self._logs = {}
+        seen = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: self._logs.update(logs)
+        )
+        self.list = keras.callbacks.CallbackList([*self.callbacks, seen], model=model)
 
     def set_plan(self, epochs, steps):
         """Set the maximum number of epochs, and the batches of each."""
@@ -186,12 +196,41 @@ class KerasCallbacks(Observer):
 
     def on_epoch_end(self, epoch, logs):
         """Call the hook of each callback; return whether one stops the training."""
+        self._logs = {}
         self.list.on_epoch_end(epoch - 1, dict(logs))
         return self.model.stop_training
+
+    def added(self):
+        """Return the numbers that callbacks added to the logs of the last epoch."""
+        numbers = {name: _as_number(value) for name, value in self._logs.items()}
+        return {name: value for name, value in numbers.items() if value is not None}
+
+    def warn_of_missing_validation(self):
+        """Warn of callbacks that wait for what only validation samples have."""
+        for callback in self.callbacks:
+            monitor = getattr(callback, "monitor", None)
+            is_used = getattr(callback, "save_best_only", True)
+            if is_used and isinstance(monitor, str) and monitor.startswith("val_"):
+                name = type(callback).__name__
+                warnings.warn(
+                    f"{name} does nothing: it monitors {monitor}, but there are no "
+                    "validation samples. Pass X_val to fit, set "
+                    f"validation_fraction=0.1, or {name}(monitor='loss').",
+                    UserWarning,
+                    stacklevel=2,
+                )
 
     def on_train_end(self, logs):
         """Call the hook of each callback."""
         self.list.on_train_end(dict(logs))
+
+
+def _as_number(value):
+    """Return a value of a callback as a float; None if it is no number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _overrides(callback, hook):

@@ -137,6 +137,8 @@ def train(networks, data, options, *, rng, starts=(), observers=()):
     keras_callbacks = None
     if options.callbacks:
         keras_callbacks = KerasCallbacks(options.callbacks, autoencoder)
+        if data.val is None:
+            keras_callbacks.warn_of_missing_validation()
     if not autoencoder.trainable_variables:
         warnings.warn(
             "No weight of the network is trainable, so training changes nothing.",
@@ -185,6 +187,7 @@ class _Run:
         self.options = options
         self.deadline = deadline
         self.history = {"loss": []} | ({} if data.val is None else {"val_loss": []})
+        self.history["learning_rate"] = []
         self.logs = {}
         self.interrupted = False
         self.epoch = self.best_epoch = 0
@@ -207,9 +210,12 @@ class _Run:
                     schedule.begin_epoch(self.epoch)
                 for observer in observers:
                     observer.on_epoch_begin(self.epoch)
+                self.learning_rate = current_learning_rate(self.engine.optimizer)
                 finite = self._run_epoch(rng, observers)
                 # Each hook runs, also after one that asked to stop.
                 wishes = [o.on_epoch_end(self.epoch, self.logs) for o in observers]
+                for observer in observers:
+                    self._record(observer.added())
                 if not finite:
                     self._warn_of_divergence()
                 waited = self.epoch - self.best_epoch
@@ -235,8 +241,9 @@ class _Run:
             losses_val = self.engine.evaluate(self.data.val)
             logs |= {f"val_{name}": value for name, value in losses_val.items()}
         self.logs = logs
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+        for values in self.history.values():
+            values.append(np.nan)
+        self._record(logs | {"learning_rate": self.learning_rate})
         if not np.isfinite(list(logs.values())).all():
             return False
         if self.data.val is not None:
@@ -250,6 +257,12 @@ class _Run:
         if finite:
             self._keep(logs["loss"], values)
         return finite
+
+    def _record(self, logs):
+        """Set values of the last epoch; those of epochs that had none are NaN."""
+        n_epochs = len(self.history["loss"])
+        for name, value in logs.items():
+            self.history.setdefault(name, [np.nan] * n_epochs)[-1] = value
 
     def _keep(self, loss, values):
         self.best_epoch, self.best_loss, self.best_values = self.epoch, loss, values

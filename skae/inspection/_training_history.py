@@ -84,7 +84,8 @@ class TrainingHistoryDisplay:
             Axes to draw in. For several metrics, they are turned off, and others are
             put in their place. None makes a figure.
         metrics : list of str, default=None
-            Names of metrics to draw, without ``"val_"``. None draws all.
+            Names of metrics to draw, without ``"val_"``. None draws all but
+            ``"learning_rate"``.
         yscale : {"linear", "log"}, default="linear"
             Scale of the losses.
         line_kwargs : dict, default=None
@@ -211,7 +212,8 @@ class TrainingHistoryDisplay:
                 if metric not in known:
                     known.append(metric)
         if metrics is None:
-            return known
+            # On the scale of losses, a learning rate cannot be read.
+            return [name for name in known if name != "learning_rate"] or known
         if isinstance(metrics, str):
             metrics = [metrics]
         if not np.iterable(metrics):

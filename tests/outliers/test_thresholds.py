@@ -1,15 +1,18 @@
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from skae._outliers._thresholds import (
     auto_threshold,
     check_calibration_size,
     choose_threshold,
+    compare_distributions,
     conformal_pvalues,
     conformal_threshold,
     select_pvalues,
     share_threshold,
 )
+from skae._rounding import tie
 
 # Sums of squares of 1 to 100 normal variables, some heavier of tail: the anomaly of
 # normal rows, and the share of them that the automatic threshold may flag.
@@ -179,3 +182,61 @@ def test_what_a_selection_would_need():
     assert not select_pvalues(np.full(100, 0.5), 0.1, n_calibration=99).any()
     pvalues = np.r_[0.01, np.full(99, 0.5)]
     assert not select_pvalues(pvalues, 0.1, n_calibration=99).any()
+
+
+def rounded(scores, rng):
+    """Return scores that differ by rounding, as those of other calls do."""
+    return scores * (1 + 1e-9 * rng.normal(size=scores.shape))
+
+
+def test_scores_that_are_equal_but_for_rounding_are_ties():
+    rng = np.random.RandomState(0)
+    levels = np.array([-1e30, -7.0, -0.5, 0.0, 3.0])
+    scores = rng.choice(levels, 200)
+    tied = tie(rounded(scores, rng))
+    assert len(np.unique(tied)) == 5
+    np.testing.assert_allclose(tied, scores, rtol=1e-7)
+    apart = np.array([np.nan, -np.inf, -np.finfo(float).max, -1.0, -1.00001, np.inf])
+    np.testing.assert_array_equal(tie(apart), apart)
+    assert len(tie(np.empty(0))) == 0
+
+
+def test_distributions_of_one_network_are_compared_as_scipy_does():
+    rng = np.random.RandomState(0)
+    calibration, new = -rng.chisquare(4, 300), -rng.chisquare(5, 80)
+    found = compare_distributions([(calibration, new)])
+    expected = ks_2samp(new, calibration)
+    assert found == expected
+    assert found.statistic_location == expected.statistic_location
+    # So they are with several networks that do not differ.
+    parts = [(part, new) for part in np.array_split(calibration, 3)]
+    several = compare_distributions(parts)
+    assert several.statistic == pytest.approx(expected.statistic)
+    assert several.pvalue == pytest.approx(expected.pvalue, rel=0.2)
+    assert several.statistic_location == expected.statistic_location
+    assert several.statistic_sign == expected.statistic_sign
+
+
+@pytest.mark.parametrize("n_folds", [1, 5, 40])
+@pytest.mark.parametrize("n_samples", [1, 5, 50])
+def test_no_drift_of_repeated_rows(n_folds, n_samples):
+    """Each pattern has a level of its own with each network."""
+    rng = np.random.RandomState(0)
+    frequencies = [0.04, 0.06, 0.4, 0.3, 0.1, 0.05, 0.05]
+    folds = np.arange(400) % n_folds
+    pvalues, drifted = [], []
+    for _ in range(150):
+        levels = -rng.chisquare(5, (n_folds, 7))
+        patterns = rng.choice(7, 400, p=frequencies)
+        known = [
+            rounded(level[patterns[folds == i]], rng) for i, level in enumerate(levels)
+        ]
+        for kept, p in ((pvalues, frequencies), (drifted, frequencies[::-1])):
+            batch = rng.choice(7, n_samples, p=p)
+            new = [rounded(level[batch], rng) for level in levels]
+            kept.append(
+                compare_distributions(list(zip(known, new, strict=True))).pvalue
+            )
+    assert np.mean(np.array(pvalues) < 0.05) <= 0.07
+    if n_folds == 1 and n_samples == 50:
+        assert np.mean(np.array(drifted) < 0.05) > 0.3

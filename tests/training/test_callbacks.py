@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture, custom_objects
 
 needs_sklearn_callbacks = pytest.mark.skipif(
@@ -36,7 +37,7 @@ def test_verbose_prints_a_line_an_epoch(X, small, capsys):
     assert len(lines) == 3
     pattern = r"Epoch 3/3 - loss: (\S+) - val_loss: (\S+) - \d+\.\ds"
     losses = [float(number) for number in re.fullmatch(pattern, lines[2]).groups()]
-    expected = [values[-1] for values in autoencoder.history_.values()]
+    expected = [autoencoder.history_[name][-1] for name in ("loss", "val_loss")]
     assert losses == pytest.approx(expected, rel=1e-4)
 
 
@@ -186,8 +187,67 @@ def test_keras_callbacks(X, small):
     assert (calls[0], calls[-1]) == ("train_begin", "train_end")
     ends = [call for call in calls if call[0] == "epoch_end"]
     assert [epoch for _, epoch, _ in ends] == [0, 1, 2]
-    for name, values in autoencoder.history_.items():
-        assert [logs[name] for *_, logs in ends] == values
+    for name in ("loss", "val_loss"):
+        assert [logs[name] for *_, logs in ends] == autoencoder.history_[name]
+
+
+def halve(epoch, learning_rate):
+    return learning_rate / 2 if epoch else learning_rate
+
+
+class AddsToLogs(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch:
+            logs["half"] = np.float32(logs["loss"]) / 2
+            logs["text"] = "no number"
+
+
+@pytest.mark.parametrize("batch_hook", [False, True])
+def test_history_has_what_callbacks_add_to_the_logs(X, small, batch_hook):
+    added = AddsToLogs()
+    if batch_hook:  # batch by batch, not compiled
+        added.on_train_batch_end = lambda batch, logs=None: None
+    callbacks = [keras.callbacks.LearningRateScheduler(halve), added]
+    parameters = small | {"learning_rate": 0.01, "callbacks": callbacks}
+    autoencoder = AutoencoderTransformer(**parameters).fit(X)
+    history = autoencoder.history_
+    assert history["learning_rate"] == pytest.approx([0.01, 0.005, 0.0025])
+    half = [np.nan, *(loss / 2 for loss in history["loss"][1:])]
+    np.testing.assert_allclose(history["half"], half, rtol=1e-6)
+    assert set(history) == {"loss", "val_loss", "learning_rate", "half"}
+    history = autoencoder.partial_fit(X).history_  # without callbacks
+    assert {len(values) for values in history.values()} == {4}
+    assert np.isnan(history["half"][3])
+    assert history["learning_rate"][3] == pytest.approx(0.01)
+
+
+def test_history_has_the_learning_rates_of_the_default_schedule(X, small):
+    history = AutoencoderTransformer(**small | {"epochs": 12}).fit(X).history_
+    rates = history["learning_rate"]
+    assert np.argmax(rates) == 1
+    assert rates[-1] < 0.05 * max(rates) < 0.05 * 0.0031
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5, staircase=True)
+    optimizer = keras.optimizers.SGD(schedule)
+    parameters = small | {"optimizer": optimizer, "batch_size": 32}
+    history = AutoencoderTransformer(**parameters).fit(X).history_  # 9 batches
+    assert history["learning_rate"] == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_callbacks_that_wait_for_validation_samples_warn(X, small):
+    stop = keras.callbacks.EarlyStopping()
+    parameters = small | {"epochs": 1, "validation_fraction": None, "callbacks": [stop]}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        AutoencoderOutlierDetector(**parameters).fit(X)
+    messages = [str(warning.message) for warning in caught]
+    assert any(
+        "EarlyStopping does nothing: it monitors val_loss" in m for m in messages
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        AutoencoderOutlierDetector(**parameters).fit(X[:200], X_val=X[200:])
+        loss = keras.callbacks.EarlyStopping(monitor="loss")
+        AutoencoderOutlierDetector(**parameters | {"callbacks": [loss]}).fit(X)
 
 
 def test_batch_hooks_run(X, small):

@@ -94,7 +94,7 @@ def test_validation_rows_are_drawn_from_everywhere():
 def test_no_validation(X, small, engine):
     parameters = small | engine | {"validation_fraction": None, "patience": 1}
     autoencoder = AutoencoderTransformer(**parameters).fit(X)
-    assert set(autoencoder.history_) == {"loss"}
+    assert set(autoencoder.history_) == {"loss", "learning_rate"}
     assert autoencoder.n_iter_ == autoencoder.best_epoch_ == 3
 
 
