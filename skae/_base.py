@@ -611,6 +611,7 @@ class _BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = architecture_has(self.architecture, "takes_missing")
+        tags.input_tags.three_d_array = True
         return tags
 
 

@@ -64,22 +64,31 @@ def find_known(values, known):
 
 
 def as_rounded(values, known):
-    """Replace values by known numbers of which they differ by rounding to float32.
+    """Replace values by known numbers of which they differ by rounding.
 
     Parameters
     ----------
-    values : ndarray of shape (n_values,), of float64
-        In one precision.
-    known : ndarray of shape (n_known,), of float64, increasing
-        In the other precision, or in the same.
+    values : ndarray of float64 of shape (n_values,)
+        In the precision of the known numbers, or in another one.
+    known : ndarray of float64 of shape (n_known,)
+        In increasing order. Those that are equal but for rounding in float64 are one.
 
     Returns
     -------
-    ndarray of shape (n_values,), of float64
+    ndarray of float64 of shape (n_values,)
         A new one.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        begins = np.diff(known, prepend=-np.inf) > ERRORS * np.spacing(np.abs(known))
+        run = np.cumsum(begins) - begins[0]
+        size = np.bincount(run)
+        one = known[(np.cumsum(size) - size + size // 2)[run]]
         rounded, given = known.astype(np.float32), values.astype(np.float32)
-    place = np.minimum(np.searchsorted(rounded, given), len(known) - 1)
-    same = (rounded[place] == given) & (is_single(values) != is_single(known)[place])
-    return np.where(same, known[place], values)
+        place = np.minimum(np.searchsorted(rounded, given), len(known) - 1)
+        other = is_single(values) != is_single(known)[place]
+        from_other = other & (rounded[place] == given)
+        margin = ERRORS * np.spacing(np.abs(values))
+        nearest = np.minimum(np.searchsorted(known, values - margin), len(known) - 1)
+        from_same = np.abs(known[nearest] - values) <= margin
+    values = np.where(from_same, one[nearest], values)
+    return np.where(from_other & ~from_same, one[place], values)

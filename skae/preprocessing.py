@@ -20,6 +20,7 @@ from ._frames import (
     column_dtypes,
     column_kind,
     describe_dtypes,
+    for_numpy,
     from_arrow,
     is_frame,
     library_of,
@@ -28,10 +29,9 @@ from ._frames import (
     replace_columns,
     take_columns,
     texts_explained,
-    for_numpy,
 )
 from ._missing import refuse_masked
-from ._precision import as_rounded, is_single
+from ._precision import as_rounded
 from .parallel import takes_lazy
 
 __all__ = ["TableScaler"]
