@@ -64,31 +64,27 @@ def find_known(values, known):
 
 
 def as_rounded(values, known):
-    """Replace values by known numbers of which they differ by rounding.
+    """Replace values by known numbers that are the same in the other precision.
 
     Parameters
     ----------
     values : ndarray of float64 of shape (n_values,)
-        In the precision of the known numbers, or in another one.
+        Numbers in any precision.
     known : ndarray of float64 of shape (n_known,)
-        In increasing order. Those that are equal but for rounding in float64 are one.
+        Known numbers. Of those that float32 does not tell apart, the most frequent one
+        stands for all.
 
     Returns
     -------
     ndarray of float64 of shape (n_values,)
         A new one.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        begins = np.diff(known, prepend=-np.inf) > ERRORS * np.spacing(np.abs(known))
-        run = np.cumsum(begins) - begins[0]
-        size = np.bincount(run)
-        one = known[(np.cumsum(size) - size + size // 2)[run]]
-        rounded, given = known.astype(np.float32), values.astype(np.float32)
-        place = np.minimum(np.searchsorted(rounded, given), len(known) - 1)
-        other = is_single(values) != is_single(known)[place]
-        from_other = other & (rounded[place] == given)
-        margin = ERRORS * np.spacing(np.abs(values))
-        nearest = np.minimum(np.searchsorted(known, values - margin), len(known) - 1)
-        from_same = np.abs(known[nearest] - values) <= margin
-    values = np.where(from_same, one[nearest], values)
-    return np.where(from_other & ~from_same, one[place], values)
+    distinct, counts = np.unique(known, return_counts=True)
+    distinct = distinct[np.argsort(-counts, kind="stable")]
+    with np.errstate(over="ignore"):
+        rounded, first = np.unique(distinct.astype(np.float32), return_index=True)
+        given = values.astype(np.float32)
+    place = np.minimum(np.searchsorted(rounded, given), len(rounded) - 1)
+    found = distinct[first][place]
+    same = (rounded[place] == given) & (is_single(values) != is_single(found))
+    return np.where(same, found, values)

@@ -156,7 +156,7 @@ def test_onnx(tmp_path, table, method):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_dtype_of_the_input_does_not_matter(method, dtype):
     """Not where equal values make a step of a quantile, either."""
-    codes = np.repeat([0.1, 1000.1, 5000.7], 20)[:, np.newaxis]
+    codes = np.repeat([0.1, 1000.1, 2000.3, 5000.7], 20)[:, np.newaxis]
     scaler = TableScaler(method).fit(codes.astype(dtype))
     one, other = (scaler.transform(codes.astype(t)) for t in ("float32", "float64"))
     assert one.dtype == "float32"

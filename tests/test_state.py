@@ -347,7 +347,7 @@ def test_trusted_types_are_all_that_is_public():
 
 @pytest.fixture(scope="module")
 def of_tables():
-    """Pipelines with each estimator and preprocessor, fitted on arrays and on tables."""
+    """Pipelines with each estimator and preprocessor, of arrays and of tables."""
     pa = pytest.importorskip("pyarrow")
     rng = np.random.RandomState(0)
     X = rng.normal(size=(60, 3)).astype("float32")
