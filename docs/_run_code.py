@@ -2,8 +2,8 @@
 
 The blocks ``.. code-block:: python`` of a page are run from top to bottom, in one
 namespace and in a temporary folder, when the page is read, as ``tests/test_docs.py``
-does. ``.. figures-of:: script.py`` shows what a script draws. Nothing is run with
-``-D plot_gallery=0``.
+does. ``.. figures-of:: script.py`` shows what a script draws, and its content as the
+caption. Nothing is run, or shown, with ``-D plot_gallery=0``.
 """
 
 import contextlib
@@ -114,9 +114,10 @@ def insert_output(app, doctree):
 
 
 class FiguresOf(SphinxDirective):
-    """Show what a script draws, whose path is relative to the page."""
+    """Show what a script draws, whose path is relative to the page, and a caption."""
 
     required_arguments = 1
+    has_content = True
 
     def run(self):
         script, path = self.env.relfn2path(self.arguments[0])
@@ -125,7 +126,8 @@ class FiguresOf(SphinxDirective):
             return []
         with _working_folder(), contextlib.redirect_stdout(io.StringIO()):
             runpy.run_path(path, run_name="__main__")
-        return _figures(self.env.app, self.env.docname)
+        figures = _figures(self.env.app, self.env.docname)
+        return [*figures, *self.parse_content_to_nodes()]
 
 
 def setup(app):

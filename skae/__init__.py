@@ -14,6 +14,7 @@ TRUSTED_TYPES = (
     "skae.architectures.DenseArchitecture",
     "skae.architectures.RecurrentArchitecture",
     "skae.architectures.VariationalArchitecture",
+    "skae.preprocessing.TableScaler",
 )
 
 __all__ = [

@@ -800,6 +800,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = "missing" in supported_by(self.architecture)
+        tags.input_tags.three_d_array = True
         return tags
 
 

@@ -64,22 +64,27 @@ def find_known(values, known):
 
 
 def as_rounded(values, known):
-    """Replace values by known numbers of which they differ by rounding to float32.
+    """Replace values by known numbers that are the same in the other precision.
 
     Parameters
     ----------
-    values : ndarray of shape (n_values,), of float64
-        In one precision.
-    known : ndarray of shape (n_known,), of float64, increasing
-        In the other precision, or in the same.
+    values : ndarray of float64 of shape (n_values,)
+        Numbers in any precision.
+    known : ndarray of float64 of shape (n_known,)
+        Known numbers. Of those that float32 does not tell apart, the most frequent one
+        stands for all.
 
     Returns
     -------
-    ndarray of shape (n_values,), of float64
+    ndarray of float64 of shape (n_values,)
         A new one.
     """
+    distinct, counts = np.unique(known, return_counts=True)
+    distinct = distinct[np.argsort(-counts, kind="stable")]
     with np.errstate(over="ignore"):
-        rounded, given = known.astype(np.float32), values.astype(np.float32)
-    place = np.minimum(np.searchsorted(rounded, given), len(known) - 1)
-    same = (rounded[place] == given) & (is_single(values) != is_single(known)[place])
-    return np.where(same, known[place], values)
+        rounded, first = np.unique(distinct.astype(np.float32), return_index=True)
+        given = values.astype(np.float32)
+    place = np.minimum(np.searchsorted(rounded, given), len(rounded) - 1)
+    found = distinct[first][place]
+    same = (rounded[place] == given) & (is_single(values) != is_single(found))
+    return np.where(same, found, values)

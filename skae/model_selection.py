@@ -1,10 +1,12 @@
 """Model selection: cross-validated comparisons of reconstructions."""
 
+import math
 import pickle
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import cross_validate
+from sklearn.model_selection import check_cv, cross_validate
+from sklearn.utils import get_tags
 
 from .metrics import reconstruction_scorer
 
@@ -22,12 +24,14 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
         scaling is undone before X and its reconstruction are compared. Estimators of a
         list are named by their classes, Pipelines by that of their last step.
     X : array-like of shape (n_samples, n_features)
-        Samples to split into training and test samples.
+        Samples to split into training and test samples. Images are flattened for
+        estimators that take none.
     n_components : list, default=None
         Values of the parameter of that name; in a Pipeline that of its last step that
         has one. None leaves the estimators as they are.
     cv : int, cross-validation generator or iterable, default=None
-        How to split; see :func:`~sklearn.model_selection.cross_validate`.
+        How to split; see :func:`~sklearn.model_selection.cross_validate`. The splits
+        are the same for all estimators.
 
     Returns
     -------
@@ -76,6 +80,7 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
                 "estimators."
             )
         estimators = dict(zip(names, estimators, strict=True))
+    splits = list(check_cv(cv).split(X))
     rows = []
     for name, estimator in estimators.items():
         for number in [None] if n_components is None else n_components:
@@ -84,9 +89,9 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
                 candidate.set_params(**{n_components_parameter(candidate): number})
             results = cross_validate(
                 candidate,
-                X,
+                samples_for(candidate, X),
                 scoring=reconstruction_scorer,
-                cv=cv,
+                cv=splits,
                 return_estimator=True,
                 error_score="raise",
             )
@@ -109,6 +114,33 @@ def _name(estimator):
     """Return the class name of an estimator, or of the last step of a Pipeline."""
     steps = getattr(estimator, "steps", None)
     return type(steps[-1][1] if steps else estimator).__name__
+
+
+def samples_for(estimator, X):
+    """Flatten images for an estimator that takes flat samples only, such as PCA.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It decides, or the first step of a Pipeline that validates samples.
+    X : array-like of shape (n_samples, ...)
+        Samples.
+
+    Returns
+    -------
+    array-like
+        X itself, or an array of shape (n_samples, n_features).
+    """
+    shape = np.shape(X)
+    if len(shape) < 3:
+        return X
+    estimator = getattr(estimator, "estimator", estimator)  # of a search
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    tags = (get_tags(step) for step in steps if step not in (None, "passthrough"))
+    first = next((found for found in tags if not found.no_validation), None)
+    if first is None or first.input_tags.three_d_array:
+        return X
+    return np.reshape(X, (shape[0], math.prod(shape[1:])))
 
 
 def n_components_parameter(estimator):

@@ -504,3 +504,31 @@ def test_an_object_that_keeps_its_iterator_is_refused(X):
 def test_validation_samples_are_in_memory(X):
     with pytest.raises(TypeError, match="X_val has to be in memory, but is of type"):
         AutoencoderTransformer(2, **SMALL).fit(X, X_val=da.from_array(X))
+
+
+class TestOrderedCategories:
+    @staticmethod
+    def fit(*orders):
+        blocks = [
+            pd.DataFrame(
+                {
+                    "x": np.arange(20.0),
+                    "level": pd.Categorical(
+                        np.resize(order, 20), categories=order, ordered=True
+                    ),
+                }
+            )
+            for order in orders
+        ]
+        fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(blocks)
+        return fitted.reconstruct(blocks[0])["level"].dtype
+
+    def test_blocks_with_parts_of_them_keep_the_order(self):
+        dtype = self.fit(["low", "middle"], ["middle", "high"], ["low", "high"])
+        assert dtype.ordered
+        assert list(dtype.categories) == ["low", "middle", "high"]
+
+    def test_contradictory_orders_are_warned_of(self):
+        with pytest.warns(UserWarning, match="'level' has ordered categories, but not"):
+            dtype = self.fit(["low", "high"], ["high", "low"])
+        assert not dtype.ordered

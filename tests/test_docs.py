@@ -137,3 +137,10 @@ def test_benchmarks_named_exist():
     for page in PAGES:
         for name in re.findall(r"examples/benchmarks/\w+\.py", read(page)):
             assert (ROOT / name).is_file()
+
+
+def test_captions_of_figures_belong_to_them():
+    """So that a build without the gallery has neither."""
+    for page in PAGES:
+        for line in re.findall(r"\.\. figures-of::.*\n\n(.*)\n", read(page)):
+            assert line.startswith("   ")

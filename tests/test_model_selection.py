@@ -2,6 +2,7 @@
 
 import copy
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.stats import randint
@@ -14,12 +15,14 @@ from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     RandomizedSearchCV,
+    ShuffleSplit,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
+from skae.inspection import ExplainedVarianceDisplay
 from skae.metrics import (
     reconstruction_r2_score,
     reconstruction_scorer,
@@ -187,3 +190,45 @@ class TestOrderedCodes:
         again.set_params(validation_fraction=None).fit(X)
         assert again.explained_variance_ratio_ is None
         assert again.validation_score_ is None
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        lambda: ShuffleSplit(2),
+        lambda: ((np.arange(20 + i, 60), np.arange(20)) for i in range(2)),
+    ],
+    ids=["random", "generator"],
+)
+def test_all_estimators_have_the_same_splits(X, cv):
+    pca = PCA(2, random_state=0)
+    table = compare_reconstruction(
+        {"a": pca, "b": pca}, X, n_components=[2, 2], cv=cv()
+    )
+    assert table["mean_test_score"].nunique() == 1
+    display = ExplainedVarianceDisplay.from_estimator(
+        {"a": pca, "b": pca}, X, n_components=[2], cv=cv()
+    )
+    np.testing.assert_array_equal(display.scores["a"], display.scores["b"])
+    plt.close(display.figure_)
+
+
+def test_images_beside_estimators_of_flat_samples(autoencoder):
+    images = load_digits().images[:120] / 16
+    flat = images.reshape(120, -1)
+    halved = make_pipeline(FunctionTransformer(np.array), StandardScaler(), PCA())
+    table = compare_reconstruction(
+        {"PCA": PCA(), "scaled": halved, "own": autoencoder},
+        images,
+        n_components=[3],
+        cv=2,
+    )
+    expected = compare_reconstruction([PCA()], flat, n_components=[3], cv=2)
+    scores = table["mean_test_score"]
+    assert scores[0] == pytest.approx(expected["mean_test_score"][0])
+    assert (scores[1:] > 0).all()
+    display = ExplainedVarianceDisplay.from_estimator(
+        PCA(), images, n_components=[3], cv=2
+    )
+    assert display.scores["PCA"].mean() == pytest.approx(scores[0])
+    plt.close(display.figure_)

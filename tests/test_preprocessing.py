@@ -152,6 +152,46 @@ def test_onnx(tmp_path, table, method):
     assert_allclose(R, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_of_the_input_does_not_matter(method, dtype):
+    """Not where equal values make a step of a quantile, either."""
+    codes = np.repeat([0.1, 1000.1, 2000.3, 5000.7], 20)[:, np.newaxis]
+    scaler = TableScaler(method).fit(codes.astype(dtype))
+    one, other = (scaler.transform(codes.astype(t)) for t in ("float32", "float64"))
+    assert one.dtype == "float32"
+    assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_quantiles_tell_values_beyond_from_the_extremes():
+    X = np.repeat([1.0, 2.0, 5.0], 20)[:, np.newaxis]
+    scaler = TableScaler("quantile").fit(X)
+    low, high = scaler.transform([[1.0], [5.0]]).ravel()
+    beyond = scaler.transform([[-1e9], [0.0], [6.0], [1e9]]).ravel()
+    assert low - 1 <= beyond[0] < beyond[1] < low - 0.1
+    assert high + 0.1 < beyond[2] < beyond[3] <= high + 1
+    back = scaler.inverse_transform(beyond[:, np.newaxis])
+    np.testing.assert_array_equal(back.ravel(), [1, 1, 5, 5])
+
+
+def test_columns_without_dtypes_of_numpy():
+    """Empty and dictionary columns of Arrow, sparse ones, and a table of pyarrow."""
+    pa = pytest.importorskip("pyarrow")
+    columns = {"x": [1.0, 2.0, 6.0], "kind": pa.array(list("aba")).dictionary_encode()}
+    empty = pd.arrays.ArrowExtensionArray(pa.nulls(3))
+    kind = pd.arrays.ArrowExtensionArray(columns["kind"])
+    frame = pd.DataFrame({**columns, "kind": kind, "empty": empty})
+    frame["count"] = pd.arrays.SparseArray([0, 3, 0])
+    scaler = TableScaler().fit(frame)
+    scaled = scaler.transform(frame)
+    assert_allclose(scaled["x"], StandardScaler().fit_transform(frame[["x"]]).ravel())
+    pd.testing.assert_frame_equal(scaler.inverse_transform(scaled), frame)
+    table = pa.table(columns)
+    scaled = TableScaler().fit(table).transform(table)
+    assert scaled["kind"].tolist() == list("aba")
+    assert scaled["x"].mean() == pytest.approx(0)
+
+
 def test_dask_collections(table):
     dd, da = pytest.importorskip("dask.dataframe"), pytest.importorskip("dask.array")
     scaler = TableScaler().fit(table)

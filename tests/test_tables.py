@@ -1,6 +1,7 @@
 """Tables with categories: encoded, reconstructed, scored, and back as DataFrames."""
 
 import copy
+import datetime
 import io
 import pickle
 import warnings
@@ -18,7 +19,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import (
@@ -341,9 +342,11 @@ class TestOddTables:
     def test_folds_and_unknown_codes(self, table):
         X = table.assign(code=np.arange(300) % 3)
         names = ["level", "is_big", "grade", "code"]
-        AutoencoderOutlierDetector(
+        detector = AutoencoderOutlierDetector(
             1, calibration=3, categorical_features=names, **SMALL
-        ).fit(X, X_val=X[:50].assign(code=7))
+        )
+        with pytest.warns(UserWarning, match="'code' of X has 50 of 50 cells with"):
+            detector.fit(X, X_val=X[:50].assign(code=7))
 
     # Polars has had integers of 128 bits since version 1.18.
     @pytest.mark.parametrize(
@@ -420,7 +423,123 @@ class TestCategories:
         assert (fitted.reconstruct(X) == X).mean(axis=None) > 0.8
 
 
+CODES = {"code": [3, 4, 9], "part": [0.1, 0.2, 0.7]}
+
+
+def make_codes(code="int8", part="float32", n_samples=150):
+    """Make a table of codes as numbers, of given dtypes."""
+    z = np.random.RandomState(1).uniform(0, 3, n_samples)
+    kind = z.astype(int)
+    columns = {name: np.take(codes, kind) for name, codes in CODES.items()}
+    frame = pd.DataFrame({"size": z.astype("float32"), **columns})
+    return frame.astype({"code": code, "part": part})
+
+
+@pytest.fixture(
+    scope="module", params=[TableScaler(), TableScaler("quantile"), StandardScaler()]
+)
+def of_codes(request):
+    detector = AutoencoderOutlierDetector(
+        1, categorical_features=[1, 2], **SMALL | {"epochs": 2}
+    )
+    return make_pipeline(clone(request.param), detector).fit(make_codes())
+
+
+class TestCodes:
+    @pytest.mark.parametrize(
+        "dtypes",
+        [("int64", "float32"), ("float64", "float64"), ("Int64", "Float32")],
+        ids=str,
+    )
+    def test_codes_of_other_dtypes_are_known(self, of_codes, dtypes):
+        expected = of_codes.score_samples(make_codes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = of_codes.score_samples(make_codes(*dtypes))
+            one = of_codes.score_samples(make_codes(*dtypes)[:1])
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
+        np.testing.assert_allclose(one, expected[:1], rtol=1e-3)
+        given = make_codes("float64").assign(code=[np.nan, *make_codes()["code"][1:]])
+        found = of_codes.score_samples(given)
+        np.testing.assert_allclose(found[1:], expected[1:], rtol=1e-3)
+
+    @pytest.mark.parametrize("code", [2, 5, 10, 100])
+    def test_unknown_codes_are_missing_cells(self, of_codes, code):
+        X = make_codes("float64")[:4]
+        expected = of_codes.score_samples(X.assign(code=np.nan))
+        found = of_codes.score_samples(X.assign(code=code))
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_hardly_any_known_code_is_warned_of(self, of_codes):
+        X = make_codes()
+        message = "has 150 of 150 cells with categories that fit did not have"
+        with pytest.warns(UserWarning, match=message):
+            of_codes.score_samples(X.assign(code=X["code"] + 100))
+
+    def test_blocks_in_two_precisions(self):
+        blocks = [make_codes(), make_codes("int64", "float64")]
+        fitted = AutoencoderTransformer(
+            1, categorical_features=["part", "code"], **SMALL | {"epochs": 1}
+        ).fit(blocks)
+        assert fitted.encoder_.input_shape == (None, 7)
+        codes = [fitted.transform(block) for block in blocks]
+        np.testing.assert_allclose(*codes, rtol=1e-5)
+
+
+class TestArrow:
+    @pytest.fixture
+    def frame(self):
+        pa = pytest.importorskip("pyarrow")
+        arrays = {
+            "size": pa.array(np.linspace(0, 1, 60)),
+            "kind": pa.array(["a", "b", None] * 20).dictionary_encode(),
+            "code": pa.array([3, 5] * 30).dictionary_encode(),
+            "name": pa.array(["u", "v"] * 30),
+            "nothing": pa.nulls(60),
+        }
+        return pd.DataFrame(
+            {n: pd.arrays.ArrowExtensionArray(a) for n, a in arrays.items()}
+        )
+
+    def test_dictionaries_and_texts_come_back(self, frame):
+        with pytest.warns(UserWarning, match="no observed"):
+            fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 2}).fit(frame)
+        fitted = pickle.loads(pickle.dumps(fitted))
+        expected = frame.dtypes.drop("nothing")
+        for back in (fitted.reconstruct(frame), fitted.impute(frame)):
+            pd.testing.assert_series_equal(back.dtypes.drop("nothing"), expected)
+            assert not back["kind"].isna().any()
+        assert set(fitted.reconstruct(frame)["code"]) <= {3, 5}
+
+    def test_a_table_of_pyarrow_is_taken(self, transformer, table):
+        pa = pytest.importorskip("pyarrow")
+        given = pa.Table.from_pandas(table, preserve_index=False)
+        np.testing.assert_array_equal(
+            transformer.transform(given), transformer.transform(table)
+        )
+        assert transformer.impute(given).shape == table.shape
+
+    def test_other_storage_of_strings(self, table):
+        X = table[["size"]].assign(level=table["level"].astype("string[python]"))
+        fitted = AutoencoderTransformer(1, **SMALL | {"epochs": 1}).fit(X)
+        assert fitted.reconstruct(X).dtypes["level"].storage == "python"
+
+
 class TestWarnings:
+    @pytest.mark.parametrize(
+        "texts", [["3", "-", "4", "5"], [*map(str, range(9)), "-"]], ids=len
+    )
+    def test_numbers_beside_a_sign_in_a_small_table(self, table, texts):
+        X = table[["size"]][:17].assign(price=np.resize(texts, 17).astype(object))
+        parameters = SMALL | {"epochs": 1}
+        with pytest.warns(UserWarning, match="numbers as text, such as .*, beside '-'"):
+            AutoencoderTransformer(1, **parameters).fit(X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            AutoencoderOutlierDetector(1, **parameters).fit(
+                X.astype({"price": "category"})
+            )
+
     def test_identifiers(self, table):
         X = table.assign(name=[f"sample {i}" for i in range(300)])
         with pytest.warns(UserWarning, match="Column 'name' .* 300 categories, all of"):
@@ -544,7 +663,10 @@ class TestStates:
         fitted = AutoencoderTransformer(1, **SMALL).partial_fit(table)
         fitted.partial_fit(table[table["level"] != "high"])
         assert fitted.n_iter_ == 2
-        with pytest.raises(ValueError, match="unknown categories"):
+        with (
+            pytest.raises(ValueError, match="unknown categories"),
+            pytest.warns(UserWarning, match="'level' of X has 300 of 300 cells"),
+        ):
             fitted.partial_fit(table.assign(level="new"))
 
     def test_a_failed_fit_changes_nothing(self, transformer, table):
@@ -584,6 +706,32 @@ class TestErrors:
         [
             (lambda t: t.assign(level=[1, "a"] * 150), "'level'.*type int, str"),
             (lambda t: t.assign(when=pd.Timestamp("2020")), "'when'.*datetime64"),
+            *(
+                (lambda t, v=value: t.assign(c=pd.Series([v] * 300, t.index)), message)
+                for value, message in (
+                    (b"a", "'c' .* holds bytes, .* Decode"),
+                    ([1], "'c' .* holds lists or arrays, .* a column of its own"),
+                    (np.ones(2), "'c' .* holds lists or arrays"),
+                    ({"a": 1}, "'c' .* holds records, .* Give each field a column"),
+                    (datetime.date(2020, 1, 1), "'c' .* holds dates or times"),
+                    (datetime.time(1), "'c' .* holds times of day, .* hours"),
+                    (datetime.timedelta(1), "'c' .* holds durations.*total_seconds"),
+                    (pd.Period("2020"), "'c' .* holds dates or times"),
+                    (pd.Interval(0, 1), "'c' .* holds intervals, .* middles"),
+                    (1j, "'c' .* holds complex numbers, .* a column each"),
+                )
+            ),
+            *(
+                (lambda t, v=value: pl.DataFrame({"c": [v] * 9}, strict=False), message)
+                for value, message in (
+                    (b"a", "'c' .* holds bytes"),
+                    ([1], "'c' .* holds lists or arrays"),
+                    ({"a": 1}, "'c' .* holds records"),
+                    (datetime.datetime(2020, 1, 1), "'c' .* holds dates or times"),
+                    (datetime.time(1), "'c' .* holds times of day"),
+                    (datetime.timedelta(1), "'c' .* holds durations"),
+                )
+            ),
             (lambda t: t[:0], "no samples"),
             (lambda t: t.to_numpy(), "Pass the DataFrame, or name the columns"),
             (lambda t: t["size"], "Expected a 2-dimensional container"),

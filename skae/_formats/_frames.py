@@ -1,7 +1,9 @@
 """DataFrames of pandas and Polars, as they came in and with other values."""
 
 import re
+import warnings
 from contextlib import contextmanager
+from graphlib import CycleError, TopologicalSorter
 from numbers import Real
 
 import numpy as np
@@ -126,7 +128,7 @@ def texts_explained(X, cure):
 
 
 def from_arrow(X):
-    """Return a table of pyarrow as a DataFrame of pandas, anything else as it is."""
+    """Return a table of pyarrow as one of pandas, and anything else as it is."""
     return X.to_pandas() if is_arrow_table(X) else X
 
 
@@ -432,6 +434,12 @@ def category_values(X, i):
     return values, next(iter(kinds), None)
 
 
+def is_declared(X, i):
+    """Return whether a column has a dtype of categories, such as Enum of Polars."""
+    names = ("category", "categorical", "enum", "dictionary")
+    return str(_dtype_of(X, i)).lower().startswith(names)
+
+
 def is_missing(value):
     """Check for None, NaN, and what pandas has for them."""
     return value is None or type(value).__name__ == "NAType" or value != value
@@ -714,12 +722,38 @@ def _with_same_categories(parts):
         are_categories = all(isinstance(d, pd.CategoricalDtype) for d in dtypes)
         if not are_categories or all(dtype == dtypes[0] for dtype in dtypes):
             continue
-        categories = dtypes[0].categories
-        for dtype in dtypes[1:]:
-            categories = categories.union(dtype.categories, sort=False)
+        dtype = _joined_categories(dtypes, column_name(parts[0], i))
         for part in parts:
-            part.isetitem(i, part.iloc[:, i].astype(pd.CategoricalDtype(categories)))
+            part.isetitem(i, part.iloc[:, i].astype(dtype))
     return parts
+
+
+def _joined_categories(dtypes, name):
+    """Return a dtype with all categories, in their order if all have one."""
+    import pandas as pd
+
+    if all(dtype.ordered for dtype in dtypes):
+        after = {}
+        for dtype in dtypes:
+            categories = list(dtype.categories)
+            for before, category in zip([None, *categories], categories, strict=False):
+                after.setdefault(category, []).append(before)
+        try:
+            order = list(TopologicalSorter(after).static_order())
+            return pd.CategoricalDtype(order[1:], ordered=True)
+        except CycleError:
+            pass
+    if any(dtype.ordered for dtype in dtypes):
+        warnings.warn(
+            f"Column {name} has ordered categories, but not in all blocks in the same "
+            "order, so that it is unordered when it comes back.",
+            UserWarning,
+            stacklevel=2,
+        )
+    categories = dtypes[0].categories
+    for dtype in dtypes[1:]:
+        categories = categories.union(dtype.categories, sort=False)
+    return pd.CategoricalDtype(categories)
 
 
 def take_columns(X, chosen):

@@ -9,6 +9,7 @@ numbers are standardized.
 """
 
 import math
+import re
 import warnings
 
 import numpy as np
@@ -28,6 +29,7 @@ from ._frames import (
     for_numpy,
     from_arrow,
     holds_categories,
+    is_declared,
     is_frame,
     library_of,
     make_frame,
@@ -126,7 +128,7 @@ class TableEncoder:
         labels = []
         for i, j in enumerate(which):
             labels.append(_representatives(values[:, i], ordinals[:, i]))
-            _warn_of_column(column_name(X, j), values[:, i], ordinals[:, i])
+            _warn_of_column(X, j, values[:, i], ordinals[:, i])
             sizes[j] = max(1, len(labels[i]))
         names = column_names(X)
         return cls(
@@ -462,7 +464,7 @@ def _representatives(values, ordinals):
     return labels
 
 
-def _warn_of_column(name, values, ordinals):
+def _warn_of_column(X, j, values, ordinals):
     """Warn of categories that carry no information, or that are numbers."""
     observed = ~np.isnan(ordinals)
     found = np.unique(values[observed])
@@ -473,8 +475,8 @@ def _warn_of_column(name, values, ordinals):
             "which count as one and carry no information. Drop the column if it names "
             "samples, or convert it if it holds numbers or dates"
         )
-    elif isinstance(found[0] if len(found) else None, str):
-        number, other = _split_numbers(found)
+    elif isinstance(found[0] if len(found) else None, str) and not is_declared(X, j):
+        number, other = _split_numbers(found, observed.sum())
         if number is not None:
             but = "" if other is None else f", beside {other!r}"
             advice = (
@@ -484,14 +486,15 @@ def _warn_of_column(name, values, ordinals):
                 "categories"
             )
     if advice is not None:
-        warnings.warn(f"Column {name} of X {advice}.", UserWarning, stacklevel=2)
+        message = f"Column {column_name(X, j)} of X {advice}."
+        warnings.warn(message, UserWarning, stacklevel=2)
 
 
-def _split_numbers(texts):
+def _split_numbers(texts, n_samples):
     """Return one text that is a number, and one that is none, if most are numbers.
 
     A text or two, such as "?", may stand for missing cells. They are None if there are
-    more than those, or if few texts are numbers.
+    more than those, or if few texts are numbers, as where numbers name categories.
     """
     numbers, others = [], []
     for text in texts:
@@ -500,6 +503,9 @@ def _split_numbers(texts):
             numbers.append(text)
         except ValueError:
             others.append(text)
-    if len(numbers) <= 2 * MIN_SAMPLES or len(others) > MAX_MARKERS:
+    # Signs alone hardly name a category.
+    has_sign = any(not re.search(r"\w", text) for text in others)
+    few = MAX_MARKERS if has_sign else min(2 * MIN_SAMPLES, n_samples // 3)
+    if len(numbers) <= few or len(others) > MAX_MARKERS:
         return None, None
     return numbers[0], others[0] if others else None

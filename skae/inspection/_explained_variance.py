@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import validation_curve
+from sklearn.model_selection import check_cv, validation_curve
 from sklearn.utils import check_array
 
 from ..metrics import reconstruction_scorer
-from ..model_selection import n_components_parameter
+from ..model_selection import n_components_parameter, samples_for
 from ._drawing import (
     CHARACTER,
     axes_size,
@@ -169,13 +169,14 @@ class ExplainedVarianceDisplay:
             With `n_components`, `transform` and `inverse_transform`, or a Pipeline with
             such a step. They are cloned.
         X : array-like of shape (n_samples, n_features)
-            Samples to fit and to score. An :class:`~skae.AutoencoderTransformer` takes
-            images too.
+            Samples to fit and to score. Images are flattened for estimators that take
+            none.
         n_components : array-like of int of shape (n_sizes,)
             Numbers of components.
         cv : int, cross-validation generator or iterable, default=None
             Cross-validation splitting strategy, as in scikit-learn. None is 5 folds;
-            ``ShuffleSplit(1, random_state=0)`` fits each estimator once.
+            ``ShuffleSplit(1, random_state=0)`` fits each estimator once. The splits are
+            the same for all estimators.
         n_jobs : int, default=None
             Number of fits to run in parallel, as in scikit-learn.
         ax : matplotlib.axes.Axes, default=None
@@ -215,15 +216,16 @@ class ExplainedVarianceDisplay:
         >>> plt.close(display.figure_)
         """
         sizes = _check_sizes(n_components)
+        splits = list(check_cv(cv).split(X))
         scores = {
             name: validation_curve(
                 clone(one),
-                X,
+                samples_for(one, X),
                 None,
                 param_name=n_components_parameter(one),
                 param_range=sizes.tolist(),
                 scoring=reconstruction_scorer,
-                cv=cv,
+                cv=splits,
                 n_jobs=n_jobs,
                 error_score="raise",
             )[1]
