@@ -140,9 +140,10 @@ def _call_layers(model, path, call, x, training=None, mask=None):
     def call_layer(layer, *args, **kwargs):
         if id(layer) in places:
             outputs[places[id(layer)]] = args[0]
-            # Of this, Keras makes a model, which would add to what layers were called
-            # with: so none of them is in it.
-            return x[0] if isinstance(x, (list, tuple)) else x
+            # Of this, Keras makes a model, in which it calls layers once more: so none
+            # of those of the user is in it.
+            first = x[0] if isinstance(x, (list, tuple)) else x
+            return keras.layers.Identity()(first)
         inner = f"{path}/{layer.name}" if path else layer.name
         return call(inner, layer, *args, **{"training": training} | kwargs)
 
@@ -163,7 +164,8 @@ def _call_layers(model, path, call, x, training=None, mask=None):
 
 def _find_code(calls, target, code_layer):
     """Find the call whose output is the code: the one named, or the narrowest one."""
-    listed = "\n".join(f"  {call.path}: {call.output.shape[1:]}" for call in calls)
+    lines = [f"  {call.path}: {call.output.shape[1:]}" for call in calls]
+    listed = "\n".join(dict.fromkeys(lines))
     if code_layer is not None:
         return _find_named(calls, code_layer, listed)
     # Where models within it tell encoder and decoder apart, their layers do not count.
