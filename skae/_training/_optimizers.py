@@ -38,7 +38,7 @@ class OptimizerRecipe:
     @classmethod
     def of(cls, optimizer):
         """Return the recipe of an optimizer, which stays as it is."""
-        config = dict(optimizer.get_config())
+        config = _config_of(optimizer)
         if config.pop("inner_optimizer", None) is not None:
             return cls(type(optimizer), config, cls.of(optimizer.inner_optimizer))
         schedule = import_keras().optimizers.schedules.LearningRateSchedule
@@ -138,7 +138,7 @@ def describe(optimizer):
         Class and configuration, without its name and the value of a constant learning
         rate.
     """
-    config = dict(optimizer.get_config())
+    config = _config_of(optimizer)
     config.pop("name", None)
     if isinstance(config.get("learning_rate"), float):
         config["learning_rate"] = "constant"
@@ -150,6 +150,24 @@ def describe(optimizer):
         "class_name": kind.__qualname__,
         "config": config,
     }
+
+
+def _config_of(optimizer):
+    """Return the configuration of an optimizer, which pickles."""
+    return _untracked(optimizer.get_config())
+
+
+def _untracked(value):
+    """Copy lists, dicts and sets, in place of which optimizers hold Keras's own."""
+    if isinstance(value, dict):
+        return {key: _untracked(part) for key, part in value.items()}
+    for kind in (list, set):
+        if isinstance(value, kind):
+            return kind(map(_untracked, value))
+    if isinstance(value, tuple):
+        parts = map(_untracked, value)
+        return value._make(parts) if hasattr(value, "_make") else tuple(parts)
+    return value
 
 
 def constant_learning_rate(optimizer):

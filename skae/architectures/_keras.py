@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from .._backend import has_own_step, ignores_training, import_keras
 from ._base import BaseArchitecture, Networks
+from ._keras_cutting import halves
 from ._keras_models import (
     as_graph,
     as_trained_by_keras,
@@ -18,7 +19,6 @@ from ._keras_models import (
     check_runs_its_halves,
     copy_halves,
     copy_model,
-    halves,
     is_chain,
     is_subclass,
     reshaped,

@@ -1,4 +1,4 @@
-"""Cut and copy Keras models, which stay as they are."""
+"""Check and copy Keras models, which stay as they are."""
 
 import inspect
 import math
@@ -17,7 +17,6 @@ from .._backend import (
     takes_training,
     write_network,
 )
-from .._layer_traits import is_finishing
 from ._seeds import custom_object_scope
 
 # Samples on which two ways to run a network are compared.
@@ -60,15 +59,6 @@ def check_is_model(model):
             )
         if not overrides(model, "call") and not has_own_step(model):
             raise ValueError(f"{type(model).__name__} has no call().")
-
-
-def halves(model, code_layer, shape=None, *, in_place=False):
-    """Find encoder and decoder in a model, or cut it into them."""
-    if isinstance(model, (tuple, list)):
-        return model
-    if is_graph(model):
-        return _cut(model, code_layer, shape, in_place=in_place)
-    return model.encoder, model.decoder
 
 
 def as_trained_by_keras(networks):
@@ -179,49 +169,7 @@ def _run(function, x, training):
     return keras.ops.convert_to_numpy(output), losses
 
 
-# Where the code is
-
-
-def _cut(model, code_layer, shape, *, in_place):
-    """Cut a Sequential or functional model where its code is."""
-    keras = import_keras()
-    _check_has_one_of_each(model, f"{model.name!r}")
-    # Cutting leaves marks in the layers.
-    work = model if in_place else _copy_graph(model, shape, {})
-    if not in_place:
-        _carry_over(model, work, pretrained=model.built)
-    layer = _find_code(work, code_layer or _end_of_encoder(model))
-    if layer.output is work.outputs[0]:
-        raise ValueError(
-            f"the code cannot be the output of {layer.name!r}, which is the last layer "
-            f"of {model.name!r}. Name another one as code_layer."
-        )
-    try:
-        encoder = keras.Model(work.inputs[0], layer.output, name="encoder")
-        decoder = keras.Model(layer.output, work.outputs[0], name="decoder")
-        if not in_place:
-            _copy_graph(decoder, None, {})  # older versions notice only here
-        return encoder, decoder
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{model.name!r} cannot be cut after {layer.name!r}: other layers bypass "
-            "it, so its output is not the whole code."
-        ) from error
-
-
-def _end_of_encoder(model):
-    """Name of the layer where a graph's attribute `encoder` ends; None without one."""
-    encoder = getattr(model, "encoder", None)
-    for layer in model.layers:
-        if layer is encoder:
-            return layer.name
-        outputs = getattr(encoder, "outputs", None) or [None]
-        if getattr(layer, "output", None) is outputs[0]:
-            return layer.name if outputs[0] is not None else None
-    return None
-
-
-def _check_has_one_of_each(model, name):
+def check_has_one_of_each(model, name):
     n_inputs, n_outputs = (
         len(getattr(model, ends, None) or [None]) for ends in ("inputs", "outputs")
     )
@@ -231,35 +179,6 @@ def _check_has_one_of_each(model, name):
             f"{n_outputs} {'output' if n_outputs == 1 else 'outputs'}, but each "
             "network of an autoencoder has one of each."
         )
-
-
-def _find_code(model, code_layer):
-    """Layer whose output is the code: the one of that name, or the narrowest one."""
-    layers = [
-        layer
-        for layer in model.layers
-        if hasattr(getattr(layer, "output", None), "shape")
-    ]
-    listed = "\n".join(f"  {layer.name}: {layer.output.shape[1:]}" for layer in layers)
-    if code_layer is not None:
-        for layer in layers:
-            if layer.name == code_layer:
-                return layer
-        raise ValueError(f"no layer is called {code_layer!r}. There are:\n{listed}")
-    if any(None in layer.output.shape[1:] for layer in layers):
-        raise ValueError(
-            "which layer is the narrowest is not known, as they take samples of any "
-            f"size. Name the one of the code as code_layer. There are:\n{listed}"
-        )
-    sizes = [math.prod(layer.output.shape[1:]) for layer in layers]
-    first = sizes.index(min(sizes))
-    last = len(sizes) - 1 - sizes[::-1].index(min(sizes))
-    if not all(is_finishing(layer) for layer in layers[first + 1 : last + 1]):
-        raise ValueError(
-            f"several layers are the narrowest. Name one as code_layer. There are:\n"
-            f"{listed}"
-        )
-    return layers[last]
 
 
 # Copies
@@ -299,15 +218,15 @@ def copy_model(model, shape, pretrained, copies=None):
     if pretrained:
         check_has_weights(model)
     if is_graph(model) and not has_own_step(model):
-        copied = _copy_graph(model, shape, {} if copies is None else copies)
+        copied = copy_graph(model, shape, {} if copies is None else copies)
     else:
         copied = _copy_by_config(model)
     build(copied, shape)
-    _carry_over(model, copied, pretrained)
+    carry_over(model, copied, pretrained)
     return copied
 
 
-def _carry_over(model, copied, pretrained):
+def carry_over(model, copied, pretrained):
     """Give a copy all weights, or only what `adapt` has found in data."""
     if model.built and copied.built:
         _check_same_weights([model], [copied])
@@ -384,7 +303,7 @@ def _nameless(part):
     return part
 
 
-def _copy_graph(model, shape, copies):
+def copy_graph(model, shape, copies):
     """Make a graph like another one, for inputs of some shape, with new weights.
 
     Layers that are in `copies` already are taken from there, by the identity of what
@@ -474,7 +393,7 @@ def as_graph(model, shape, name):
     if not is_graph(model) or model.input_shape[0] is not None:
         inputs = keras.Input(shape)
         model = keras.Model(inputs, model(inputs), name=name)
-    _check_has_one_of_each(model, f"the {name}")
+    check_has_one_of_each(model, f"the {name}")
     return model
 
 

@@ -74,8 +74,8 @@ def write_step(writer, step, x):
     shift, factor = affine
     if (np.abs(factor) < np.finfo(np.float32).tiny).any():
         raise ValueError(
-            f"it divides by {np.abs(factor).min():.3g}, which is too small for float32, "
-            "in which ONNX computes. Use other units."
+            f"it divides by {np.abs(factor).min():.3g}, which is too small for "
+            "float32, in which ONNX computes. Use other units."
         )
     x = writer.add("Div", writer.add("Sub", x, shift), factor)
     if getattr(step, "clip", False):

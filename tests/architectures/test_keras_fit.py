@@ -207,7 +207,57 @@ def unregistered():
     )
 
 
+def halves_of(*first):
+    """Functional halves, in which layers of both have one name."""
+    inputs, codes = keras.Input((6,)), keras.Input((2,))
+    hidden = inputs
+    for layer in (*first, layers.Dense(5, "relu", name="hidden")):
+        hidden = layer(hidden)
+    encoder = keras.Model(inputs, layers.Dense(2, name="code")(hidden), name="encoder")
+    hidden = layers.Dense(5, "relu", name="hidden")(codes)
+    return encoder, keras.Model(codes, layers.Dense(6)(hidden), name="decoder")
+
+
+def nested(*first):
+    encoder, decoder = halves_of(*first)
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, decoder(encoder(inputs)))
+
+
+def nested_deeply():
+    """The code is within a model within a Sequential, a layer of which follows."""
+    inner = nested(layers.Dropout(0.3, seed=1))
+    inputs = keras.Input((6,))
+    outer = keras.Sequential([keras.Input((6,)), inner, layers.Dense(6)])
+    return keras.Model(inputs, outer(inputs))
+
+
+def nested_without_training():
+    encoder, decoder = halves_of(layers.Dropout(0.5, seed=1))
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, decoder(encoder(inputs, training=False)))
+
+
+def block_used_thrice():
+    block = keras.Sequential([keras.Input((6,)), layers.Dense(6, "elu"), layers.ELU()])
+    inputs = keras.Input((6,))
+    code = layers.Dense(2, name="code")(block(block(inputs)))
+    return keras.Model(inputs, layers.Dense(6)(block(layers.Dense(6)(code))))
+
+
+def nested_with_two_outputs():
+    inputs, x = keras.Input((6,)), keras.Input((6,))
+    ends = [layers.Dense(2)(inputs), layers.Dense(2)(inputs)]
+    code = layers.Add()(keras.Model(inputs, ends)(x))
+    return keras.Model(x, halves_of()[1](code))
+
+
 MODELS = {
+    "nested": (lambda: nested(layers.BatchNormalization()), TABLE),
+    "nested deeply": (nested_deeply, SAME),
+    "nested, without training": (nested_without_training, SAME),
+    "block used thrice": (block_used_thrice, TABLE),
+    "nested with two outputs": (nested_with_two_outputs, TABLE),
     "functional": (functional, TABLE),
     "sequential": (sequential, TABLE),
     "subclass": (Plain, TABLE),

@@ -142,3 +142,36 @@ def test_an_optimizer_that_does_not_say_what_makes_it(own, X, small):
         estimator.fit(X)
     with pytest.raises(pickle.PicklingError, match=message):
         pickle.dumps(estimator)
+
+
+class Grouped(keras.optimizers.Adam):
+    """It holds what Keras replaces by lists, dicts and sets of its own."""
+
+    def __init__(self, groups=(), rates=None, learning_rate=0.01, **rest):
+        super().__init__(learning_rate=learning_rate, **rest)
+        self.groups = groups
+        self.rates = rates
+
+    def get_config(self):
+        return super().get_config() | {"groups": self.groups, "rates": self.rates}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Muon(exclude_layers=["code"]),
+        Grouped(["a", ("b", {"c": [1]})], {"kinds": [1, {2}]}),
+    ],
+    ids=["Muon", "own"],
+)
+def test_optimizers_that_hold_lists(X, small, optimizer):
+    estimator = AutoencoderTransformer(optimizer=optimizer, **small)
+    for model in (estimator, estimator.fit(X)):
+        loaded = pickle.loads(pickle.dumps(model))
+        config = loaded.optimizer.get_config()
+        assert config == optimizer.get_config()
+        assert copy.deepcopy(model).optimizer.get_config() == config
+    codes = loaded.transform(X)
+    np.testing.assert_array_equal(codes, estimator.transform(X))
+    further = estimator.partial_fit(X).transform(X)
+    np.testing.assert_allclose(loaded.partial_fit(X).transform(X), further, rtol=1e-5)
