@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import os
 import pickle
 import subprocess
 import sys
@@ -156,92 +155,6 @@ def test_fresh_process(fitted, X, small, tmp_path):
                 np.load(tmp_path / f"{name}-further.npy"),
                 rtol=1e-5,
             )
-
-
-NO_KERAS = """
-import pickle, sys
-import numpy as np
-
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "tensorflow", "scikeras"):
-            raise ImportError(name)
-
-
-sys.meta_path.insert(0, Refuse())
-import matplotlib
-matplotlib.use("Agg")
-from skae import inspection
-
-folder = sys.argv[1]
-X = np.load(f"{folder}/X.npy")
-with open(f"{folder}/models.pickle", "rb") as file:
-    models = pickle.load(file)
-for name, model in models.items():
-    if name == "detector":
-        found = [model.score_samples(X), model.predict(X), model.explain(X)]
-        inspection.OutlierScoreDisplay.from_estimator(model, X)
-        inspection.DecodedCodesDisplay.from_estimator(model, X, image_shape=(8, 8))
-    else:
-        codes = model.transform(X)
-        found = [codes, model.inverse_transform(codes), np.array(model.score(X))]
-    found.append(model.reconstruct(X))
-    if name == "ordered":
-        model = model.truncate(2)
-        found += [model.transform(X), model.reconstruct(X)]
-    np.savez(f"{folder}/{name}.npz", *found)
-    inspection.ReconstructionDisplay.from_estimator(model, X)
-    inspection.LatentSpaceDisplay.from_estimator(model, X)
-    inspection.TrainingHistoryDisplay.from_estimator(model)
-    model.set_params(verbose=0)
-    repr(model), model._repr_html_()
-    if name != "ordered":
-        model.summary(print_fn=str)
-    try:
-        model.encoder_
-    except ImportError:
-        pass
-    else:
-        raise AssertionError("a Keras model without Keras")
-"""
-
-
-def test_no_keras_is_imported(X, small, tmp_path):
-    """Loading and all that a dense network computes need neither it nor TensorFlow."""
-    normalized = DenseArchitecture((8,), "gelu", normalization="batch", dropout=0.1)
-    tied = DenseArchitecture((8,), tied_weights=True, normalization="layer")
-    models = {
-        "default": AutoencoderTransformer(2, epochs=2, random_state=0),
-        "ordered": AutoencoderTransformer(3, ordered=True, epochs=2, random_state=0),
-        "normalized": AutoencoderTransformer(**small | {"architecture": normalized}),
-        "tied": AutoencoderTransformer(**small | {"architecture": tied}),
-        "variational": AutoencoderTransformer(
-            **small | {"architecture": VariationalArchitecture((8,))}
-        ),
-        "detector": AutoencoderOutlierDetector(epochs=2, random_state=0),
-    }
-    for model in models.values():
-        model.fit(X)
-    np.save(tmp_path / "X.npy", X)
-    (tmp_path / "models.pickle").write_bytes(pickle.dumps(models))
-    # As joblib's workers have it.
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", NO_KERAS, tmp_path]
-    subprocess.run(command, check=True, env=environment)
-    for name, model in models.items():
-        found = list(np.load(tmp_path / f"{name}.npz").values())
-        if name == "detector":
-            expected = [model.score_samples(X), model.predict(X), model.explain(X)]
-        else:
-            codes = model.transform(X)
-            expected = [codes, model.inverse_transform(codes), model.score(X)]
-        expected.append(model.reconstruct(X))
-        if name == "ordered":
-            truncated = model.truncate(2)
-            expected += [truncated.transform(X), truncated.reconstruct(X)]
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_keras_models_are_built_when_asked_for(transformer, X):
