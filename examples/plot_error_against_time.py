@@ -8,8 +8,8 @@ a fit of its own; the numbers are its epochs. All networks have 64 - 256 - 128 -
 128 - 256 - 64 units, and are trained by Adam with batches of 32 samples.
 
 First fits, which import and compile, are not counted; Keras compiles every new model.
-skae starts from PCA or from random weights, whichever is better after some batches, and
-its learning rate falls to zero over the epochs that it is given.
+skae starts from PCA, or from random weights if these are clearly better after some
+batches, and its learning rate falls to zero over the epochs that it is given.
 """
 
 from skae import hide_tensorflow_logs

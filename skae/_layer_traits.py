@@ -1,8 +1,8 @@
 """What is known about layers: skae's own describe themselves, Keras's are listed here.
 
 Layers of skae declare two traits, which the table lists for Keras's layers: the class
-attribute `row_wise`, and a method `operation()`, which describes what the layer does outside
-training as a node of `skae._operations`, with variables in place of their indices.
+attribute `row_wise`, and a method `operation()`, which describes what the layer does
+outside training as a node of `skae._operations`, with variables in place of indices.
 ``{"op": "pass"}`` returns the first input. None stands for anything else.
 """
 

@@ -249,9 +249,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         before the first epoch were kept.
     validation_score_ : float or None
         R² of the validation samples by the weights that were kept, see
-        :func:`~skae.metrics.reconstruction_r2_score`. None without validation samples
-        and after `partial_fit`; NaN for a single one. Where the network learns from
-        missing cells, some observed cells are hidden from it here.
+        :func:`~skae.metrics.reconstruction_r2_score`; with categories, the share of the
+        deviance. None without validation samples and after `partial_fit`; NaN for a
+        single one. Where the network learns from missing cells, some observed cells are
+        hidden from it here.
     start_ : str or None
         From which initial weights the kept ones were trained. "pca" or "random" with
         `DenseArchitecture`, see its parameter `start`; "pca" with a `best_epoch_` of 0

@@ -189,12 +189,12 @@ class AutoencoderTransformer(
     Each epoch runs as compiled code, which is kept for later fits of the same network,
     optimizer, loss and batch size: at most 64 such programs, as long as their weights
     and optimizers hold fewer than 50 million numbers. Samples are copied to the network
-    in blocks of at most 4 MB, and codes are computed for 1,024 samples at a time, so X
-    may be a :class:`numpy.memmap` that is larger than memory. Above 1 GB, samples are
-    shuffled in runs of neighbours instead of individually. Keras itself runs each batch
-    where callbacks have batch hooks, where a network has its own ``train_step``, within
-    a ``tf.distribute`` strategy, and on Keras backends other than TensorFlow, except
-    where dense networks are trained on JAX.
+    in blocks of at most 4 MB, and codes are computed for at most 1,024 samples at a
+    time, so X may be a :class:`numpy.memmap` that is larger than memory. Above 1 GB,
+    samples are shuffled in runs of neighbours instead of individually. Keras itself
+    runs each batch where callbacks have batch hooks, where a network has its own
+    ``train_step``, within a ``tf.distribute`` strategy, and on Keras backends other
+    than TensorFlow, except where dense networks are trained on JAX.
 
     The result for one sample can depend, in the last bits, on which samples are passed
     with it, since matrix products of other sizes round differently.

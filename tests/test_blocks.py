@@ -416,13 +416,13 @@ def lead_to_samples(X, folder):
     """Yield what a user may take for samples, and the cure."""
     data, path = as_parquet(X[:100], folder), folder / "rows.parquet"
     cure = r"pandas.read_parquet, or pass pyarrow.dataset.dataset\(path\)"
-    yield str(path), f"rows.parquet', which .*{cure}"
-    yield path, f"rows.parquet', which .*{cure}"
-    yield [path, path], f"a list of paths such as '.*rows.parquet', which .*{cure}"
-    yield data.scanner(), f"X is a Scanner, which .*{cure}"
-    yield parquet.ParquetFile(path), f"X is a ParquetFile, which .*{cure}"
-    yield parquet.ParquetDataset(path), f"X is a ParquetDataset, which .*{cure}"
-    yield {"X": X}, r"X is a dict, .* Pass one of its values, or pandas.DataFrame\(X\)"
+    yield str(path), f"rows.parquet'[.] .*{cure}"
+    yield path, f"rows.parquet'[.] .*{cure}"
+    yield [path, path], f"a list of paths such as '.*rows.parquet'[.] .*{cure}"
+    yield data.scanner(), f"got a Scanner[.] .*{cure}"
+    yield parquet.ParquetFile(path), f"got a ParquetFile[.] .*{cure}"
+    yield parquet.ParquetDataset(path), f"got a ParquetDataset[.] .*{cure}"
+    yield {"X": X}, r"got a dict[.] Pass one of its values, or pandas.DataFrame\(X\)"
 
 
 def test_what_leads_to_samples_is_refused(X, tmp_path):
@@ -437,9 +437,9 @@ def test_what_leads_to_samples_is_refused(X, tmp_path):
         for method in methods:
             with pytest.raises(TypeError, match=message):
                 method(given)
-    with pytest.raises(TypeError, match=r"X_val is '.*rows.parquet', which"):
+    with pytest.raises(TypeError, match=r"X_val must .* got '.*rows.parquet'"):
         transformer.fit(X, X_val=tmp_path / "rows.parquet")
-    with pytest.raises(TypeError, match=r"codes is '.*rows.parquet', which"):
+    with pytest.raises(TypeError, match=r"codes must .* got '.*rows.parquet'"):
         transformer.inverse_transform(tmp_path / "rows.parquet")
 
 
