@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from ._whitening import median_and_deviation
+from ._whitening import upper_limit
 
 # Scores that differ by less than this share of theirs are equal but for rounding, which
 # depends on how many samples are scored at once. It must not make outliers.
@@ -53,7 +53,8 @@ def auto_threshold(scores):
     any number of them [1]_. The threshold is where the cube root of the anomaly is 3
     standard deviations above its median: 0.13 % of a normal distribution are beyond.
     The standard deviation is estimated from the median absolute deviation, which a
-    share of outliers below a half cannot dominate [2]_.
+    share of outliers below a half cannot dominate [2]_. Of samples whose scores are
+    shared by others, few are below the threshold, see `upper_limit`.
 
     Parameters
     ----------
@@ -82,9 +83,9 @@ def auto_threshold(scores):
     >>> int((-normal < threshold).sum()), int((-outliers < threshold).sum())
     (0, 50)
     """
-    median, deviation = median_and_deviation(np.cbrt(-np.asarray(scores, np.float64)))
+    limit = upper_limit(np.cbrt(-np.asarray(scores, np.float64)), n_deviations=3)
     with np.errstate(over="ignore"):
-        return float(-(np.float64(median + 3 * deviation) ** 3))
+        return float(-(np.float64(limit) ** 3))
 
 
 def share_threshold(scores, contamination):
