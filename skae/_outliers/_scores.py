@@ -256,7 +256,7 @@ class ReconstructionScore(_Term):
 class ResidualScore(_Term):
     """Squared Mahalanobis distance of the residual from those of training samples."""
 
-    rounding = 0.01
+    rounding = 0.05
 
     def fit(self, X, X_hat, Z):
         scale = observed_variances(X).mean()
@@ -275,7 +275,7 @@ class CodeScore(_Term):
     """Squared Mahalanobis distance of the code from those of training samples."""
 
     uses_codes = True
-    rounding = 0.01
+    rounding = 0.05
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)

@@ -27,7 +27,7 @@ REWEIGHTING_ROUNDS = 3
 REWEIGHTING_CUTOFF = 2.5
 # Values that differ by less than this share of theirs are the same but for rounding, or
 # for noise far below the differences between patterns.
-SAME_VALUE = 1e-4
+SAME_VALUE = 2e-4
 # A value that more than one sample, and more than this share of them, has is shared. Of
 # samples with shared values, at most so many, as a share of all, are unusual.
 ALONE_SHARE = 1e-3
@@ -126,7 +126,7 @@ class Whitening:
     Parameters
     ----------
     scale : float, default=0.0
-        Variances below 1e-8 times this one are attributed to rounding.
+        Variances below 1e-6 times this one are attributed to rounding.
 
     References
     ----------
@@ -182,7 +182,7 @@ class Whitening:
             variances = observed_means(np.square(X))
         else:
             variances = np.einsum("ij,ij->j", X, X) / len(X)
-        floor = max(FLOOR * variances.mean(), 1e-8 * self.scale)
+        floor = max(FLOOR * variances.mean(), 1e-6 * self.scale)
         if floor < np.finfo(np.float64).tiny:
             floor = 1.0  # nothing varies: distances are in the unit of the data
         if only_variances or len(X) == 1:
