@@ -82,6 +82,8 @@ class Score(ABC):
     uses_codes = False
     # Whether several threads may compute it.
     is_thread_safe = True
+    # Anomaly that rounding, and noise far below the scale of the data, alone can have.
+    rounding = 0.0
     # Anomaly that separates outliers from normal samples, if it is known.
     boundary = None
 
@@ -254,6 +256,8 @@ class ReconstructionScore(_Term):
 class ResidualScore(_Term):
     """Squared Mahalanobis distance of the residual from those of training samples."""
 
+    rounding = 0.05
+
     def fit(self, X, X_hat, Z):
         scale = observed_variances(X).mean()
         self._whitening = Whitening(scale).fit(_residuals(X, X_hat))
@@ -271,6 +275,7 @@ class CodeScore(_Term):
     """Squared Mahalanobis distance of the code from those of training samples."""
 
     uses_codes = True
+    rounding = 0.05
 
     def fit(self, X, X_hat, Z):
         self._whitening = Whitening().fit(Z)
@@ -427,7 +432,8 @@ class FusedScore(WeightedSum):
 
     That is its mean over the three quarters of them with the lowest. The mean over all
     would be dominated by outliers where a score separates them well, so that this score
-    would count for less.
+    would count for less. It is the typical value where that of the lowest is rounding,
+    as where most samples are equal; a score that is rounding only is not divided.
 
     Parameters
     ----------
@@ -445,8 +451,9 @@ class FusedScore(WeightedSum):
         for score in self.scores:
             anomaly = score.fit(X, X_hat, Z).anomaly(X, X_hat, Z)
             lowest = np.sort(anomaly)[:n_lowest].mean(dtype=np.float64)
-            unit = lowest if lowest > 0 else anomaly.mean(dtype=np.float64)
-            self.weights_.append(1 / float(unit) if unit > 0 else 1.0)
+            is_rounding = lowest <= score.rounding
+            unit = anomaly.mean(dtype=np.float64) if is_rounding else lowest
+            self.weights_.append(1 / float(unit) if unit > score.rounding else 1.0)
         return self
 
     def _terms(self, X, X_hat, Z, cut=None):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import false_discovery_control, ks_2samp, kstwo
 
 from .._rounding import lower_by_rounding, raise_by_rounding, tie
-from ._whitening import median_and_deviation
+from ._whitening import upper_limit
 
 
 def choose_threshold(scores, contamination, *, calibrated):
@@ -50,7 +50,8 @@ def auto_threshold(scores):
     any number of them [1]_. The threshold is where the cube root of the anomaly is 3
     standard deviations above its median: 0.13 % of a normal distribution are beyond.
     The standard deviation is estimated from the median absolute deviation, which a
-    share of outliers below a half cannot dominate [2]_.
+    share of outliers below a half cannot dominate [2]_. Of samples whose scores are
+    shared by others, few are below the threshold, see `upper_limit`.
 
     Parameters
     ----------
@@ -79,9 +80,9 @@ def auto_threshold(scores):
     >>> int((-normal < threshold).sum()), int((-outliers < threshold).sum())
     (0, 50)
     """
-    median, deviation = median_and_deviation(np.cbrt(-np.asarray(scores, np.float64)))
+    limit = upper_limit(np.cbrt(-np.asarray(scores, np.float64)), n_deviations=3)
     with np.errstate(over="ignore"):
-        return float(-(np.float64(median + 3 * deviation) ** 3))
+        return float(-(np.float64(limit) ** 3))
 
 
 def share_threshold(scores, contamination):

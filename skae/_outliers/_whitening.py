@@ -25,6 +25,13 @@ FLOOR = 1e-3
 # at most so many standard deviations from the median.
 REWEIGHTING_ROUNDS = 3
 REWEIGHTING_CUTOFF = 2.5
+# Values that differ by less than this share of theirs are the same but for rounding, or
+# for noise far below the differences between patterns.
+SAME_VALUE = 2e-4
+# A value that more than one sample, and more than this share of them, has is shared. Of
+# samples with shared values, at most so many, as a share of all, are unusual.
+ALONE_SHARE = 1e-3
+REPEATED_SHARE = 0.03
 
 
 def median_and_deviation(values):
@@ -41,15 +48,58 @@ def median_and_deviation(values):
         Their median.
     deviation : float
         Their median absolute deviation, or their mean absolute deviation where more
-        than half of them are the same, in units that make it the standard deviation
-        of a normal distribution.
+        than half of them are the same but for rounding, in units that make it the
+        standard deviation of a normal distribution.
     """
     median = np.median(values)
     distances = np.abs(values - median)
     deviation = 1.4826 * np.median(distances)
-    if deviation == 0:
+    if deviation <= SAME_VALUE * abs(median):
         deviation = 1.2533 * distances.mean()
     return float(median), float(deviation)
+
+
+def upper_limit(values, n_deviations):
+    """Find the limit beyond which values are unusual.
+
+    That is some standard deviations above the median. Where samples repeat a few
+    patterns, so do their values, and a deviation says little: most values are the same,
+    or some patterns of many samples lie far from the others. What many samples share is
+    not unusual. Therefore no more values are beyond the limit than there are values
+    that hardly any other sample shares, and 3 % of all. Values of continuous data are
+    not shared, so that this does not change their limit.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,), of float64
+        Values, most of them nearly normally distributed, or few different ones.
+    n_deviations : float
+        Number of standard deviations.
+
+    Returns
+    -------
+    float
+        The limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae._outliers._whitening import upper_limit
+    >>> two_patterns = np.repeat([1.0, 5.0], [80, 20])
+    >>> upper_limit(two_patterns, 3) > 5
+    True
+    >>> upper_limit(np.append(two_patterns, 9.0), 3) < 9
+    True
+    """
+    median, deviation = median_and_deviation(values)
+    limit = median + n_deviations * deviation
+    values = np.sort(values)
+    rounding = SAME_VALUE * np.maximum(np.abs(values), abs(limit))
+    first = np.searchsorted(values, values - rounding)
+    n_sharing = np.searchsorted(values, values + rounding, side="right") - first
+    n_alone = np.sum(n_sharing <= max(1, ALONE_SHARE * len(values)))
+    n_beyond = n_alone + int(REPEATED_SHARE * len(values))
+    return max(limit, float((values + rounding)[max(0, len(values) - 1 - n_beyond)]))
 
 
 class Whitening:
@@ -58,7 +108,9 @@ class Whitening:
     The covariance is Ledoit and Wolf's [1]_, with a floor under the variances and under
     the eigenvalues of the correlations. It is estimated again, three times, without
     outlying samples, so that they hardly change it [2]_: those for which the cube root
-    of the squared distance is more than 2.5 standard deviations above its median.
+    of the squared distance is more than 2.5 standard deviations above its median. A
+    pattern that many samples repeat stays, see `upper_limit`: without it, the features
+    that tell it from others would not vary, and it would be infinitely far.
 
     Missing cells, which are NaN, are filled by their expectation given the others,
     under the normal distribution of this covariance: the squared distance is then that
@@ -74,7 +126,7 @@ class Whitening:
     Parameters
     ----------
     scale : float, default=0.0
-        Variances below 1e-12 times this one are attributed to rounding.
+        Variances below 1e-6 times this one are attributed to rounding.
 
     References
     ----------
@@ -115,8 +167,7 @@ class Whitening:
             self._fit(samples, only_variances=wide)
             whitened = self.transform(X)
             distances = np.cbrt(np.einsum("ij,ij->i", whitened, whitened))
-            median, deviation = median_and_deviation(distances)
-            samples = X[distances <= median + REWEIGHTING_CUTOFF * deviation]
+            samples = X[distances <= upper_limit(distances, REWEIGHTING_CUTOFF)]
         self._fit(samples, only_variances=X.shape[1] > MAX_FEATURES)
         whitened = self._whiten(samples)[0]
         whitened[np.isnan(samples)] = np.nan
@@ -131,7 +182,7 @@ class Whitening:
             variances = observed_means(np.square(X))
         else:
             variances = np.einsum("ij,ij->j", X, X) / len(X)
-        floor = max(FLOOR * variances.mean(), 1e-12 * self.scale)
+        floor = max(FLOOR * variances.mean(), 1e-6 * self.scale)
         if floor < np.finfo(np.float64).tiny:
             floor = 1.0  # nothing varies: distances are in the unit of the data
         if only_variances or len(X) == 1:

@@ -4,7 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from .._backend import import_keras, takes_training
-from .._keras_layers import is_finishing
+from .._layer_traits import is_finishing
 from ._keras_models import carry_over, check_has_one_of_each, copy_graph, is_graph
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from skae._keras_layers import (
+from skae._layer_traits import (
     describe_operation,
     is_row_wise,
     passes_values,
