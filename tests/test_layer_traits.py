@@ -3,14 +3,14 @@
 import keras
 import numpy as np
 import pytest
+
+from skae._inference import Predictor
 from skae._layer_traits import (
     describe_operation,
     is_row_wise,
     passes_values,
     trace,
 )
-
-from skae._inference import Predictor
 from skae._operations import ACTIVATIONS, OPERATIONS, WEIGHTS
 from skae.architectures import custom_objects
 from skae.architectures._layers import (
