@@ -81,7 +81,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
-    _from_dicts = StateMixin._from_dicts | {"_format": format_from_dict}
+    _from_dicts = StateMixin._from_dicts | {
+        "_format": lambda state, _: format_from_dict(state)
+    }
     # Parameters that shape the networks, beside `architecture` and `loss`.
     _shaping_parameters = ("n_components",)
     # Methods whose results can be exported to ONNX.

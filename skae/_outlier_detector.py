@@ -2,13 +2,11 @@
 
 import copy
 import warnings
-from functools import partial
 from numbers import Integral, Real
 from zlib import crc32
 
 import numpy as np
 from sklearn.base import OutlierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -22,45 +20,41 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import _BaseAutoencoder
 from ._formats import USE_FIT, FitData, RowSource, check_in_memory, is_lazy
-from ._outliers._attribution import divide_by_decreases, divide_directly
-from ._outliers._ensemble import TruncationScore, truncate
-from ._outliers._folds import split_folds
+from ._inference import FittedNetworks
+from ._outliers._calibration import (
+    CrossFitted,
+    HeldOut,
+    Reference,
+    draw_judged,
+    make_plan,
+    reference_from_dict,
+)
+from ._outliers._ensemble import TruncationScore
+from ._outliers._explainer import Explainer
 from ._outliers._labels import NORMAL, OUTLIER, LabelledScore, check_labels
 from ._outliers._reservoir import Reservoir
+from ._outliers._scorer import NetworkScorer
 from ._outliers._scores import draw_samples, score_from_dict
 from ._outliers._thresholds import (
     calibration_size,
     check_calibration_size,
-    choose_threshold,
-    compare_distributions,
-    conformal_pvalues,
     select_pvalues,
 )
-from ._outliers._whitening import Whitening
 from ._pca import count_components
 from ._random import draw_seed
-from ._threads import map_chunks, map_in_order
 from .parallel import takes_lazy
 
 # Shares of the variance that PCA keeps with as many components as there are by default,
 # and with as many as the truncated code has.
 CODE_SHARE = 0.9
 TRUNCATED_SHARE = 0.5
-# Samples that are scored at a time.
-CHUNK_SAMPLES = 1024
-# Columns of a sample that `explain` hides in turn.
-MAX_HIDDEN = 8
-# Samples whose scores the threshold is chosen by.
-MAX_THRESHOLD_SAMPLES = 100_000
 
 
 def _has_pvalues(detector):
     """Check for calibration scores; an AttributeError says why there are none."""
-    if hasattr(detector, "_is_calibrated"):
-        calibrated = detector._is_calibrated
-    else:
-        calibrated = detector.calibration is not None
-    if calibrated:
+    fitted = vars(detector).get("_reference")
+    calibrated = detector.calibration is not None
+    if calibrated if fitted is None else fitted.is_calibrated:
         return True
     raise AttributeError(
         "predict_pvalue, select and test_drift need scores of samples that the network "
@@ -362,30 +356,19 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     # Dense networks start from PCA and need few.
     _auto_epochs = (1, 15)
 
-    # After a fit with folds: for each of them, a detector fitted without it, and the
-    # sorted scores that this gave to the fold.
-    _folds_scored = ()
-
-    # Mean and covariance of samples, by which `explain` fills hidden cells.
-    _samples_whitening = None
-    # Smallest and largest value of each feature in training, for the same.
-    _feature_ranges = None
-
     # Samples that `partial_fit` goes on from: those learned from, and those that were
     # held out for calibration.
     _reservoir = _calibration_reservoir = None
-    _of_training = (
-        *_BaseAutoencoder._of_training,
-        "_reservoir",
-        "_calibration_reservoir",
-    )
     # Which samples of the last `fit` were held out, to tell whether they are the same.
     _held_out = None
     _from_dicts = _BaseAutoencoder._from_dicts | {
-        "_anomaly_score": score_from_dict,
-        "_samples_whitening": score_from_dict,
-        "_reservoir": lambda state: Reservoir(**state),
-        "_calibration_reservoir": lambda state: Reservoir(**state),
+        "_anomaly_score": lambda state, _: score_from_dict(state),
+        "_explainer": lambda state, _: Explainer.from_dict(state),
+        "_reference": lambda state, detector: reference_from_dict(
+            state, detector._format.columns, detector._networks_of
+        ),
+        "_reservoir": lambda state, _: Reservoir(**state),
+        "_calibration_reservoir": lambda state, _: Reservoir(**state),
     }
 
     _parameter_constraints: dict = {
@@ -473,49 +456,19 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         is_outlier = y == OUTLIER
         return X[~is_outlier], X[is_outlier], y[~is_outlier] == NORMAL
 
-    def _hold_out(self, samples):
-        if self.calibration is None:
-            return samples, None
-        if self._calibrates_by_share:
-            split = train_test_split(
-                samples.indices,
-                test_size=self.calibration,
-                random_state=draw_seed(self._rng),
-            )
-        else:
-            # Wrong folds are known before anything is trained.
-            folds = self._folds(samples, copy.deepcopy(self._rng))
-            split = folds[0] if len(folds) == 1 else None
-        learnable = calibration = samples
-        if split is not None:
-            learnable, calibration = map(samples.subset, split)
-        n_judged = min(len(calibration), MAX_THRESHOLD_SAMPLES)
-        check_calibration_size(n_judged, self.contamination)
-        return learnable, calibration
-
     @property
-    def _calibrates_by_share(self):
-        return isinstance(self.calibration, Real) and self.calibration < 1
+    def _plan(self):
+        hint = ", without labelled outliers" if self.use_labels else ""
+        return make_plan(self.calibration, hint)
+
+    def _hold_out(self, samples):
+        return self._plan.hold_out(samples, self.contamination, self._rng)
 
     def _hold_out_of_batch(self, samples):
-        if self.calibration is None:
-            return samples, None
-        if not self._calibrates_by_share:
-            raise ValueError(
-                f"partial_fit cannot calibrate by calibration={self.calibration!r}: "
-                "the networks of folds would have to see each batch, too. Set "
-                "calibration to a share such as 0.2, which is held out of each batch, "
-                "or to None for a detector without p-values; or call fit with all "
-                "samples."
-            )
-        if self._calibration_reservoir is None:
-            return self._hold_out(samples)
-        # On average the share, also of small batches; one sample is left to learn from.
-        n_held_out = int(self.calibration * len(samples) + self._rng.random_sample())
-        order = self._rng.permutation(samples.indices)
-        parts = np.split(order, [min(n_held_out, len(samples) - 1)])
-        calibration, learnable = (samples.subset(np.sort(part)) for part in parts)
-        return learnable, calibration
+        is_first = self._calibration_reservoir is None
+        return self._plan.hold_out_of_batch(
+            samples, self.contamination, self._rng, is_first=is_first
+        )
 
     def _default_n_components(self, train):
         drawn = draw_samples(len(train), train.X.shape[1], draw_seed(self._rng))
@@ -528,37 +481,20 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
     def _finish_fit(self, data, warm, interrupted=False):
         if self.verbose:
             print("Fitting the anomaly score and the threshold")
-        score = self._fit_anomaly_score(data, self._rng)
-        by_folds = data.calibrates_by_folds
-        # Who interrupts a fit does not want to wait for those of the folds.
-        calibrated = data.calibration is not None and not (by_folds and interrupted)
-        if by_folds and interrupted:
-            warnings.warn(
-                f"The fit was interrupted before calibration={self.calibration!r}: the "
-                "threshold is chosen by training samples, and there are no p-values.",
-                UserWarning,
-                stacklevel=5,
-            )
-        if calibrated and by_folds:
-            folds_scored = self._cross_score(data)
-            reference_scores = np.concatenate([scores for _, scores in folds_scored])
-        else:
-            folds_scored = ()
-            samples = data.calibration if calibrated else data.learnable
-            reference_scores = self._score_source(score, samples, self._rng)
-        vars(self).update(
-            self._attributes(score, reference_scores, calibrated, folds_scored)
-        )
-        self._feature_ranges = data.summary.feature_ranges
+        scorer = self._fit_scorer(data, self._rng)
+        reference = self._score_reference(scorer, data, interrupted)
+        vars(self).update(self._attributes(scorer, reference))
         samples = data.learnable
         # Validation samples are learned from here, but a stream leaves them out.
         n_samples = len(data.trained_on) + len(samples) - len(data.train)
         self._reservoir = Reservoir.draw(
             samples.X, samples.indices, n_samples, draw_seed(self._rng)
         )
-        self._samples_whitening = self._whiten(self._reservoir.rows)
+        self._explainer = self._fit_explainer(
+            self._reservoir.rows, data.summary.feature_ranges
+        )
         self._calibration_reservoir = None
-        if calibrated and self._calibrates_by_share:
+        if self._plan.keeps_calibrating:
             samples = data.calibration
             # As if the same share of a stream had been held out.
             n_samples = round(len(samples) * len(data.trained_on) / len(data.train))
@@ -570,6 +506,27 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
                 calibration_size(self.contamination),
             )
         self._check_held_out(data, warm)
+
+    def _score_reference(self, scorer, data, interrupted):
+        """Score the samples by which the threshold is chosen."""
+        if not data.calibrates_by_folds:
+            return self._score_held_out(scorer, data, self._rng)
+        if not interrupted:
+            return CrossFitted(self._cross_score(data))
+        # Who interrupts a fit does not want to wait for those of the folds.
+        warnings.warn(
+            f"The fit was interrupted before calibration={self.calibration!r}: the "
+            "threshold is chosen by training samples, and there are no p-values.",
+            UserWarning,
+            stacklevel=6,
+        )
+        return Reference(_score_source(scorer, data.learnable, self._rng))
+
+    def _score_held_out(self, scorer, data, rng):
+        """Score what was held out; without that, or with folds, what is learned from."""
+        if data.calibration is None or data.calibrates_by_folds:
+            return Reference(_score_source(scorer, data.learnable, rng))
+        return HeldOut(_score_source(scorer, data.calibration, rng))
 
     def _check_held_out(self, data, warm):
         """Warn if samples may be held out now that the weights were trained on."""
@@ -595,52 +552,42 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         kept = Reservoir.empty(X) if kept is None else kept
         self._reservoir = kept.add(X, data.train.indices, draw_seed(self._rng))
         samples = self._kept_samples(self._reservoir, data)
-        score = self._fit_anomaly_score(
-            FitData(samples, None, None, samples), self._rng
-        )
+        scorer = self._fit_scorer(FitData(samples, None, None, samples), self._rng)
         kept, self._held_out = self._calibration_reservoir, None
-        self._calibration_reservoir = None
-        calibrated = data.calibration is not None
-        if calibrated:
+        self._calibration_reservoir, kind = None, Reference
+        if data.calibration is not None:
             kept = Reservoir.empty(X) if kept is None else kept
             seed, needed = draw_seed(self._rng), calibration_size(self.contamination)
             kept = kept.add(X, data.calibration.indices, seed, needed)
             check_calibration_size(len(kept.rows), self.contamination)
             samples, self._calibration_reservoir = self._kept_samples(kept, data), kept
-        scores = self._score_source(score, samples, self._rng)
-        vars(self).update(self._attributes(score, scores, calibrated))
-        self._samples_whitening = self._whiten(self._reservoir.rows)
-        (low, high), before = data.summary.feature_ranges, self._feature_ranges
+            kind = HeldOut
+        reference = kind(_score_source(scorer, samples, self._rng))
+        vars(self).update(self._attributes(scorer, reference))
+        ranges, before = data.summary.feature_ranges, vars(self).get("_explainer")
         if before is not None:
-            low, high = np.fmin(low, before[0]), np.fmax(high, before[1])
-        self._feature_ranges = np.array([low, high])
+            ranges = before.widened(ranges)
+        self._explainer = self._fit_explainer(self._reservoir.rows, ranges)
 
     def _kept_samples(self, reservoir, data):
         return RowSource(reservoir.rows, self._format.shape, data.train.dtype)
 
     def _attributes_in_training(self, data):
         rng = copy.deepcopy(self._rng)
-        score = self._fit_anomaly_score(data, rng)
+        scorer = self._fit_scorer(data, rng)
         # Folds are fitted at the end only.
-        calibrated = data.calibration is not None and not data.calibrates_by_folds
-        samples = data.calibration if calibrated else data.learnable
-        reference_scores = self._score_source(score, samples, rng)
+        reference = self._score_held_out(scorer, data, rng)
         # Means are enough until the end.
-        others = {
-            "_samples_whitening": self._whiten(self._fitted.centre[np.newaxis]),
-            "_feature_ranges": data.summary.feature_ranges,
-        }
-        return self._attributes(score, reference_scores, calibrated) | others
+        centre, ranges = self._fitted.centre, data.summary.feature_ranges
+        explainer = self._fit_explainer(centre[np.newaxis], ranges)
+        return self._attributes(scorer, reference) | {"_explainer": explainer}
 
-    def _attributes(self, anomaly_score, reference_scores, calibrated, folds_scored=()):
+    def _attributes(self, scorer, reference):
+        boundary = scorer.score.boundary
         return {
-            "_anomaly_score": anomaly_score,
-            "_folds_scored": folds_scored,
-            "_reference_scores": np.sort(reference_scores),
-            "_is_calibrated": calibrated,
-            "offset_": _choose_offset(
-                anomaly_score, reference_scores, self.contamination, calibrated
-            ),
+            "_anomaly_score": scorer.score,
+            "_reference": reference,
+            "offset_": reference.choose_threshold(self.contamination, boundary),
         }
 
     def _score_kind(self):
@@ -648,27 +595,30 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     # Scores, by networks as they are.
 
-    def _fit_anomaly_score(self, data, rng):
+    @property
+    def _scorer(self):
+        return NetworkScorer(self._fitted, self._format.columns, self._anomaly_score)
+
+    def _fit_scorer(self, data, rng):
         """Fit the score to some of the samples that may be learned from."""
         samples = data.learnable
         drawn = draw_samples(len(samples), samples.X.shape[1], draw_seed(rng))
         rows = np.sort(samples.indices[drawn])
         X = samples.X[rows]
         score = TruncationScore(self._score_kind(), self._truncation_sizes(X))
+        scorer = NetworkScorer(self._fitted, self._format.columns, score)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            triple = self._triple(X, score.sizes)
+            triple = scorer.triple(X)
             if data.outliers is None or not len(data.outliers):
-                return score.fit(*triple)
-            return LabelledScore(score).fit(
-                *triple,
-                data.is_normal[rows],
-                self._triple(data.outliers, score.sizes),
-                draw_seed(rng),
-            )
+                score.fit(*triple)
+                return scorer
+            outliers, seed = scorer.triple(data.outliers), draw_seed(rng)
+            labelled = LabelledScore(score)
+            labelled.fit(*triple, data.is_normal[rows], outliers, seed)
+        return NetworkScorer(self._fitted, self._format.columns, labelled)
 
-    def _whiten(self, X):
-        """Estimate mean and covariance of samples, unless they are images."""
-        return Whitening().fit(X) if self._format.can_hide_cells else None
+    def _fit_explainer(self, X, ranges):
+        return Explainer.fit(X, ranges, can_hide_cells=self._format.can_hide_cells)
 
     def _truncation_sizes(self, X):
         """Choose the numbers of components with which codes are scored."""
@@ -676,50 +626,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             return [self.n_components_]
         size = count_components(X, TRUNCATED_SHARE)
         return sorted({min(size, self.n_components_), self.n_components_})
-
-    def _triple(self, X, sizes, filled=None):
-        """Return samples, their reconstructions by each truncation, and their codes.
-
-        Of a table with categories, they have one value per column. If missing cells
-        were filled already, the network is shown these samples.
-        """
-        Z = self._fitted.encode(X if filled is None else filled)
-        X_hat = [self._fitted.decode(truncate(Z, size)) for size in sizes]
-        compare = self._format.columns.compare
-        pairs = [compare(X, part) for part in X_hat]
-        return pairs[0][0], [expected for _, expected in pairs], Z
-
-    def _map_triples(self, function, score, X, indices=None):
-        """Call a function of what `_triple` returns, part by part of the samples."""
-
-        def call(part):
-            return function(*self._triple(part, score.sizes))
-
-        return self._map_parts(call, score, X, indices)
-
-    def _map_parts(self, function, score, X, indices=None):
-        """Call a function that computes a score, part by part of the samples."""
-
-        def call(rows):
-            part = X[rows if indices is None else indices[rows]]
-            # Overflow means outliers, of which scores know.
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                return function(part)
-
-        in_threads = score.is_thread_safe and self._fitted.run_in_numpy
-        map_all = map_chunks if in_threads else map_in_order
-        n_samples = len(X) if indices is None else len(indices)
-        return map_all(call, n_samples, CHUNK_SAMPLES)
-
-    def _score(self, anomaly_score, X, indices=None):
-        parts = self._map_triples(anomaly_score.anomaly, anomaly_score, X, indices)
-        return -np.concatenate(list(parts))
-
-    def _score_source(self, anomaly_score, samples, rng):
-        """Score the samples of a RowSource by which the threshold is chosen."""
-        return self._score(
-            anomaly_score, samples.X, _draw_judged(np.sort(samples.indices), rng)
-        )
 
     _onnx_outputs = (
         *("encode", "reconstruct"),
@@ -730,24 +636,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         written = {"encode": Z}
         if set(outputs) <= {"encode", "reconstruct"}:
             return written
-        add, score = writer.add, self._anomaly_score
-        X_hat = []
-        for size in score.sizes:
-            kept = (np.arange(self.n_components_) < size).astype(np.float32)
-            X_hat.append(self._fitted.write_decoder(writer, add("Mul", Z, kept)))
-        fills = "missing" in self.architecture_.supports
-        missing = add("IsNaN", X) if fills else None
-        anomaly = score.write_onnx(writer, X, X_hat, Z, missing)
-        # `score_samples` refuses such samples.
-        refused = add("IsInf", X) if missing else add("IsNaN", add("Sub", X, X))
-        refused = add("ReduceMax", add("Cast", refused, to=1), [1], keepdims=0)
-        largest = float(np.finfo(np.float32).max)
-        anomaly = add("Where", add("Greater", refused, 0.0), largest, anomaly)
-        scores = add("Neg", anomaly)
-        decision = add("Sub", scores, float(self.offset_))
+        may_miss = "missing" in self.architecture_.supports
+        scores = self._scorer.write_onnx(writer, X, Z, may_miss=may_miss)
+        decision = writer.add("Sub", scores, float(self.offset_))
         # Of NaN, no comparison is true.
-        is_inlier = add("GreaterOrEqual", decision, 0.0)
-        label = add("Where", is_inlier, np.array(1), np.array(-1))
+        is_inlier = writer.add("GreaterOrEqual", decision, 0.0)
+        label = writer.add("Where", is_inlier, np.array(1), np.array(-1))
         return written | {
             "score_samples": scores,
             "decision_function": decision,
@@ -756,16 +650,12 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     # Scores by detectors that were fitted without a fold.
 
-    def _folds(self, samples, rng):
-        hint = ", without labelled outliers" if self.use_labels else ""
-        return split_folds(self.calibration, samples.X, partial(draw_seed, rng), hint)
-
     def _cross_score(self, data):
         """Score each sample by a detector that was fitted without its fold."""
         samples = data.calibration
         folds_scored = []
-        folds = self._folds(samples, self._rng)
-        judged = _draw_judged(np.arange(len(samples)), self._rng)
+        folds = self._plan.split(samples, self._rng)
+        judged = draw_judged(np.arange(len(samples)), self._rng)
         for i, (training, test) in enumerate(folds, start=1):
             if self.verbose:
                 print(f"Fold {i}/{len(folds)}")
@@ -773,9 +663,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             fold._fit_as_fold(self, data, training)
             test = np.intersect1d(test, judged)
             if len(test):
-                scores = fold._score(fold._anomaly_score, samples.X, test)
-                folds_scored.append((fold.drop_optimizer_state(), np.sort(scores)))
+                scores = fold._scorer.score_samples(samples.X, test)
+                folds_scored.append((fold._scorer, np.sort(scores)))
         return folds_scored
+
+    def _networks_of(self, state):
+        """Make networks of a fold from their state."""
+        return FittedNetworks.from_state(self.architecture_, state)
 
     def _fit_as_fold(self, detector, data, indices):
         """Fit to some of the validated samples of another detector's fit.
@@ -904,12 +798,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             {"contamination": contamination},
             caller_name="set_threshold",
         )
-        self.offset_ = _choose_offset(
-            self._anomaly_score,
-            self._reference_scores,
-            contamination,
-            self._is_calibrated,
-        )
+        boundary = self._anomaly_score.boundary
+        self.offset_ = self._reference.choose_threshold(contamination, boundary)
         return self
 
     @takes_lazy
@@ -928,7 +818,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             X.
         """
         check_is_fitted(self)
-        return self._score(self._anomaly_score, self._validate(X))
+        return self._scorer.score_samples(self._validate(X))
 
     @takes_lazy
     def decision_function(self, X):
@@ -1061,22 +951,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         .. [3] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive
            inference with the jackknife+", Annals of Statistics 49 (2021), 486-507.
         """
-        return conformal_pvalues(self._with_calibration(self._score_by_networks(X)))
+        return self._reference.pvalues(self._score_by_networks(X))
 
     @takes_lazy
     def _score_by_networks(self, X):
         """Score samples by each network that calibration samples were scored by."""
-        if not self._folds_scored:
-            return self.score_samples(X)[:, np.newaxis]
-        X = self._validate(X)
-        return np.column_stack(
-            [fold._score(fold._anomaly_score, X) for fold, _ in self._folds_scored]
-        )
-
-    def _with_calibration(self, scores):
-        """Return pairs of scores: of calibration samples, and of others, by network."""
-        known = [scores for _, scores in self._folds_scored] or [self._reference_scores]
-        return list(zip(known, np.asarray(scores).T, strict=True))
+        check_is_fitted(self)
+        return self._reference.score_by_networks(self._scorer, self._validate(X))
 
     @available_if(_has_pvalues)
     def select(self, X, *, fdr=0.1):
@@ -1151,7 +1032,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             caller_name="select",
         )
         pvalues = np.asarray(self.predict_pvalue(X))
-        return select_pvalues(pvalues, fdr, n_calibration=len(self._reference_scores))
+        return select_pvalues(pvalues, fdr, n_calibration=len(self._reference.scores))
 
     @available_if(_has_pvalues)
     def test_drift(self, X):
@@ -1208,8 +1089,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> detector.test_drift(X[400:] + [0, 0, 0.2]).pvalue < 0.001
         True
         """
-        scores = self._score_by_networks(X)
-        return compare_distributions(self._with_calibration(scores))
+        return self._reference.test_drift(self._score_by_networks(X))
 
     @takes_lazy
     def encode(self, X):
@@ -1322,59 +1202,15 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         'ash'
         """
         check_is_fitted(self)
-        attribute = partial(self._attribute, return_expected=return_expected)
-        parts = self._map_parts(attribute, self._anomaly_score, self._validate(X))
-        contributions, expected = zip(*parts, strict=True)
-        contributions = self._format.contributions(X, np.concatenate(contributions))
+        contributions, expected = self._explainer.explain(
+            self._scorer, self._validate(X), return_expected=return_expected
+        )
+        contributions = self._format.contributions(X, contributions)
         if not return_expected:
             return contributions
-        expected = np.concatenate(expected)
-        if self._format.can_hide_cells:
-            limits = np.nan_to_num(self._feature_ranges).astype(expected.dtype)
-            expected = np.clip(expected, *limits)
         return contributions, self._format.expected(X, expected)
 
-    def _attribute(self, X, return_expected):
-        """Divide the anomaly of samples among their columns; also expect their cells.
 
-        The latter is done only if it is asked for.
-        """
-        score, columns = self._anomaly_score, self._format.columns
-        expected = self._fitted.reconstruct(X)
-        shifts = np.square(expected - self._fitted.centre)
-        shifts = np.sqrt(np.add.reduceat(shifts, columns.starts, axis=1))
-        missing = np.isnan(X[:, columns.starts])
-        triple = self._triple(X, score.sizes)
-        divided = divide_directly(score.contributions(*triple), shifts, missing)
-        if not self._format.can_hide_cells:
-            return divided, expected
-        anomaly = score.anomaly(*triple).astype(np.float64)
-        likely = columns.clip_probabilities(
-            self._samples_whitening.expect_each(X, columns.owners)
-        )
-        order = np.argsort(-divided, axis=1, kind="stable")[:, :MAX_HIDDEN]
-        decreases = np.empty(order.shape)
-        for i, hidden in enumerate(order.T):
-            is_hidden = (columns.owners == hidden[:, np.newaxis]) & ~np.isnan(X)
-            rest = np.where(is_hidden, np.nan, X)
-            filled = np.where(is_hidden, likely, X)
-            triple = self._triple(rest, score.sizes, filled)
-            decreases[:, i] = anomaly - score.anomaly(*triple)
-            if return_expected:
-                expected[is_hidden] = self._fitted.reconstruct(filled)[is_hidden]
-        decreases[np.take_along_axis(missing, order, axis=1)] = 0
-        return divide_by_decreases(divided, order, decreases), expected
-
-
-def _choose_offset(anomaly_score, scores, contamination, calibrated):
-    """Choose the decision threshold, by labels if they determine it."""
-    if contamination == "auto" and anomaly_score.boundary is not None:
-        return -anomaly_score.boundary
-    return choose_threshold(scores, contamination, calibrated=calibrated)
-
-
-def _draw_judged(indices, rng):
-    """Draw the samples by whose scores the threshold is chosen: all, unless many."""
-    if len(indices) <= MAX_THRESHOLD_SAMPLES:
-        return indices
-    return np.sort(rng.choice(indices, MAX_THRESHOLD_SAMPLES, replace=False))
+def _score_source(scorer, samples, rng):
+    """Score the samples of a RowSource by which the threshold is chosen."""
+    return scorer.score_samples(samples.X, draw_judged(np.sort(samples.indices), rng))

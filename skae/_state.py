@@ -39,8 +39,9 @@ class StateMixin:
     and `architecture_`, which builds Keras models for it, and `_optimizer_state`.
     """
 
-    # Attributes that have a method `to_dict`, and functions that make them again.
-    _from_dicts: dict = {"_optimizer_state": lambda state: OptimizerState(**state)}
+    # Attributes that have a method `to_dict`, and functions that make them again, given
+    # what it returned and the estimator with the attributes before them.
+    _from_dicts: dict = {"_optimizer_state": lambda state, _: OptimizerState(**state)}
 
     def __sklearn_clone__(self):
         # Keras cannot copy a loss or an optimizer of an unregistered class, and loses
@@ -149,12 +150,12 @@ class StateMixin:
         rng.set_state(state["_rng"])
         state["_rng"] = rng
         fitted = state.pop("_fitted")
-        for name, make in self._from_dicts.items():
-            if state.get(name) is not None:
-                state[name] = make(state[name])
         super().__setstate__(state)
         try:
             self._fitted = FittedNetworks.from_state(self.architecture_, fitted)
+            for name, make in self._from_dicts.items():
+                if state.get(name) is not None:
+                    setattr(self, name, make(state[name], self))
         except ValueError as error:
             raise UnpicklingError(
                 f"This {type(self).__name__} cannot be loaded: {error}."

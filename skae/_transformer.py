@@ -301,7 +301,7 @@ class AutoencoderTransformer(
     # What `impute` does; None for networks that are not told which cells are missing.
     _imputation = None
     _from_dicts = _BaseAutoencoder._from_dicts | {
-        "_imputation": lambda state: Imputation(**state)
+        "_imputation": lambda state, _: Imputation(**state)
     }
 
     def _finish_fit(self, data, warm, interrupted=False):

@@ -365,7 +365,7 @@ def test_partial_fit_calibrates_after_a_fit_that_drew_few_samples(monkeypatch, X
     kept = detector._calibration_reservoir
     # The 20 that were held out stand for half of 120, so that few of the others join.
     assert 20 <= len(kept.rows) == len(kept.numbers) < 30
-    assert len(detector._reference_scores) == len(kept.rows)
+    assert len(detector._reference.scores) == len(kept.rows)
     assert (detector.predict(kept.rows) == -1).mean() <= 0.1
 
 

@@ -419,7 +419,7 @@ def test_pvalues_of_folds_are_those_of_their_own_networks():
         X = np.random.RandomState(seed).normal(size=(440, 10))
         detector = quick(calibration=2, epochs=1, random_state=seed).fit(X[:40])
         pvalues.append(detector.predict_pvalue(X[40:]))
-        known = detector._reference_scores[:, np.newaxis]
+        known = detector._reference.scores[:, np.newaxis]
         scores = detector.score_samples(X[40:])
         by_final.append((1 + (known <= scores).sum(axis=0)) / 41)
     assert abs(np.mean(pvalues) - 0.5) < 0.08
@@ -620,7 +620,7 @@ class TestPartialFitCalibrates:
     def test_rate_and_pvalues_are_those_promised(self, continued):
         """390 calibration samples: three deviations are 0.046."""
         X = factor_rows(4000, random_state=5)
-        assert len(continued._reference_scores) == pytest.approx(390, abs=1)
+        assert len(continued._reference.scores) == pytest.approx(390, abs=1)
         pvalues = continued.predict_pvalue(X)
         np.testing.assert_array_equal(continued.predict(X) == -1, pvalues <= 0.1)
         assert (pvalues <= 0.1).mean() == pytest.approx(0.1, abs=0.046)
@@ -632,7 +632,7 @@ class TestPartialFitCalibrates:
     ):
         kept = continued._calibration_reservoir.rows
         expected = np.sort(continued.score_samples(kept))
-        np.testing.assert_allclose(continued._reference_scores, expected, rtol=1e-6)
+        np.testing.assert_allclose(continued._reference.scores, expected, rtol=1e-6)
         assert not np.isin(kept[:, 0], continued._reservoir.rows[:, 0]).any()
         copied = copy.deepcopy(continued).set_threshold(0.3)
         X = factor_rows(1000, random_state=5)
@@ -647,19 +647,19 @@ class TestPartialFitCalibrates:
         other = quick(calibration=0.5, contamination=0.1).partial_fit(changed)
         for one, another in zip(weights(detector), weights(other), strict=True):
             np.testing.assert_array_equal(one, another)
-        assert not np.array_equal(other._reference_scores, detector._reference_scores)
+        assert not np.array_equal(other._reference.scores, detector._reference.scores)
 
     def test_small_batches_are_held_out_on_average(self):
         detector = quick(calibration=0.25, contamination=0.1)
         detector.partial_fit(factor_rows(60))
         for i in range(40):
             detector.partial_fit(factor_rows(3, random_state=20 + i))
-        assert len(detector._reference_scores) == pytest.approx(15 + 30, abs=12)
-        n_kept = len(detector._reservoir.rows) + len(detector._reference_scores)
+        assert len(detector._reference.scores) == pytest.approx(15 + 30, abs=12)
+        n_kept = len(detector._reservoir.rows) + len(detector._reference.scores)
         assert n_kept == 60 + 120
-        before = len(detector._reference_scores)
+        before = len(detector._reference.scores)
         detector.partial_fit(factor_rows(1))  # learned from, as it has to be
-        assert len(detector._reference_scores) == before
+        assert len(detector._reference.scores) == before
 
     def test_too_few_samples_to_begin_with(self, rows):
         detector = quick(calibration=0.2, contamination=0.05)
@@ -667,12 +667,12 @@ class TestPartialFitCalibrates:
             detector.partial_fit(rows[:50])
         assert not hasattr(detector, "autoencoder_")
         detector.partial_fit(rows[:100]).partial_fit(rows[100:105])
-        assert detector._is_calibrated
+        assert detector._reference.is_calibrated
         # Files without what training needs begin anew.
         detector.drop_optimizer_state()
         with pytest.raises(ValueError, match="at least 19 "):
             detector.partial_fit(rows[:50])
-        assert detector._is_calibrated
+        assert detector._reference.is_calibrated
 
     @pytest.mark.parametrize("calibration", [3, KFold(3), PredefinedSplit([0, -1])])
     def test_folds_are_refused(self, rows, calibration):
@@ -685,10 +685,10 @@ class TestPartialFitCalibrates:
         detector = quick(calibration=2, epochs=1).fit(rows[:100])
         with pytest.raises(ValueError, match="to a share such as"):
             detector.partial_fit(rows[100:])
-        assert detector._folds_scored
+        assert hasattr(detector._reference, "folds")
         detector.set_params(calibration=0.5).partial_fit(rows[100:])
-        assert len(detector._reference_scores) == 150
-        assert not detector._folds_scored
+        assert len(detector._reference.scores) == 150
+        assert not hasattr(detector._reference, "folds")
         detector.set_params(calibration=None).partial_fit(rows)
         assert not hasattr(detector, "predict_pvalue")
 
@@ -698,7 +698,7 @@ class TestPartialFitCalibrates:
         detector = quick(calibration=0.5, contamination=0.02, epochs=1)
         detector.fit(factor_rows(200)).partial_fit(factor_rows(100, 1))
         assert len(detector._reservoir.rows) == 20
-        assert len(detector._reference_scores) == 49
+        assert len(detector._reference.scores) == 49
 
 
 def test_warm_fits_that_hold_out_other_samples_warn(rows):

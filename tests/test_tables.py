@@ -610,7 +610,7 @@ class TestDetector:
             1, calibration=calibration, **SMALL | {"epochs": 1}
         ).fit(table)
         new = make_table(30, seed=1)[list(table)]
-        rare = 1 / (1 + len(detector._reference_scores))
+        rare = 1 / (1 + len(detector._reference.scores))
         far = new.assign(count=np.where(np.arange(30) < 8, 5000, new["count"]))
         np.testing.assert_allclose(detector.predict_pvalue(far)[:8], rare)
         np.testing.assert_array_equal(

@@ -148,7 +148,7 @@ class NetworkSpec:
 
     @property
     def needs(self):
-        """What the architecture has to support, as its attribute `supports` names it."""
+        """What the architecture has to support, by the names of `supports`."""
         asked = {
             "missing": self.hidden_share > 0,
             "categories": self.columns.has_categories,
