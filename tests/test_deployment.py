@@ -144,33 +144,28 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def models(X):
+def models(X, transformer):
     labels = np.where(np.arange(len(X)) < 10, -1, 1)
-    networks = {
-        "normalized": DenseArchitecture(
-            (8,), "gelu", normalization="batch", dropout=0.1
-        ),
-        "tied": DenseArchitecture((8,), tied_weights=True, normalization="layer"),
-        "variational": VariationalArchitecture((8,)),
-    }
+    normalized = DenseArchitecture((8,), "gelu", normalization="batch", dropout=0.1)
+    tied = DenseArchitecture((8,), tied_weights=True, normalization="layer")
+    variational = VariationalArchitecture((8,))
     models = {
         "pipeline": make_pipeline(
             StandardScaler(), AutoencoderOutlierDetector(calibration=0.2, **SMALL)
         ),
         "folds": AutoencoderOutlierDetector(2, calibration=KFold(2), **SMALL),
         "labels": AutoencoderOutlierDetector(2, use_labels=True, **SMALL),
-        "transformer": AutoencoderTransformer(2, **SMALL),
-        "loss": AutoencoderTransformer(2, loss=keras.losses.Huber(), **SMALL),
         "ordered": AutoencoderTransformer(3, ordered=True, **SMALL),
-        **{
-            name: AutoencoderTransformer(2, architecture=architecture, **SMALL)
-            for name, architecture in networks.items()
-        },
+        "normalized": AutoencoderTransformer(2, architecture=normalized, **SMALL),
+        "tied": AutoencoderTransformer(
+            2, architecture=tied, loss=keras.losses.Huber(), **SMALL
+        ),
+        "variational": AutoencoderTransformer(2, architecture=variational, **SMALL),
     }
     for model in models.values():
         model.fit(X, labels)
-    models["truncated"] = models["ordered"].truncate(2)
-    return models
+    truncated = models["ordered"].truncate(2)
+    return models | {"truncated": truncated, "transformer": copy.deepcopy(transformer)}
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +176,8 @@ def folder(tmp_path_factory, models, X):
     convolutional = ConvolutionalArchitecture((4,), input_shape=(8, 8, 1))
     fitted = AutoencoderTransformer(2, architecture=convolutional, **SMALL).fit(X)
     joblib.dump(fitted, folder / "convolutional.joblib")
-    joblib.dump(models["loss"], folder / "loss.joblib")
-    models["loss"].set_params(loss=None)
+    joblib.dump(models["tied"], folder / "loss.joblib")
+    models["tied"].set_params(loss=None)
     joblib.dump(models, folder / "models.joblib")
     return folder
 
