@@ -66,8 +66,9 @@ def export_onnx(estimator, path, *, outputs=None):
     outputs agree with those of the estimator to about 1e-6 relative to their scale, and
     less closely where X is far from unit scale and no scaler is in front. Missing cells
     are NaN, as in the estimator. What the estimator refuses by an error, such as
-    infinity, is an outlier with the lowest score. Before the file is written, ONNX
-    Runtime runs it on one sample, or the reference implementation of ONNX does if
+    infinity, is an outlier with the lowest score. Recurrent layers need at least one
+    sample: ONNX Runtime ends the process if there is none. Before the file is written,
+    ONNX Runtime runs it on one sample, or the reference implementation of ONNX does if
     ``onnxruntime`` is not installed. The
     distances to all reference samples of the anomaly score are computed at once, so
     that scores of more than some thousand samples are better computed in parts.
