@@ -142,9 +142,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         the false-positive rate on new normal samples. "auto" places the threshold where
         the cube root of the anomaly is 3 standard deviations above its median, the
         standard deviation being estimated from the median absolute deviation [4]_ [5]_.
-        Where samples repeat a few patterns, as with few categories, bits or counts,
-        what many samples share is normal: of samples whose anomaly others share, at
-        most 3 % of all are reported, unless others are not shared.
+        Where samples repeat a few patterns, as with few categories, bits or counts, no
+        more of them are beyond than have an anomaly that hardly any other sample has,
+        and 3 % of all: what many samples share is not reported.
         If anomalies followed a chi-squared distribution, 0.13 % of the samples would be
         beyond. Real ones have heavier tails: on 36 data sets, 5 % of the normal samples
         that the detector was fitted on are, and 7 % of new ones (1 % to 15 % on 8 of 10
