@@ -137,6 +137,9 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         the false-positive rate on new normal samples. "auto" places the threshold where
         the cube root of the anomaly is 3 standard deviations above its median, the
         standard deviation being estimated from the median absolute deviation [4]_ [5]_.
+        Where samples repeat a few patterns, as with few categories, bits or counts, no
+        more of them are beyond than have an anomaly that hardly any other sample has,
+        and 3 % of all: what many samples share is not reported.
         If anomalies followed a chi-squared distribution, 0.13 % of the samples would be
         beyond. Real ones have heavier tails, so more are, see :ref:`limits`;
         `calibration` and a float control the rate.

@@ -275,3 +275,30 @@ def test_a_function_that_gives_something_else(triples):
     not_a_number = make_score(lambda X, X_hat, Z: X[:, 0] * np.nan).fit(*triples[0])
     with pytest.raises(ValueError, match="-infinity for 100 of 100 samples"):
         not_a_number.anomaly(*triples[1])
+
+
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_whitening_keeps_patterns_of_many_samples(noise):
+    rng = np.random.RandomState(0)
+    patterns, shares = rng.normal(size=(4, 5)), np.array([0.6, 0.2, 0.15, 0.05])
+    owners = np.repeat(np.arange(4), (400 * shares).astype(int))
+    X = patterns[owners] + noise * rng.normal(size=(400, 5))
+    whitening = Whitening().fit(X)
+    distances = np.square(whitening.transform(X)).sum(axis=1)
+    # As with the covariance of all samples.
+    assert (distances <= 1.1 / shares[owners]).all()
+    far = np.square(whitening.transform(X[:1] + np.array([0, 0, 5, 0, 0]))).sum()
+    assert far > 50 * distances.max()
+
+
+def test_rounding_is_not_divided_by_its_own_size():
+    patterns = np.array([[0.0, 0.0], [1.0, 2.0]])[np.arange(300) % 3 // 2]
+    X_hat = patterns + 1e-7 * np.random.RandomState(0).normal(size=(300, 2))
+    Z = patterns[:, :1]
+    score = make_score("fused").fit(patterns, X_hat, Z)
+    again = patterns - (X_hat - patterns)[::-1]  # other rounding
+    np.testing.assert_allclose(
+        score.anomaly(patterns, again, Z),
+        score.anomaly(patterns, X_hat, Z),
+        atol=1e-3,
+    )

@@ -240,3 +240,38 @@ def test_no_drift_of_repeated_rows(n_folds, n_samples):
     assert np.mean(np.array(pvalues) < 0.05) <= 0.07
     if n_folds == 1 and n_samples == 50:
         assert np.mean(np.array(drifted) < 0.05) > 0.3
+
+
+# Shares of patterns, and the anomaly of each.
+PATTERNS = {
+    "two": ([0.5, 0.5], [1, 9]),
+    "one of few samples": ([0.75, 0.25], [0, 150]),
+    "a far one": ([0.52, 0.28, 0.12, 0.05, 0.03], [1.6, 3.2, 3e7, 7e7, 2e7]),
+    "many": (np.full(64, 1 / 64), [1] * 40 + [9] * 24),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("noise", [0, 1e-6])
+@pytest.mark.parametrize("n_samples", [500, 5000])
+def test_auto_reports_no_pattern_of_many_samples(name, noise, n_samples):
+    shares, anomalies = PATTERNS[name]
+    rng = np.random.RandomState(0)
+    scores = -rng.choice(np.asarray(anomalies, float), n_samples, p=shares)
+    scores *= 1 + noise * rng.normal(size=n_samples)
+    far = -100 * max(anomalies)
+    threshold = choose_threshold(np.append(scores, far), "auto", calibrated=False)
+    assert (scores < threshold).mean() <= 0.03
+    assert far < threshold
+
+
+def test_auto_finds_repeated_outliers_among_others_that_are_not():
+    scores = np.r_[-np.random.RandomState(0).chisquare(5, 900), np.full(100, -100.0)]
+    assert (scores[900:] < auto_threshold(scores)).all()
+
+
+def test_share_is_the_most_that_is_reported_of_patterns():
+    scores = -np.repeat([1.0, 2.0, 3.0], [400, 60, 40])
+    for share, reported in ((0.05, 0), (0.1, 0.08), (0.3, 0.2)):
+        threshold = choose_threshold(scores, share, calibrated=False)
+        assert (scores < threshold).mean() == reported
