@@ -8,7 +8,7 @@ import numpy as np
 from ._backend import import_keras, read_values, view_value, write_network
 from ._keras_layers import trace
 from ._operations import Graph, truncate_codes
-from ._parallel import map_chunks, map_in_order
+from ._parallel import map_chunks, map_in_order, one_thread_each
 from .architectures._base import describe
 
 # Samples that are processed at a time. The outputs of a layer of 1,000 units for so
@@ -268,7 +268,8 @@ class Predictor:
             run = partial(self._graph.run, weights)
         chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES * len(X) // max(X.size, 1)))
         if len(X) <= chunk_rows:
-            output = run(X)
+            with one_thread_each():
+                output = run(X)
             # Layers that only reshape give a view.
             shared = np.may_share_memory(output, X)
             return output.astype(X.dtype, copy=shared)

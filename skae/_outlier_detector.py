@@ -35,7 +35,7 @@ from ._outliers._thresholds import (
     select_pvalues,
 )
 from ._outliers._whitening import Whitening
-from ._parallel import map_chunks, map_in_order
+from ._parallel import map_chunks, map_in_order, one_thread_each
 from ._pca import count_components
 from ._random import draw_seed
 from ._training import FitData, RowSource
@@ -612,7 +612,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         def call(rows):
             part = X[rows if indices is None else indices[rows]]
             # Overflow means outliers, of which scores know.
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            with (
+                one_thread_each(),
+                np.errstate(over="ignore", invalid="ignore", under="ignore"),
+            ):
                 return function(part)
 
         in_threads = score.is_thread_safe and self._fitted.run_in_numpy
