@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from ._backend import read_values, write_network
+from ._backend import check_process, read_values, write_network
 from ._inference import FittedNetworks
 from ._missing import (
     observed_means,
@@ -253,6 +253,7 @@ class _BaseAutoencoder(
             layer cannot reach its values. What was fitted before stays as it was.
         """
         warm = self.warm_start and hasattr(self, "_fitted")
+        check_process()
         with self._restored_on_error():
             self._rng = self._new_rng()
             data = self._prepare(X, y, X_val, reset=not warm)
@@ -316,6 +317,7 @@ class _BaseAutoencoder(
             parameters ask for other networks than there are.
         """
         first = not hasattr(self, "_fitted")
+        check_process()
         with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()

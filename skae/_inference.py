@@ -5,7 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from ._backend import import_keras, read_values, view_value, write_network
+from ._backend import (
+    check_process,
+    import_keras,
+    read_values,
+    view_value,
+    write_network,
+)
 from ._keras_layers import trace
 from ._operations import Graph, truncate_codes
 from ._parallel import map_chunks, map_in_order, one_thread_each
@@ -110,6 +116,7 @@ class FittedNetworks:
     @property
     def networks(self):
         """The Keras models, for training: `freeze` is called after that."""
+        check_process()
         with self._lock:
             if self._networks is None:
                 networks = self._build()
@@ -284,6 +291,7 @@ class Predictor:
         return output
 
     def _run_compiled(self, X):
+        check_process()
         if self._compiled is None:
             with self._lock:
                 if self._compiled is None:
