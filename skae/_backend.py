@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -44,6 +45,54 @@ def import_keras():
     if keras.backend.backend() == "tensorflow":
         _limit_tensorflow_threads()
     return keras
+
+
+def check_process():
+    """Check that Keras can compute in this process.
+
+    Raises
+    ------
+    RuntimeError
+        If the process was forked from one in which TensorFlow had started: it would
+        wait for ever for threads that it does not have.
+    """
+    if _Fork.lost_tensorflow:
+        raise RuntimeError(
+            "This needs TensorFlow, which had started before this process was forked "
+            "and cannot compute in it. Start processes by "
+            'multiprocessing.get_context("spawn"), or by joblib, or fork before '
+            "anything is fitted or computed with TensorFlow. Estimators whose layers "
+            "are all dense can score and transform in forked processes."
+        )
+
+
+class _Fork:
+    """Whether this process was forked from one in which TensorFlow had started."""
+
+    lost_tensorflow = False
+
+    @classmethod
+    def begin_in_child(cls):
+        """Look once, before this process itself starts TensorFlow."""
+        cls.lost_tensorflow = cls.lost_tensorflow or _tensorflow_has_started()
+
+
+os.register_at_fork(after_in_child=_Fork.begin_in_child)
+
+
+def _tensorflow_has_started():
+    """Check whether TensorFlow has its threads; importing it does not start them."""
+    tensorflow = sys.modules.get("tensorflow")
+    if not hasattr(tensorflow, "config"):
+        return False
+    threading = tensorflow.config.threading
+    n_threads = threading.get_inter_op_parallelism_threads()
+    try:
+        threading.set_inter_op_parallelism_threads(n_threads + 1)
+    except RuntimeError:  # their number cannot be changed any more
+        return True
+    threading.set_inter_op_parallelism_threads(n_threads)
+    return False
 
 
 def _limit_tensorflow_threads():

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ._backend import import_keras, read_values, write_network
+from ._backend import check_process, import_keras, read_values, write_network
 from ._formats import (
     FitData,
     RowSource,
@@ -250,6 +250,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             layer cannot reach its values. What was fitted before stays as it was.
         """
         warm = self.warm_start and hasattr(self, "_fitted")
+        check_process()
         with self._restored_on_error():
             self._rng = self._new_rng()
             data = self._prepare(X, y, X_val, warm)
@@ -296,6 +297,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             parameters ask for other networks than there are.
         """
         first = not hasattr(self, "_fitted")
+        check_process()
         with self._restored_on_error():
             if first:
                 self._rng = self._new_rng()

@@ -6,11 +6,17 @@ from functools import partial
 
 import numpy as np
 
-from ._backend import import_keras, read_values, view_value, write_network
+from ._backend import (
+    check_process,
+    import_keras,
+    read_values,
+    view_value,
+    write_network,
+)
 from ._layer_traits import trace
 from ._missing import has_missing, observed_means
 from ._operations import Graph, truncate_codes
-from ._threads import map_chunks, map_in_order
+from ._threads import map_chunks, map_in_order, one_thread_each
 from .architectures._base import NetworkSpec, describe
 
 # Samples that are processed at a time. The outputs of a layer of 1,000 units for so
@@ -150,6 +156,7 @@ class FittedNetworks:
     @property
     def networks(self):
         """The Keras models, for training: `freeze` is called after that."""
+        check_process()
         with self._lock:
             if self._networks is None:
                 networks = self._build()
@@ -389,7 +396,8 @@ class Predictor:
             run = partial(self._graph.run, weights)
         chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES * len(X) // max(X.size, 1)))
         if len(X) <= chunk_rows:
-            output = run(X)
+            with one_thread_each():
+                output = run(X)
             # Layers that only reshape give a view.
             shared = np.may_share_memory(output, X)
             return output.astype(X.dtype, copy=shared)
@@ -404,6 +412,7 @@ class Predictor:
         return output
 
     def _run_compiled(self, X):
+        check_process()
         if self._compiled is None:
             with self._lock:
                 if self._compiled is None:

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from _helpers import output_of
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import (
     BaseArchitecture,
     DenseArchitecture,
@@ -212,3 +212,49 @@ def test_floating_point_errors_of_the_user(transformer, X):
     with np.errstate(all="raise"):
         transformer.transform(X * 1e3)
         transformer.transform(X * 1e-200)
+
+
+def blas():
+    """Return the numbers of threads of BLAS."""
+    pools = threadpool_info()
+    return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+
+def test_results_are_the_same_in_any_thread_and_with_any_limit():
+    X = np.random.RandomState(0).normal(size=(1_500, 150))
+    settings = {"epochs": 1, "random_state": 0}
+    detector = AutoencoderOutlierDetector(8, **settings).fit(X)
+    transformer = AutoencoderTransformer(8, **settings).fit(X)
+
+    def results(n):
+        return detector.score_samples(X[:n]), transformer.transform(X[:n])
+
+    for n in (1, 900, 1_500):
+        expected = results(n)
+        with ThreadPoolExecutor(3) as executor:
+            found = list(executor.map(results, [n] * 3))
+        with threadpool_limits(1):
+            found.append(results(n))
+        for pair in found:
+            np.testing.assert_array_equal(pair[0], expected[0])
+            np.testing.assert_array_equal(pair[1], expected[1])
+    assert blas() == {2}
+
+
+def test_blas_has_one_thread_while_samples_are_scored():
+    seen = []
+
+    def score(X, X_hat, Z):
+        seen.append(blas())
+        if len(X) == 2:
+            raise RuntimeError("stop")
+        return np.zeros(len(X))
+
+    X = np.random.RandomState(0).normal(size=(40, 3))
+    detector = AutoencoderOutlierDetector(1, epochs=1, outlier_score=score).fit(X)
+    seen.clear()
+    detector.score_samples(X[:1])
+    with pytest.raises(RuntimeError, match="stop"):
+        detector.score_samples(X[:2])
+    assert seen == [{1}, {1}]
+    assert blas() == {2}

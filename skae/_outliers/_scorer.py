@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._threads import map_chunks, map_in_order
+from .._threads import map_chunks, map_in_order, one_thread_each
 from ._ensemble import truncate
 
 # Samples that are scored at a time.
@@ -92,7 +92,10 @@ class NetworkScorer:
         def call(rows):
             part = X[rows if indices is None else indices[rows]]
             # Overflow means outliers, of which scores know.
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            with (
+                one_thread_each(),
+                np.errstate(over="ignore", invalid="ignore", under="ignore"),
+            ):
                 return function(part)
 
         in_threads = self.score.is_thread_safe and self.networks.run_in_numpy
