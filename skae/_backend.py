@@ -77,7 +77,8 @@ class _Fork:
         cls.lost_tensorflow = cls.lost_tensorflow or _tensorflow_has_started()
 
 
-os.register_at_fork(after_in_child=_Fork.begin_in_child)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_Fork.begin_in_child)
 
 
 def _tensorflow_has_started():

@@ -526,7 +526,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return Reference(_score_source(scorer, data.learnable, self._rng))
 
     def _score_held_out(self, scorer, data, rng):
-        """Score what was held out; without that, or with folds, what is learned from."""
+        """Score what was held out; without that, what is learned from."""
         if data.calibration is None or data.calibrates_by_folds:
             return Reference(_score_source(scorer, data.learnable, rng))
         return HeldOut(_score_source(scorer, data.calibration, rng))
