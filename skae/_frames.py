@@ -283,8 +283,8 @@ def _refuse_column(X, i, what=""):
             held, cure = f" and holds {name}", of_name
             break
     raise ValueError(
-        f"Column {column_name(X, i)} of X has dtype {dtype}{types}{held}, but columns have to "
-        f"hold numbers, strings, booleans or categories. {cure}"
+        f"Column {column_name(X, i)} of X has dtype {dtype}{types}{held}, but "
+        f"columns have to hold numbers, strings, booleans or categories. {cure}"
     )
 
 
