@@ -276,16 +276,15 @@ def _refuse_column(X, i, what=""):
         arrow = arrow.value_type
     found = what or str(arrow)
     found = found.lower().removeprefix("large_").removeprefix("fixed_size_")
+    types = f" of {what}" if what else ""
     held, cure = "", "Convert it to one of them, or drop it."
     for name, (pattern, of_name) in _CURES.items():
         if re.match(pattern, found):
             held, cure = f" and holds {name}", of_name
             break
-    else:
-        held = f" and holds {what}" if what else ""
     raise ValueError(
-        f"Column {column_name(X, i)} of X has dtype {dtype}{held}, but columns have to "
-        f"hold numbers, strings, booleans or categories. {cure}"
+        f"Column {column_name(X, i)} of X has dtype {dtype}{types}{held}, but "
+        f"columns have to hold numbers, strings, booleans or categories. {cure}"
     )
 
 
