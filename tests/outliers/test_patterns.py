@@ -120,3 +120,14 @@ def test_labels_among_few_patterns():
     predicted = detector.predict(X_new) == -1
     assert predicted[is_outlier].all()
     assert predicted[~is_outlier].mean() <= 0.1
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+def test_a_rare_pattern_is_found_in_the_training_samples(noise):
+    rng = np.random.RandomState(3)
+    owners = np.r_[rng.choice(3, 998, p=[0.6, 0.3, 0.1]), 3, 3]
+    X = rng.normal(size=(4, 5))[owners] + noise * rng.normal(size=(1000, 5))
+    detector = AutoencoderOutlierDetector(random_state=0, epochs=2)
+    is_reported = detector.fit_predict(X) == -1
+    assert is_reported[998:].all()
+    assert is_reported[:998].mean() <= 0.03
