@@ -4,7 +4,6 @@ import subprocess
 import sys
 import textwrap
 
-
 # What forks runs in a new process: that of the tests has threads already.
 PREAMBLE = """
 import multiprocessing, os, signal, time, warnings
