@@ -263,6 +263,10 @@ class ResidualScore(_Term):
         self._whitening = Whitening(scale).fit(_residuals(X, X_hat))
         return self
 
+    def anomaly(self, X, X_hat, Z):
+        distances = self._whitening.squared_distances(_residuals(X, X_hat))
+        return distances.astype(X.dtype, copy=False)
+
     def _deviations(self, X, X_hat, Z):
         return self._whitening.transform(_residuals(X, X_hat))
 

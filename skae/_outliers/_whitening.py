@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf
+from sklearn.utils import gen_batches
 
 from .._missing import (
     NormalDistribution,
@@ -21,6 +22,10 @@ MAX_REESTIMATED_FEATURES = 256
 # the correlations, whose mean is 1, as less than this: what hardly varies among the
 # training samples would otherwise decide everything.
 FLOOR = 1e-3
+# Features and samples from which on distances are computed by a triangular matrix, so
+# many columns at a time: half of the products, once the matrix is decomposed.
+MIN_TRIANGULAR_FEATURES = MIN_TRIANGULAR_SAMPLES = 256
+TRIANGULAR_COLUMNS = 128
 # Mean and covariance are estimated again this often, from the samples whose distance is
 # at most so many standard deviations from the median.
 REWEIGHTING_ROUNDS = 3
@@ -143,6 +148,8 @@ class Whitening:
 
     # Mean squared outputs for training samples that are no outliers.
     expected_ = 1.0
+    # Made when it is first needed: it follows from the matrix.
+    _made_triangle = None
 
     def __init__(self, scale=0.0):
         self.scale = scale
@@ -204,7 +211,8 @@ class Whitening:
 
     def to_dict(self):
         """Return the map as numbers and arrays."""
-        return {"score": type(self).__name__, **vars(self)}
+        kept = {n: v for n, v in vars(self).items() if n != "_made_triangle"}
+        return {"score": type(self).__name__, **kept}
 
     def transform(self, X):
         """Whiten samples.
@@ -226,13 +234,53 @@ class Whitening:
             whitened = np.sqrt(np.square(whitened) + added)
         return whitened
 
-    def _whiten(self, X):
-        """Whiten samples, missing cells filled; also return which cells those are."""
-        matrix = self.matrix_.astype(X.dtype, copy=False)
+    def squared_distances(self, X):
+        """Compute the sum of the squares of what `transform` returns.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), of float32 or float64
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of the dtype of X
+            The squared distances.
+        """
+        few = len(X) < MIN_TRIANGULAR_SAMPLES or X.shape[1] < MIN_TRIANGULAR_FEATURES
+        if few or self.matrix_.ndim == 1:
+            whitened = self.transform(X)
+            return np.einsum("ij,ij->i", whitened, whitened)
+        X, missing = self._centre(X)
+        triangle = self._triangle.astype(X.dtype, copy=False)
+        distances = np.zeros(len(X), X.dtype)
+        for columns in gen_batches(X.shape[1], TRIANGULAR_COLUMNS):
+            rest = slice(columns.start, None)
+            part = X[:, rest] @ triangle[rest, columns]
+            distances += np.einsum("ij,ij->i", part, part)
+        if missing.any():
+            distances += missing @ np.asarray(self.expected_, X.dtype)
+        return distances
+
+    @property
+    def _triangle(self):
+        """A lower triangular matrix that maps to the same lengths as `matrix_`."""
+        if self._made_triangle is None:
+            self._made_triangle = np.linalg.qr(self.matrix_, mode="r").T
+        return self._made_triangle
+
+    def _centre(self, X):
+        """Centre samples and fill missing cells; also return which cells those are."""
         X = X - self.mean_.astype(X.dtype, copy=False)
         missing = np.isnan(X)
         if missing.any():
             X = fill(X, *self._distribution())
+        return X, missing
+
+    def _whiten(self, X):
+        """Whiten samples, missing cells filled; also return which cells those are."""
+        matrix = self.matrix_.astype(X.dtype, copy=False)
+        X, missing = self._centre(X)
         return X * matrix if matrix.ndim == 1 else X @ matrix.T, missing
 
     def expect_each(self, X, owners):

@@ -302,3 +302,22 @@ def test_rounding_is_not_divided_by_its_own_size():
         score.anomaly(patterns, X_hat, Z),
         atol=1e-3,
     )
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-11), (np.float32, 1e-4)])
+@pytest.mark.parametrize("n_samples", [5, 300])
+@pytest.mark.parametrize("missing", [0, 0.05])
+def test_squared_distances_are_those_of_whitened_samples(
+    dtype, rtol, n_samples, missing
+):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 260))
+    X += 0.01 * rng.normal(size=X.shape)
+    whitening = Whitening().fit(X)
+    X[rng.uniform(size=X.shape) < missing] = np.nan
+    X = X[:n_samples].astype(dtype)
+    distances = whitening.squared_distances(X)
+    assert distances.dtype == dtype
+    expected = np.square(whitening.transform(X)).sum(axis=1)
+    np.testing.assert_allclose(distances, expected, rtol=rtol)
+    assert "_made_triangle" not in whitening.to_dict()
