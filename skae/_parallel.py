@@ -106,7 +106,7 @@ class _OneThreadEach:
         with self._lock:
             if not self._n_inside:
                 self._n_threads = _count_threads()
-                self._outside = _limited("blas")
+                self._outside = _in_neutral_thread(_limited, "blas")
             self._n_inside += 1
             n_threads = self._n_threads
         try:
@@ -117,11 +117,22 @@ class _OneThreadEach:
                 self._n_inside = max(self._n_inside - 1, 0)
                 if not self._n_inside:
                     outside, self._outside = self._outside, []
-                    _set_threads(outside)
+                    _in_neutral_thread(_set_threads, outside)
             _set_threads(openmp)
 
 
 one_thread_each = _OneThreadEach()
+
+
+def _in_neutral_thread(function, argument):
+    """Call a function where limits of BLAS hold for the whole process.
+
+    A limit that a thread other than the main one sets may hold for that thread alone.
+    """
+    if is_main_thread():
+        return function(argument)
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function, argument).result()
 
 
 @functools.cache
