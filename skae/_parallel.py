@@ -79,8 +79,8 @@ class _OneThreadEach:
 
     The limit of BLAS belongs to the process, from the first thread that enters until
     the last one leaves; that of OpenMP belongs to a thread. They are set through the
-    libraries themselves, as contexts of threadpoolctl take longer than to score a row,
-    and have to be left by the thread that entered first. Entering returns the number of
+    libraries themselves: contexts of threadpoolctl take longer, and would have to be
+    left by the thread that entered first. Entering returns the number of
     threads that BLAS has outside.
     """
 
@@ -106,7 +106,7 @@ class _OneThreadEach:
         with self._lock:
             if not self._n_inside:
                 self._n_threads = _count_threads()
-                self._outside = _in_neutral_thread(_limited, "blas")
+                self._outside = _limited("blas")
             self._n_inside += 1
             n_threads = self._n_threads
         try:
@@ -117,22 +117,11 @@ class _OneThreadEach:
                 self._n_inside = max(self._n_inside - 1, 0)
                 if not self._n_inside:
                     outside, self._outside = self._outside, []
-                    _in_neutral_thread(_set_threads, outside)
+                    _set_threads(outside)
             _set_threads(openmp)
 
 
 one_thread_each = _OneThreadEach()
-
-
-def _in_neutral_thread(function, argument):
-    """Call a function where limits of BLAS hold for the whole process.
-
-    A limit that a thread other than the main one sets may hold for that thread alone.
-    """
-    if is_main_thread():
-        return function(argument)
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(function, argument).result()
 
 
 @functools.cache
@@ -152,13 +141,15 @@ def _limited(user_api):
         n_threads = library.get_num_threads()
         if n_threads is not None and n_threads > 1:
             before.append((library, n_threads))
-            library.set_num_threads(1)
+            _set_threads([(library, 1)])
     return before
 
 
 def _set_threads(libraries):
     for library, n_threads in libraries:
         library.set_num_threads(n_threads)
+        # Otherwise threadpoolctl lets no other thread set limits any more.
+        getattr(library, "clear_controlling_thread", bool)()
 
 
 def _limit_openmp():
