@@ -115,7 +115,7 @@ def labelled(of_normal, of_planted):
 
 
 arguments = parse_arguments(__doc__)
-folder = Path(os.environ.get("SKAE_DATA", "../shared/data")) / "tables"
+folder = Path(os.environ.get("SKAE_DATA", ".")) / "tables"
 names = [name for name in NAMES if (folder / f"{name}.csv").exists()]
 seeds = range(3)
 if arguments.quick:
