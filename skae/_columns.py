@@ -15,8 +15,9 @@ from ._missing import observed_means, observed_variances
 
 # Logits are bounded by a hyperbolic tangent, so that exponentials do not overflow.
 LARGEST_LOGIT = 30.0
-# Under probabilities, so that their logarithms are finite.
-SMALLEST_PROBABILITY = 1e-7
+# Under probabilities, so that their logarithms are finite: in scores, and in training,
+# where gradients of an improbable category must not vanish.
+SMALLEST_PROBABILITY, SMALLEST_IN_TRAINING = 1e-7, 1e-20
 
 
 def membership(groups):

@@ -16,6 +16,7 @@ from ._backend import (
 from ._layer_traits import trace
 from ._missing import has_missing, observed_means
 from ._operations import Graph, truncate_codes
+from ._sampling import spread
 from ._threads import map_chunks, map_in_order, one_thread_each
 from .architectures._base import NetworkSpec, describe
 
@@ -229,7 +230,7 @@ class FittedNetworks:
 
     def set_centre(self, X):
         """Set what missing cells are filled with first: the means of some samples."""
-        self.centre = observed_means(X[:: -(-len(X) // MAX_CENTRE_SAMPLES)])
+        self.centre = observed_means(spread(X, MAX_CENTRE_SAMPLES))
 
     def encode(self, X):
         """Encode samples.

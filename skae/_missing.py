@@ -10,6 +10,8 @@ a layer of a network can do the same.
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ._sampling import spread
+
 # Values that are looked at together.
 CHUNK_VALUES = 2**21
 # Of the observed cells of a sample, up to a share is hidden from networks where they
@@ -201,7 +203,7 @@ class NormalDistribution:
         fitted = cls(mean, _regularize(covariance, together), *limits)
         if n_features <= MAX_EM_FEATURES and not observed.all():
             limit = np.clip(EM_OPERATIONS / n_features**3, MIN_SAMPLES, MAX_SAMPLES)
-            some = X[:: -(-len(X) // int(limit))]
+            some = spread(X, int(limit))
             for _ in range(MAX_ROUNDS):
                 before, fitted = fitted, fitted._improve(some)
                 change = np.square(fitted.mean - before.mean)

@@ -24,6 +24,7 @@ from ._missing import has_missing
 from ._ordered_codes import MAX_SAMPLES as MAX_DECODED_SAMPLES
 from ._ordered_codes import variance_kept
 from ._pca import count_components
+from ._sampling import draw
 from .architectures import DenseArchitecture
 from .metrics import reconstruction_r2_score
 from .parallel import takes_lazy
@@ -361,11 +362,7 @@ class AutoencoderTransformer(
                 self.validation_score_ = self._judge(data.val).score
 
     def _variance_kept(self, samples):
-        indices = np.sort(samples.indices)
-        if len(indices) > MAX_DECODED_SAMPLES:
-            drawn = self._rng.choice(indices, MAX_DECODED_SAMPLES, replace=False)
-            indices = np.sort(drawn)
-        X = samples.X[indices]
+        X = samples.X[draw(samples.indices, MAX_DECODED_SAMPLES, self._rng)]
         return variance_kept(X, self._fitted.encode(X), self._fitted.decode)
 
     def _keep_first(self, n_components):

@@ -7,6 +7,7 @@ import numpy as np
 from ._backend import import_keras
 from ._layer_traits import passes_values
 from ._missing import observed_means, observed_variances
+from ._sampling import spread
 
 # Values that an output layer can give, by the name of its activation.
 _OUTPUT_RANGES = {
@@ -37,7 +38,7 @@ def check_scale(X, floatx, name):
     """
     if floatx == "float64":
         return
-    X = X[:: -(-len(X) // _CHECKED_SAMPLES)].astype(np.float64)
+    X = spread(X, _CHECKED_SAMPLES).astype(np.float64)
     means, deviation = observed_means(X), np.sqrt(observed_variances(X))
     # A constant feature has a deviation of rounding only.
     rounding = 1e-12 * np.fmax.reduce(np.abs(X), axis=0)

@@ -10,7 +10,8 @@ import skae
 
 PACKAGE = Path(skae.__file__).parent
 FLOORS = [
-    ["_missing", "_precision", "_random", "_rounding", "_threads", "_version"],
+    ["_precision", "_random", "_rounding", "_sampling", "_threads", "_version"],
+    ["_missing"],
     ["_errors", "_pca"],
     ["_columns"],
     ["_formats", "_imputation", "_operations"],

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
 from .._missing import refuse_masked
+from .._sampling import smallest
 from ._frames import (
     column_names,
     concatenate,
@@ -456,7 +457,7 @@ def draw_rows(blocks, n_rows, random_state):
 def _drop_largest(kept, n_rows):
     """Keep the rows with the smallest numbers, part by part; return their limit."""
     numbers = np.concatenate([part[-1] for part in kept])
-    limit = np.partition(numbers, n_rows)[n_rows]
+    _, limit = smallest(numbers, n_rows)
     for i, (rows, indices, numbers) in enumerate(kept):
         chosen = np.flatnonzero(numbers < limit)
         kept[i] = _safe_indexing(rows, chosen), indices[chosen], numbers[chosen]

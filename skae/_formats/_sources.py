@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._sampling import draw, spread
 from ._stream import SampleStream
 
 # Samples of more bytes than this are shuffled in runs of neighbours, which suits disks
@@ -202,10 +203,7 @@ class RowSource:
         ndarray of int
             Which rows of X, in ascending order.
         """
-        n_rows = max(1, max_bytes // self.row_bytes)
-        if len(self) <= n_rows:
-            return np.sort(self.indices)
-        return np.sort(rng.choice(self.indices, n_rows, replace=False))
+        return draw(self.indices, max(1, max_bytes // self.row_bytes), rng)
 
     def spread(self, max_samples):
         """Return the indices of some samples, evenly spread over them.
@@ -220,7 +218,7 @@ class RowSource:
         ndarray of int
             Which rows of X, in ascending order.
         """
-        return np.sort(self.indices)[:: -(-len(self) // max_samples)]
+        return spread(np.sort(self.indices), max_samples)
 
     def shuffled(self, rng):
         """Return the indices in a new order.

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from .._random import draw_seed
+from .._sampling import draw
 from ._folds import split_folds
 from ._scorer import NetworkScorer
 from ._scores import score_from_dict
@@ -28,9 +29,7 @@ MAX_THRESHOLD_SAMPLES = 100_000
 
 def draw_judged(indices, rng):
     """Draw the samples by whose scores the threshold is chosen: all, unless many."""
-    if len(indices) <= MAX_THRESHOLD_SAMPLES:
-        return indices
-    return np.sort(rng.choice(indices, MAX_THRESHOLD_SAMPLES, replace=False))
+    return draw(indices, MAX_THRESHOLD_SAMPLES, rng)
 
 
 def make_plan(parameter, hint=""):

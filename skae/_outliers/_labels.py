@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._missing import refuse_masked
+from .._sampling import draw
 from ._ensemble import write_limited
 from ._scores import Contributions, FusedScore, Score
 
@@ -178,9 +179,9 @@ class LabelledScore(Score):
         rng = check_random_state(random_state)
         most = MAX_FITTED_VALUES // (V.shape[1] * (len(QUANTILES) + 2))
         most = int(np.clip(most, MIN_FITTED_SAMPLES, MAX_FITTED_SAMPLES))
-        rows = _draw(np.flatnonzero(~is_normal), most, rng)
-        known = _draw(np.flatnonzero(is_normal), most, rng)
-        U = U[_draw(np.arange(len(U)), most, rng)]
+        rows = draw(np.flatnonzero(~is_normal), most, rng)
+        known = draw(np.flatnonzero(is_normal), most, rng)
+        U = U[draw(np.arange(len(U)), most, rng)]
         n_rows, n_known = len(rows), len(known)
         # Total weights of unknown samples, known normal ones and outliers.
         share = n_known / (n_known + len(U)) if n_rows else 1.0
@@ -356,13 +357,6 @@ def _deviation(values):
     """Return standard deviations, or 1 where they are 0."""
     deviation = values.std(axis=0)
     return np.where(deviation > 0, deviation, 1.0)
-
-
-def _draw(indices, most, rng):
-    """Draw some of the indices where they are many."""
-    if len(indices) <= most:
-        return indices
-    return np.sort(rng.choice(indices, most, replace=False))
 
 
 def _shares(contributions):

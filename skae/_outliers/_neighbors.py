@@ -6,6 +6,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from sklearn.utils import gen_batches
 
+from .._sampling import draw
+
 # Components up to which a tree is searched, among all points. With more, matrix
 # products are faster, and a sample of many points stands for all of them.
 MAX_TREE_COMPONENTS = 5
@@ -146,7 +148,7 @@ def sample_points(points):
     ndarray of shape (n_sampled, n_components)
         All of them, unless they are many and have many components.
     """
-    if points.shape[1] <= MAX_TREE_COMPONENTS or len(points) <= MAX_SAMPLED:
+    if points.shape[1] <= MAX_TREE_COMPONENTS:
         return points
     rng = np.random.RandomState(0)  # the same points, the same sample
-    return points[np.sort(rng.choice(len(points), MAX_SAMPLED, replace=False))]
+    return points[draw(np.arange(len(points)), MAX_SAMPLED, rng)]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._sampling import draw, smallest
+
 # Samples that are kept, at most, and values of them. Fewer are kept of a whole fit,
 # which most detectors do not go on from.
 MAX_ROWS, MAX_VALUES = 10_000, 1_000_000
@@ -63,7 +65,7 @@ class Reservoir:
         if n_samples <= min(n_kept, len(indices)):
             return cls(X[np.sort(indices)], rng.random_sample(n_samples))
         n_kept = min(n_kept, len(indices))
-        drawn = np.sort(rng.choice(indices, n_kept, replace=False))
+        drawn = draw(indices, n_kept, rng)
         # The smallest of all numbers, as ratios of sums of exponential variables.
         sums = np.cumsum(rng.standard_exponential(n_kept + 1))
         rest = rng.standard_gamma(max(n_samples - n_kept, 1))
@@ -96,8 +98,8 @@ class Reservoir:
         most = max(_most(X.shape[1], MAX_ROWS, MAX_VALUES), least)
         if len(rows) <= most:
             return Reservoir(rows, numbers, self.limit)
-        kept = np.sort(np.argpartition(numbers, most)[:most])
-        return Reservoir(rows[kept], numbers[kept], float(numbers[kept].max()))
+        kept, limit = smallest(numbers, most)
+        return Reservoir(rows[kept], numbers[kept], limit)
 
     def to_dict(self):
         """Return what `Reservoir` takes, as a dict."""

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._missing import observed_means, observed_variances
+from .._sampling import draw
 from ._neighbors import NeighborSearch, sample_points
 from ._whitening import Whitening
 
@@ -63,10 +64,7 @@ def draw_samples(n_samples, n_features, random_state=None):
         Their indices in ascending order; all of them, if there are few.
     """
     most = int(np.clip(MAX_VALUES // n_features, MIN_SAMPLES, MAX_SAMPLES))
-    if n_samples <= most:
-        return np.arange(n_samples)
-    rng = check_random_state(random_state)
-    return np.sort(rng.choice(n_samples, most, replace=False))
+    return draw(np.arange(n_samples), most, check_random_state(random_state))
 
 
 class Score(ABC):

@@ -6,7 +6,7 @@ import inspect
 from sklearn.utils._param_validation import InvalidParameterError
 
 from .._backend import import_keras
-from .._columns import membership, owners_of
+from .._columns import SMALLEST_IN_TRAINING, membership, owners_of
 
 DEFAULT_LOSS = "mean_squared_error"
 
@@ -31,9 +31,6 @@ _ELEMENTWISE_LOSSES = (
     "mean_absolute_error",
     "mean_squared_error",
 )
-# Under probabilities in the logarithm: far below those that logits can give, so that
-# gradients do not vanish.
-_SMALLEST_SHARE = 1e-20
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
@@ -197,7 +194,7 @@ class _ColumnLoss:
         value_hat = ops.matmul(ops.matmul(y_pred, members), ops.transpose(members))
         share = ops.where(is_number, zero + 1, y_pred)
         share = share / ops.where(value_hat > 0, value_hat, zero + 1)
-        logs = ops.log(ops.maximum(share, _SMALLEST_SHARE))
+        logs = ops.log(ops.maximum(share, SMALLEST_IN_TRAINING))
         categories = ops.where(is_number, zero, -value * y_true * logs)
         n_columns = owners_of(self.groups)[-1] + 1
         return (numbers + ops.sum(categories, axis=-1)) / n_columns

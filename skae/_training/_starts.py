@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._formats import RowEpoch
+from .._sampling import draw, spread
 
 # Each start is trained for so many batches, but at most for a share of the training.
 TRIAL_BATCHES = 1000
@@ -85,7 +86,7 @@ def choose_start(engine, data, starts, options, rng):
     n_rows = min(TRIAL_BATCHES * engine.batch_size, int(TRIAL_SHARE * n_training))
     n_rows = max(n_rows, 1)
     if len(samples) > n_rows:
-        samples = samples.subset(rng.choice(samples.indices, n_rows, replace=False))
+        samples = samples.subset(draw(samples.indices, n_rows, rng))
     judges = samples if data.val is None else data.val
     n_passes = math.ceil(n_rows / len(samples))
     trials = []
@@ -213,7 +214,7 @@ class Judgement:
         """
         if val is None:
             return None
-        indices = val.indices[:: -(-len(val) // MAX_JUDGED_SAMPLES)]
+        indices = spread(val.indices, MAX_JUDGED_SAMPLES)
         X = val.X[indices]
         X_hat = reconstruct(val.hide(X, indices))
         score = columns.score(X, X_hat) if len(X) > 1 else math.nan

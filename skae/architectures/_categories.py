@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from .._backend import leaf_layers
 from .._missing import NormalDistribution, fill, has_missing
+from .._sampling import spread
 
 # Samples that logistic regressions are fitted to.
 MAX_SAMPLES = 2_000
@@ -55,7 +56,7 @@ def fit_category_map(X, to_code, to_sample, groups):
     kernel, bias : ndarray
         Those of `to_sample`, with logits in place of one-hot categories.
     """
-    X = X[:: -(-len(X) // MAX_SAMPLES)]
+    X = spread(X, MAX_SAMPLES)
     complete = fill(X, *NormalDistribution.fit(X).weights()) if has_missing(X) else X
     codes = complete @ to_code[0] + to_code[1]
     kernel, bias = (weights.copy() for weights in to_sample)
