@@ -43,8 +43,8 @@ def split(seed):
 # ``select_outliers(X, fdr=0.1)`` selects samples such that, in expectation, at most a
 # tenth of them are normal. It needs p-values. Those of ``calibration=0.2`` compare a
 # sample with the 20 samples that were held out. With ``calibration=5``, five further
-# networks are fitted, each without a fifth of the samples, and a sample is compared with
-# all 100.
+# networks are fitted, each without a fifth of the samples, and a sample is compared
+# with all 100.
 
 warnings.simplefilter("ignore", UserWarning)  # raised if nothing is selected
 

@@ -68,11 +68,18 @@ def test_every_room_has_a_floor():
 
 def test_contributing_guide_lists_every_module():
     guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
-    listed = set(re.findall(r"`(?:\w+/)?(\w+\.py)`", guide))
-    whole_folders = {"inspection", "onnx"}
-    assert all(f"| `{folder}/` |" in guide for folder in whole_folders)
-    for path in MODULES:
-        assert path.name in {*listed, "__init__.py"} or room(path) in whole_folders
+    listed = re.findall(r"^\| `([\w/.]+)` \|", guide, re.MULTILINE)
+    folders = {"inspection", "onnx"}
+    modules = {
+        f"{room(path)}/"
+        if room(path) in folders
+        else path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if path.name != "__init__.py"
+    }
+    assert sorted(listed) == sorted(modules)
+    floors = [floor(name.split("/")[0].removesuffix(".py")) for name in listed]
+    assert floors == sorted(floors, reverse=True)  # from top to bottom
 
 
 @pytest.mark.parametrize(
