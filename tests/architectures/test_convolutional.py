@@ -29,10 +29,10 @@ def kinds(model):
     return [type(layer).__name__ for layer in model.layers]
 
 
-def build(sample_shape, n_components=None, **parameters):
+def build(shape, n_components=None, **parameters):
     parameters = {"filters": (4, 3), **parameters}
     return ConvolutionalArchitecture(**parameters).build(
-        NetworkSpec(sample_shape, n_components), random_state=0
+        NetworkSpec(shape, n_components), random_state=0
     )
 
 

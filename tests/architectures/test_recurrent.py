@@ -26,10 +26,10 @@ def fitted(windows):
     ).fit(windows)
 
 
-def build(sample_shape, n_components=2, **parameters):
+def build(shape, n_components=2, **parameters):
     parameters = {"units": (4, 3), **parameters}
     return RecurrentArchitecture(**parameters).build(
-        NetworkSpec(sample_shape, n_components), random_state=0
+        NetworkSpec(shape, n_components), random_state=0
     )
 
 
