@@ -79,8 +79,8 @@ class _OneThreadEach:
 
     The limit of BLAS belongs to the process, from the first thread that enters until
     the last one leaves; that of OpenMP belongs to a thread. They are set through the
-    libraries themselves, as contexts of threadpoolctl take longer than to score a row,
-    and have to be left by the thread that entered first. Entering returns the number of
+    libraries themselves: contexts of threadpoolctl take longer, and would have to be
+    left by the thread that entered first. Entering returns the number of
     threads that BLAS has outside.
     """
 
@@ -142,13 +142,15 @@ def _limited(user_api):
         n_threads = library.get_num_threads()
         if n_threads is not None and n_threads > 1:
             before.append((library, n_threads))
-            library.set_num_threads(1)
+            _set_threads([(library, 1)])
     return before
 
 
 def _set_threads(libraries):
     for library, n_threads in libraries:
         library.set_num_threads(n_threads)
+        # Otherwise threadpoolctl lets no other thread set limits any more.
+        getattr(library, "clear_controlling_thread", bool)()
 
 
 def _limit_openmp():

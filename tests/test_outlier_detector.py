@@ -370,7 +370,7 @@ def test_selection_with_too_few_calibration_samples(rows):
     with pytest.raises(ValueError, match=r"fdr=0.04 needs at least 24 .* there are 20"):
         detector.select_outliers(rows[300:], fdr=0.04)
     X = with_outliers(360, 40)
-    with pytest.warns(UserWarning, match=r"No sample is selected, although \d+ of 400"):
+    with pytest.warns(UserWarning, match=r"No sample is selected: \d+ of 400"):
         assert not detector.select_outliers(X).any()
     for fdr in (0, 1, None, "0.1"):
         with pytest.raises(ValueError, match="'fdr' parameter of select_outliers"):
