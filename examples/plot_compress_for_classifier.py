@@ -13,19 +13,18 @@ from the few that are labelled.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import DenseArchitecture
-from skae.datasets import fetch_mnist
 
 hide_tensorflow_logs()
 
-X, y = fetch_mnist(subset="train", return_X_y=True)
-X, y = X[:5_000].astype("float32"), y[:5_000]
-X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
-X_test, y_test = X_test[:2_000].astype("float32"), y_test[:2_000]
+(X, y), (X_test, y_test) = load_images("mnist")
+X, y = X[:5_000], y[:5_000]
+X_test, y_test = X_test[:2_000], y_test[:2_000]
 N_LABELLED = 1_000
 
 

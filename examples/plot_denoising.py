@@ -12,19 +12,19 @@ The noise is a parameter of the architecture: X itself is without noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import DenseArchitecture
-from skae.datasets import fetch_mnist
 
 hide_tensorflow_logs()
 
 NOISE = 0.3  # standard deviation; pixels are in [0, 1]
 N_SEEDS = 2
 
-X_train = fetch_mnist(subset="train").data[:5_000].astype("float32")
-X_test = fetch_mnist(subset="test").data[:1_000].astype("float32")
+(X_train, _), (X_test, _) = load_images("mnist")
+X_train, X_test = X_train[:5_000], X_test[:1_000]
 X_noisy = X_test + np.random.RandomState(0).normal(0, NOISE, X_test.shape)
 X_noisy = X_noisy.astype("float32")
 

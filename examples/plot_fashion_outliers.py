@@ -8,18 +8,18 @@ from most others.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
-from skae.datasets import fetch_fashion_mnist
 from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 
 hide_tensorflow_logs()
 
-X_train, y_train = fetch_fashion_mnist(subset="train", return_X_y=True, as_images=True)
-test = fetch_fashion_mnist(subset="test", as_images=True)
-X_test, y_test = test.data[:3_000], test.target[:3_000]
+(X_train, y_train), (X_test, y_test) = load_images("fashion_mnist")
+X_train = X_train.reshape(-1, 28, 28)
+X_test, y_test = X_test[:3_000].reshape(-1, 28, 28), y_test[:3_000]
 
 # %%
 # Without labels
@@ -40,7 +40,9 @@ OutlierScoreDisplay.from_estimator(detector, X_test)
 
 order = np.argsort(scores)
 shown = np.r_[order[:5], order[-5:]]
-print([test.target_names[label] for label in y_test[shown]])
+names = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat"]
+names += ["Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+print([names[label] for label in y_test[shown]])
 ReconstructionDisplay.from_estimator(
     detector, X_test[shown], show_codes=False, show_errors=True
 )

@@ -40,10 +40,11 @@ def split(seed):
 
 
 # %%
-# ``select(X, fdr=0.1)`` selects samples such that, in expectation, at most a tenth of
-# them are normal. It needs p-values. Those of ``calibration=0.2`` compare a sample with
-# the 20 samples that were held out. With ``calibration=5``, five further networks are
-# fitted, each without a fifth of the samples, and a sample is compared with all 100.
+# ``select_outliers(X, fdr=0.1)`` selects samples such that, in expectation, at most a
+# tenth of them are normal. It needs p-values. Those of ``calibration=0.2`` compare a
+# sample with the 20 samples that were held out. With ``calibration=5``, five further
+# networks are fitted, each without a fifth of the samples, and a sample is compared
+# with all 100.
 
 warnings.simplefilter("ignore", UserWarning)  # raised if nothing is selected
 
@@ -56,7 +57,7 @@ for calibration in (0.2, 5):
         detector = AutoencoderOutlierDetector(
             calibration=calibration, random_state=seed
         ).fit(clean)
-        selected = detector.select(new, fdr=FDR)
+        selected = detector.select_outliers(new, fdr=FDR)
         if seed == 0:
             p_values[calibration] = np.sort(detector.predict_pvalue(new))
         right, wrong = selected[is_outlier].sum(), selected[~is_outlier].sum()

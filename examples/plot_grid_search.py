@@ -66,7 +66,7 @@ TrainingHistoryDisplay.from_estimator(search, yscale="log")
 # Held-out digits and their reconstructions:
 
 ReconstructionDisplay.from_estimator(
-    search.best_estimator_, X_test, image_shape=(8, 8), show_errors=True
+    search.best_estimator_, X_test, sample_shape=(8, 8), show_errors=True
 )
 
 # %%

@@ -113,7 +113,7 @@ TrainingHistoryDisplay.from_estimator(pipelines, yscale="log")
 # %%
 # Held-out digits and their reconstructions.
 
-ReconstructionDisplay.from_estimator(pipelines, X_test, image_shape=(8, 8))
+ReconstructionDisplay.from_estimator(pipelines, X_test, sample_shape=(8, 8))
 
 # %%
 # The trained networks are Keras models; the model that was passed is unchanged.

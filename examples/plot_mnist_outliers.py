@@ -8,6 +8,7 @@ Fashion-MNIST, which are outliers.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from sklearn.decomposition import PCA
 from sklearn.metrics import (
     accuracy_score,
@@ -18,19 +19,15 @@ from sklearn.metrics import (
 
 from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae.architectures import ConvolutionalArchitecture
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 from skae.metrics import reconstruction_error
 
 hide_tensorflow_logs()
 
-digits = fetch_mnist(subset="train").data[:10_000]
-X_test = np.concatenate(
-    [
-        fetch_mnist(subset="test").data[:2_000],
-        fetch_fashion_mnist(subset="test").data[:2_000],
-    ]
-)
+(digits, _), (new_digits, _) = load_images("mnist")
+_, (new_clothes, _) = load_images("fashion_mnist")
+digits = digits[:10_000]
+X_test = np.concatenate([new_digits[:2_000], new_clothes[:2_000]])
 y_test = np.repeat([1, -1], 2_000)
 
 # %%
@@ -68,7 +65,7 @@ OutlierScoreDisplay.from_estimator(detector, X_test, y_test, xscale="log")
 
 convolutional = AutoencoderOutlierDetector(
     n_components=32,
-    architecture=ConvolutionalArchitecture((8, 16), input_shape=(28, 28)),
+    architecture=ConvolutionalArchitecture((8, 16), sample_shape=(28, 28)),
     loss="binary_crossentropy",
     batch_size=64,
     epochs=6,
@@ -88,7 +85,7 @@ for name, scores_of in (
 
 shown = np.r_[0:5, 2_000:2_005]
 ReconstructionDisplay.from_estimator(
-    detector, X_test[shown], image_shape=(28, 28), show_codes=False, cmap="gray_r"
+    detector, X_test[shown], sample_shape=(28, 28), show_codes=False, cmap="gray_r"
 )
 plt.show()
 

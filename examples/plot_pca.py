@@ -70,7 +70,7 @@ fig.legend(*ax.get_legend_handles_labels(), loc="outside right center")
 # Held-out digits, reconstructed from two components.
 
 ReconstructionDisplay.from_estimator(
-    pipelines, X_test, image_shape=(8, 8), show_codes=False
+    pipelines, X_test, sample_shape=(8, 8), show_codes=False
 )
 # sphinx_gallery_thumbnail_number = 2
 plt.show()

@@ -56,7 +56,7 @@ for name, pipeline in pipelines.items():
 # Held-out digits, their codes as images of 2 x 4 pixels, and their reconstructions.
 
 display = ReconstructionDisplay.from_estimator(
-    pipelines, X_test, image_shape=(8, 8), code_shape=(2, 4)
+    pipelines, X_test, sample_shape=(8, 8), code_shape=(2, 4)
 )
 display.figure_.savefig("digits_reconstruction.png", dpi=150)
 print("\nSee digits_reconstruction.png")

@@ -17,6 +17,7 @@ import math
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from keras import layers
 from sklearn.metrics import accuracy_score, precision_score, recall_score
 from sklearn.neural_network import MLPClassifier
@@ -27,14 +28,10 @@ from skae.architectures import (
     DenseArchitecture,
     KerasArchitecture,
 )
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.inspection import OutlierScoreDisplay, ReconstructionDisplay
 
-digits, clothes = fetch_mnist(subset="train"), fetch_fashion_mnist(subset="train")
-digits_test, clothes_test = (
-    fetch_mnist(subset="test"),
-    fetch_fashion_mnist(subset="test"),
-)
+(digits, labels), (digits_test, labels_test) = load_images("mnist")
+(clothes, _), (clothes_test, _) = load_images("fashion_mnist")
 n_images = 10_000
 
 # %%
@@ -48,7 +45,7 @@ n_images = 10_000
 def through_32_numbers(X, epochs, **optimizer):
     return AutoencoderTransformer(
         n_components=32,
-        architecture=DenseArchitecture((), latent_activation="relu"),
+        architecture=DenseArchitecture((), code_activation="relu"),
         loss="binary_crossentropy",
         batch_size=256,
         epochs=epochs,
@@ -57,19 +54,19 @@ def through_32_numbers(X, epochs, **optimizer):
     ).fit(X)
 
 
-system_d = through_32_numbers(digits.data, 15, optimizer="adadelta", learning_rate=1.0)
-system_e = through_32_numbers(clothes.data, 6)
+system_d = through_32_numbers(digits, 15, optimizer="adadelta", learning_rate=1.0)
+system_e = through_32_numbers(clothes, 6)
 system_e.summary()
 
 # %%
 # Digits and clothes:
 
-options = {"image_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
-ReconstructionDisplay.from_estimator(system_d, digits_test.data, **options)
+options = {"sample_shape": (28, 28), "code_shape": (4, 8), "cmap": "gray_r"}
+ReconstructionDisplay.from_estimator(system_d, digits_test, **options)
 
 # %%
 
-ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **options)
+ReconstructionDisplay.from_estimator(system_e, clothes_test, **options)
 
 # %%
 # System D: losses of one image
@@ -77,7 +74,7 @@ ReconstructionDisplay.from_estimator(system_e, clothes_test.data, **options)
 # The cross-entropy is a mean over pixels, and the Kullback-Leibler divergence is a sum.
 # Keras clips probabilities to [1e-7, 1 - 1e-7].
 
-x = digits_test.data[:1]
+x = digits_test[:1]
 reconstruction = system_d.inverse_transform(system_d.transform(x))
 p, q = x[0], np.clip(reconstruction[0], 1e-7, 1 - 1e-7)
 by_hand = {
@@ -97,8 +94,8 @@ for name, expected in by_hand.items():
 # A classifier that was fitted to originals is tested on reconstructions.
 
 classifier = MLPClassifier((64,), early_stopping=True, random_state=0)
-classifier.fit(digits.data[:n_images], digits.target[:n_images])
-X_test, y_test = digits_test.data[:2_000], digits_test.target[:2_000]
+classifier.fit(digits[:n_images], labels[:n_images])
+X_test, y_test = digits_test[:2_000], labels_test[:2_000]
 reconstructions = system_d.inverse_transform(system_d.transform(X_test))
 for name, X in (("originals", X_test), ("reconstructions", reconstructions)):
     accuracy = accuracy_score(y_test, classifier.predict(X))
@@ -116,13 +113,13 @@ system_c = AutoencoderTransformer(
     batch_size=128,
     epochs=3,
     random_state=0,
-).fit(digits.data[:4_000].reshape(-1, 28, 28, 1))
+).fit(digits[:4_000].reshape(-1, 28, 28, 1))
 for name, test in (("Digits", digits_test), ("Clothes", clothes_test)):
-    images = test.data[:500].reshape(-1, 28, 28, 1)
+    images = test[:500].reshape(-1, 28, 28, 1)
     reconstructions = system_c.inverse_transform(system_c.transform(images))
     error = np.mean((images - reconstructions) ** 2)
     print(f"System C, mean squared error: {name:7} {error:.4f}")
-both = np.concatenate([digits_test.data[:5], clothes_test.data[:5]])
+both = np.concatenate([digits_test[:5], clothes_test[:5]])
 ReconstructionDisplay.from_estimator(
     system_c, both.reshape(-1, 28, 28, 1), show_codes=False, cmap="gray_r"
 )
@@ -157,8 +154,8 @@ class SubclassedAutoencoder(keras.Model):
         return self.decoder(self.encoder(inputs))
 
 
-X_train = clothes.data[:n_images].reshape(-1, 28, 28)
-X_mixed = np.concatenate([clothes_test.data[:2_000], digits_test.data[:2_000]])
+X_train = clothes[:n_images].reshape(-1, 28, 28)
+X_mixed = np.concatenate([clothes_test[:2_000], digits_test[:2_000]])
 X_mixed = X_mixed.reshape(-1, 28, 28)
 is_outlier = np.repeat([False, True], 2_000)
 

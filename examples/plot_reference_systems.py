@@ -26,6 +26,7 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from keras import layers
 
 from skae import AutoencoderTransformer
@@ -34,7 +35,6 @@ from skae.architectures import (
     DenseArchitecture,
     KerasArchitecture,
 )
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--full", action="store_true", help="all images, three seeds")
@@ -103,11 +103,11 @@ def dense(*units):
 # has a sigmoid activation.
 
 
-def dense_system(fetch, n_components, hidden=(), **others):
+def dense_system(data, n_components, hidden=(), **others):
     units = (*hidden, n_components, *hidden[::-1])
-    architecture = DenseArchitecture(hidden, "relu", latent_activation="relu")
+    architecture = DenseArchitecture(hidden, "relu", code_activation="relu")
     return {
-        "fetch": fetch,
+        "data": data,
         "shape": (784,),
         "by_hand": lambda: dense(*units),
         "architecture": architecture,
@@ -120,7 +120,7 @@ def dense_system(fetch, n_components, hidden=(), **others):
 
 systems = {
     "A": {
-        "fetch": fetch_fashion_mnist,
+        "data": "fashion_mnist",
         "shape": (28, 28),
         "by_hand": SubclassedAutoencoder,
         "architecture": KerasArchitecture(SubclassedAutoencoder()),
@@ -130,11 +130,9 @@ systems = {
         "n_parameters": 101_200,
         "published": 0.0088,
     },
-    "B": dense_system(
-        fetch_mnist, 15, epochs=15, n_parameters=24_319, published=0.1327
-    ),
+    "B": dense_system("mnist", 15, epochs=15, n_parameters=24_319, published=0.1327),
     "C": {
-        "fetch": fetch_mnist,
+        "data": "mnist",
         "shape": (28, 28, 1),
         "by_hand": convolutional,
         "architecture": ConvolutionalArchitecture(filters=(30, 15)),
@@ -145,7 +143,7 @@ systems = {
         "published": 0.0676,
     },
     "D": dense_system(
-        fetch_mnist,
+        "mnist",
         32,
         optimizer="adadelta",
         learning_rate=1.0,
@@ -154,10 +152,10 @@ systems = {
         published=np.nan,
     ),
     "E": dense_system(
-        fetch_fashion_mnist, 32, epochs=20, n_parameters=50_992, published=0.2842
+        "fashion_mnist", 32, epochs=20, n_parameters=50_992, published=0.2842
     ),
     "F": dense_system(
-        fetch_fashion_mnist,
+        "fashion_mnist",
         32,
         hidden=(128, 64),
         epochs=50,
@@ -209,10 +207,9 @@ def fit_with_keras(system, X, X_val, epochs, seed):
 
 curves, table = {}, []
 for name, system in systems.items():
-    X, X_val = (
-        system["fetch"](subset=subset).data[:n].reshape(-1, *system["shape"])
-        for subset, n in (("train", n_images), ("test", n_val))
-    )
+    (X, _), (X_val, _) = load_images(system["data"])
+    X = X[:n_images].reshape(-1, *system["shape"])
+    X_val = X_val[:n_val].reshape(-1, *system["shape"])
     epochs = max(1, round(system["epochs"] * share_of_epochs))
     curves[name] = {"skae": [], "Keras": []}
     seconds = {"skae": [], "Keras": []}

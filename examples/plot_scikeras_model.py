@@ -86,7 +86,9 @@ TrainingHistoryDisplay.from_estimator(search, yscale="log")
 # %%
 # Held-out digits and their reconstructions.
 
-ReconstructionDisplay.from_estimator(search.best_estimator_, X_test, image_shape=(8, 8))
+ReconstructionDisplay.from_estimator(
+    search.best_estimator_, X_test, sample_shape=(8, 8)
+)
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
 

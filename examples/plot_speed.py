@@ -30,7 +30,7 @@ X = (load_digits().data / 16).astype("float32")
 def fit_skae(random_state=0):
     return AutoencoderTransformer(
         n_components=32,
-        architecture=DenseArchitecture((), latent_activation="relu"),
+        architecture=DenseArchitecture((), code_activation="relu"),
         epochs=50,
         batch_size=32,
         validation_fraction=None,

@@ -8,16 +8,16 @@ normal distribution. Codes that are drawn from this distribution decode to new d
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _data import load_images
 from scipy.stats import norm
 
 from skae import AutoencoderTransformer, hide_tensorflow_logs
 from skae.architectures import VariationalArchitecture
-from skae.datasets import fetch_mnist
 
 hide_tensorflow_logs()
 
-mnist = fetch_mnist(subset="train")
-X, y = mnist.data[:10_000], mnist.target[:10_000]
+(X, y), _ = load_images("mnist")
+X, y = X[:10_000], y[:10_000]
 
 
 def fit(n_components, epochs):

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
+    RealNotInt,
     StrOptions,
 )
 from sklearn.utils.validation import check_is_fitted
@@ -79,6 +80,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     _doc_link_module = "skae"
     _doc_link_template = ""
 
+    # Size of the code, or share of the variance, where nothing else says which.
+    _default_n_components: int | float
     # Smallest and largest number of epochs that "auto" chooses.
     _auto_epochs = (20, 150)
     _from_dicts = StateMixin._from_dicts | {
@@ -90,7 +93,11 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     _onnx_outputs = ("encode", "reconstruct")
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
         "architecture": "no_validation",  # see `_new_architecture`
         "loss": [str, callable, None],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"]), None],
@@ -152,14 +159,16 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.categorical_features = categorical_features
 
     @abstractmethod
-    def _default_n_components(self, train):
-        """Choose the size of the code where the parameter is None."""
+    def _count_components(self, train, share):
+        """Count the components that PCA needs for a share of the variance."""
 
     def _choose_n_components(self, architecture, train):
         """Choose the size of the code; None for one that the architecture brings."""
-        if self.n_components is None and not architecture.brings_n_components:
-            return self._default_n_components(train)
-        return self.n_components
+        asked = self.n_components
+        if asked is None and not architecture.brings_n_components:
+            asked = self._default_n_components
+        is_share = asked is not None and asked < 1
+        return self._count_components(train, asked) if is_share else asked
 
     def _orders_codes(self, architecture):
         """Return whether training orders the codes."""
@@ -276,7 +285,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
         The first call builds the networks. Later calls continue with their weights and
         with the optimizer's state, at the learning rate that the parameters ask for.
-        Nothing is held out for validation, and `callbacks` are not called.
+        The state is kept between calls of this method only: after `fit`, the optimizer
+        is a new one. Nothing is held out for validation, and `callbacks` are not
+        called.
 
         Parameters
         ----------
@@ -323,6 +334,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             if not first:
                 result = self._appended(result)
             self._set_training_result(result)
+            self._optimizer_state = result.optimizer_state
             self._finish_partial_fit(data)
         if result.interrupted:
             raise KeyboardInterrupt
@@ -343,6 +355,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             self.start_ = result.start
         self._fitted.freeze()
         self._set_training_result(result, reference, end)
+        # Only `partial_fit` goes on with it, and files would be three times as large.
+        self._optimizer_state = None
         self._finish_fit(data, warm, result.interrupted)
         return result.interrupted
 
@@ -636,7 +650,7 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         if not data.val_is_given:
             self._initialize(data.learnable)
         self._finalize(data.learnable if data.stream is None else data.stream)
-        return replace(result, start=start.name, best_epoch=0, optimizer_state=None)
+        return replace(result, start=start.name, best_epoch=0)
 
     def _set_training_result(self, result, start=None, end=None):
         """Set the fitted attributes that describe training."""
@@ -645,7 +659,6 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         self.best_epoch_ = result.best_epoch
         self.start_validation_score_ = None if start is None else start.score
         self.validation_score_ = None if end is None else end.score
-        self._optimizer_state = result.optimizer_state
 
     def _appended(self, result):
         """Append the result of a further epoch to those before."""

@@ -7,7 +7,6 @@ from zlib import crc32
 
 import numpy as np
 from sklearn.base import OutlierMixin
-from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -44,9 +43,7 @@ from ._pca import count_components
 from ._random import draw_seed
 from .parallel import takes_lazy
 
-# Shares of the variance that PCA keeps with as many components as there are by default,
-# and with as many as the truncated code has.
-CODE_SHARE = 0.9
+# Share of the variance that PCA keeps with as many components as the truncated code.
 TRUNCATED_SHARE = 0.5
 
 
@@ -57,9 +54,9 @@ def _has_pvalues(detector):
     if calibrated if fitted is None else fitted.is_calibrated:
         return True
     raise AttributeError(
-        "predict_pvalue, select and test_drift need scores of samples that the network "
-        "was not trained on. Fit with calibration=0.2 or calibration=5, or call "
-        "partial_fit with calibration=0.2."
+        "predict_pvalue, select_outliers and test_drift need scores of samples that "
+        "the network was not trained on. Fit with calibration=0.2 or calibration=5, or "
+        "call partial_fit with calibration=0.2."
     )
 
 
@@ -78,10 +75,11 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int, default=None
-        Number of latent components. None takes the number that the architecture sets,
-        as a Keras model of your own does, else as many as PCA needs for 90 % of the
-        variance of the training samples, but fewer than there are features.
+    n_components : int, float or None, default=None
+        Number of latent components. A float between 0 and 1 is a share of the variance
+        of the training samples: there are as many components as PCA needs for it, but
+        fewer than there are features. None takes the number that the architecture sets,
+        as a Keras model of your own does, else the share 0.9.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
@@ -146,8 +144,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         With labelled outliers, see `use_labels`, "auto" places the threshold where a
         sample is as likely to be an outlier as to be normal, if both were equally
         frequent.
-    outlier_score : {"auto", "reconstruction", "residual", "code", "neighbors", \
-            "fused"} or callable, default="auto"
+    outlier_score : {"reconstruction", "residual", "code", "neighbors", "fused"} or \
+            callable, default="fused"
         How the anomaly of a sample is measured; `score_samples` returns its negative.
         Independent of the training `loss`.
 
@@ -163,7 +161,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
           architecture can order codes, the network is trained by nested dropout [2]_,
           and the score is the mean of two such sums: that of the whole code, and that
           of its first components alone, as many as PCA needs for half of the variance.
-        - "auto" is "fused".
         - A callable is called with samples, reconstructions and codes, as arrays of
           shape (n_samples, n_features), (n_samples, n_features) and (n_samples,
           n_components), for at most 1,024 samples at a time. It returns one number per
@@ -356,6 +353,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
     __module__ = "skae"  # where it is public: files name it
 
+    _default_n_components = 0.9
     # Dense networks start from PCA and need few.
     _auto_epochs = (1, 15)
 
@@ -381,9 +379,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "outlier_score": [
-            StrOptions(
-                {"auto", "reconstruction", "residual", "code", "neighbors", "fused"}
-            ),
+            StrOptions({"reconstruction", "residual", "code", "neighbors", "fused"}),
             callable,
         ],
         "calibration": [
@@ -413,7 +409,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         random_state=None,
         verbose=0,
         contamination="auto",
-        outlier_score="auto",
+        outlier_score="fused",
         calibration=None,
         use_labels=False,
         categorical_features="from_dtype",
@@ -453,7 +449,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         if callable(self.outlier_score):
             raise ValueError(
                 "use_labels=True cannot be combined with a function as outlier_score. "
-                'Choose a name, such as outlier_score="auto".'
+                'Choose a name, such as outlier_score="fused".'
             )
         y = check_labels(y, X)
         is_outlier = y == OUTLIER
@@ -473,13 +469,13 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             samples, self.contamination, self._rng, is_first=is_first
         )
 
-    def _default_n_components(self, train):
+    def _count_components(self, train, share):
         drawn = draw_samples(len(train), train.X.shape[1], draw_seed(self._rng))
         X = train.take(train.indices[drawn]).reshape(len(drawn), -1)
-        return max(1, min(count_components(X, CODE_SHARE), X.shape[1] - 1))
+        return max(1, min(count_components(X, share), X.shape[1] - 1))
 
     def _orders_codes(self, architecture):
-        return self._score_kind() == "fused" and "ordered" in architecture.supports
+        return self.outlier_score == "fused" and "ordered" in architecture.supports
 
     def _finish_fit(self, data, warm, interrupted=False):
         if self.verbose:
@@ -593,9 +589,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
             "offset_": reference.choose_threshold(self.contamination, boundary),
         }
 
-    def _score_kind(self):
-        return "fused" if self.outlier_score == "auto" else self.outlier_score
-
     # Scores, by networks as they are.
 
     @property
@@ -608,7 +601,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         drawn = draw_samples(len(samples), samples.X.shape[1], draw_seed(rng))
         rows = np.sort(samples.indices[drawn])
         X = samples.X[rows]
-        score = TruncationScore(self._score_kind(), self._truncation_sizes(X))
+        score = TruncationScore(self.outlier_score, self._truncation_sizes(X))
         scorer = NetworkScorer(self._fitted, self._format.columns, score)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             triple = scorer.triple(X)
@@ -713,9 +706,10 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         The first call builds the networks. Later calls continue with their weights and
         with the optimizer's state, at the learning rate that the parameters ask for.
-        Nothing is held out for validation, `callbacks` are not called, and `max_time`
-        does not apply. The threshold is chosen by the parameter `contamination`, also
-        after `set_threshold`.
+        The state is kept between calls of this method only: after `fit`, the optimizer
+        is a new one. Nothing is held out for validation, `callbacks` are not called,
+        and `max_time` does not apply. The threshold is chosen by the parameter
+        `contamination`, also after `set_threshold`.
 
         With a share as `calibration`, that share of X is held out, at random, and joins
         the samples that were held out before: threshold and p-values are those of the
@@ -855,66 +849,6 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def fit_resample(self, X, y):
-        """Fit on X, and return the samples that are predicted as inliers.
-
-        This makes the detector a sampler of imbalanced-learn: in its
-        ``imblearn.pipeline.Pipeline``, outliers are removed from the training samples
-        of the steps that follow, while all samples are predicted. `y` is not used for
-        the fit.
-
-        Parameters
-        ----------
-        X : array-like of the shape that `fit` takes
-            Training samples, in memory.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets of the steps that follow.
-
-        Returns
-        -------
-        X_resampled : array-like of the type of X
-            The samples without outliers, otherwise as they were.
-        y_resampled : array-like of the type of y
-            Their targets.
-
-        Raises
-        ------
-        TypeError
-            If X or y is a Dask collection, or X is read block by block otherwise.
-        ValueError
-            If there is no y, if X and y are of different lengths, or if `use_labels` is
-            True.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skae import AutoencoderOutlierDetector
-        >>> rng = np.random.RandomState(0)
-        >>> x = rng.normal(size=(300, 1))
-        >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(300, 3))
-        >>> y = x[:, 0] > 0
-        >>> detector = AutoencoderOutlierDetector(contamination=0.1, random_state=0)
-        >>> X_resampled, y_resampled = detector.fit_resample(X, y)
-        >>> X_resampled.shape, y_resampled.shape
-        ((270, 3), (270,))
-        """
-        if self.use_labels:
-            raise ValueError(
-                "fit_resample does not take labels of outliers, since y holds the "
-                "targets of the steps that follow, but use_labels=True. Set "
-                "use_labels=False, or call fit with the labels, and then predict."
-            )
-        if y is None:
-            raise ValueError(
-                "fit_resample needs y, the targets of the steps that follow, but y is "
-                "None. Call fit_predict, and index X by what is 1."
-            )
-        check_in_memory(X, cure=USE_FIT)
-        check_in_memory(y, "y")
-        check_consistent_length(X, y)
-        inliers = np.flatnonzero(self.fit(X).predict(X) == 1)
-        return _safe_indexing(X, inliers), _safe_indexing(y, inliers)
-
     @available_if(_has_pvalues)
     @takes_lazy
     def predict_pvalue(self, X):
@@ -963,7 +897,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         return self._reference.score_by_networks(self._scorer, self._validate(X))
 
     @available_if(_has_pvalues)
-    def select(self, X, *, fdr=0.1):
+    def select_outliers(self, X, *, fdr=0.1):
         """Select outliers such that the share of false ones is controlled.
 
         Available after a fit with `calibration`. The procedure of Benjamini and
@@ -1025,14 +959,14 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> X = np.hstack([x, -x, 2 * x]) + rng.normal(scale=0.1, size=(500, 3))
         >>> detector = AutoencoderOutlierDetector(calibration=0.5, random_state=0)
         >>> new = X[400:] + [[0.0, 0.0, 3.0]] * (np.arange(100) < 10)[:, np.newaxis]
-        >>> selected = detector.fit(X[:400]).select(new, fdr=0.1)
+        >>> selected = detector.fit(X[:400]).select_outliers(new, fdr=0.1)
         >>> int(selected[:10].sum()), int(selected[10:].sum())
         (10, 1)
         """
         validate_parameter_constraints(
             {"fdr": [Interval(Real, 0, 1, closed="neither")]},
             {"fdr": fdr},
-            caller_name="select",
+            caller_name="select_outliers",
         )
         pvalues = np.asarray(self.predict_pvalue(X))
         return select_pvalues(pvalues, fdr, n_calibration=len(self._reference.scores))
@@ -1063,7 +997,7 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
 
         See Also
         --------
-        select : Which samples of a batch are outliers.
+        select_outliers : Which samples of a batch are outliers.
         scipy.stats.ks_2samp : The test.
 
         Notes

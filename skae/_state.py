@@ -8,7 +8,6 @@ from pickle import PicklingError, UnpicklingError
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.validation import check_is_fitted
 
 from ._backend import PickledLoss, unpickle_empty
 from ._inference import FittedNetworks
@@ -56,27 +55,6 @@ class StateMixin:
         cloned = super(StateMixin, bare).__sklearn_clone__()
         vars(cloned).update(shared)
         return cloned
-
-    # Attributes that only further training needs.
-    _of_training = ("_optimizer_state",)
-
-    def drop_optimizer_state(self):
-        """Forget the optimizer's state, which only further training needs.
-
-        A file of the estimator then takes about a third of the space. A later
-        `partial_fit` or fit with `warm_start` continues with the weights, but with a
-        new optimizer. A detector also forgets the samples that `partial_fit` would
-        compute distances and the threshold from, beside new ones; with `calibration`,
-        the next batch then has to have enough samples to calibrate by.
-
-        Returns
-        -------
-        object
-            The estimator itself.
-        """
-        check_is_fitted(self)
-        vars(self).update(dict.fromkeys(self._of_training))
-        return self
 
     @contextmanager
     def _restored_on_error(self):

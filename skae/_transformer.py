@@ -2,13 +2,12 @@
 
 import copy
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -58,12 +57,12 @@ class AutoencoderTransformer(
 
     Parameters
     ----------
-    n_components : int, float, "auto" or None, default=None
+    n_components : int, float or None, default=None
         Number of latent components. If None, it is the number that the architecture
         sets, as a Keras model of your own does, else 2. A float between 0 and 1 is a
         share of the variance: a fit of ordered components begins with as many as PCA
         needs for that share, and keeps the fewest that reach it on validation samples.
-        If none do, all are kept and a ConvergenceWarning is raised. "auto" is 0.95.
+        If none do, all are kept and a ConvergenceWarning is raised.
     architecture : BaseArchitecture or SciKeras wrapper, default=None
         The network. None is ``DenseArchitecture()``. Its parameters are set as
         ``architecture__hidden_layer_sizes`` and so on.
@@ -227,15 +226,10 @@ class AutoencoderTransformer(
 
     _parameter_constraints: dict = {
         **_BaseAutoencoder._parameter_constraints,
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            StrOptions({"auto"}),
-            None,
-        ],
         "ordered": ["boolean"],
     }
     _shaping_parameters = ("n_components", "ordered")
+    _default_n_components = 2
 
     def __init__(
         self,
@@ -279,13 +273,7 @@ class AutoencoderTransformer(
 
     _onnx_outputs = ("transform", "reconstruct")
 
-    def _default_n_components(self, train):
-        return 2
-
-    def _choose_n_components(self, architecture, train):
-        share = self._share()
-        if share is None:
-            return super()._choose_n_components(architecture, train)
+    def _count_components(self, train, share):
         X = train.take(train.draw(INITIAL_BYTES, self._rng))
         return count_components(X.reshape(len(X), -1), share)
 
@@ -294,9 +282,7 @@ class AutoencoderTransformer(
 
     def _share(self):
         """Return the share of variance that `n_components` asks for, if it does."""
-        if self.n_components == "auto":
-            return 0.95
-        asks = isinstance(self.n_components, Real) and self.n_components < 1
+        asks = self.n_components is not None and self.n_components < 1
         return float(self.n_components) if asks else None
 
     # What `impute` does; None for networks that are not told which cells are missing.

@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 
 from .metrics import reconstruction_scorer
 
-__all__ = ["compare_reconstruction", "n_components_parameter"]
+__all__ = ["compare_reconstruction"]
 
 
 def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
@@ -86,7 +86,7 @@ def compare_reconstruction(estimators, X, *, n_components=None, cv=None):
         for number in [None] if n_components is None else n_components:
             candidate = clone(estimator)
             if number is not None:
-                candidate.set_params(**{n_components_parameter(candidate): number})
+                candidate.set_params(**{name_of_n_components(candidate): number})
             results = cross_validate(
                 candidate,
                 samples_for(candidate, X),
@@ -143,38 +143,23 @@ def samples_for(estimator, X):
     return np.reshape(X, (shape[0], math.prod(shape[1:])))
 
 
-def n_components_parameter(estimator):
-    """Find the parameter `n_components` of an estimator or of a step of a Pipeline.
+def name_of_n_components(estimator):
+    """Find the parameter `n_components`: in a Pipeline, of the last step that has one.
 
     Parameters
     ----------
     estimator : estimator
-        A transformer such as PCA and :class:`~skae.AutoencoderTransformer`, or a
-        Pipeline with one.
+        A transformer such as PCA, or a Pipeline with one.
 
     Returns
     -------
     str
-        Name of the parameter for `set_params` and the grid of a search: in a Pipeline,
-        that of the last step that has one.
+        Name of the parameter for `set_params` and the grid of a search.
 
     Raises
     ------
     ValueError
         If there is no such parameter.
-
-    See Also
-    --------
-    compare_reconstruction : Scores for several numbers of components.
-
-    Examples
-    --------
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from skae.model_selection import n_components_parameter
-    >>> n_components_parameter(make_pipeline(StandardScaler(), PCA()))
-    'pca__n_components'
     """
     parameters = estimator.get_params()
     names = ["n_components"]

@@ -35,7 +35,14 @@ def computed(model, X):
     last = last_of(model)
     if last is not model:
         X = model[0].transform(X)
-    methods = ("predict_pvalue", "select", "explain", "encode", "reconstruct", "impute")
+    methods = (
+        "predict_pvalue",
+        "select_outliers",
+        "explain",
+        "encode",
+        "reconstruct",
+        "impute",
+    )
     found += [getattr(last, name)(X) for name in methods if hasattr(last, name)]
     names = ("encode", "decode", "transform", "inverse_transform")
     there, back = [name for name in names if hasattr(last, name)][:2]
@@ -61,7 +68,6 @@ def arrays(folder):
     for name in (*TRAINING, "matplotlib", "pandas"):
         assert find_spec(name) is None, name
     import skae.architectures
-    import skae.datasets
     import skae.inspection
     import skae.metrics
     import skae.model_selection
@@ -88,7 +94,6 @@ def arrays(folder):
             copy.deepcopy(last.truncate(2)).transform(X)
     models["pipeline"][-1].test_drift(models["pipeline"][0].transform(X))
     models["pipeline"][-1].set_threshold(0.1)
-    models["labels"].drop_optimizer_state()
     copy.deepcopy(clone(models["pipeline"]))
     joblib.dump(models, folder / "again.joblib")
     transformer = models["transformer"]
@@ -157,7 +162,7 @@ def displays(folder):
         inspection.TrainingHistoryDisplay.from_estimator(model)
     inspection.OutlierScoreDisplay.from_estimator(models["labels"], X)
     inspection.DecodedCodesDisplay.from_estimator(
-        models["labels"], X, image_shape=(8, 8)
+        models["labels"], X, sample_shape=(8, 8)
     )
     assert not any(map(find_spec, TRAINING))
 

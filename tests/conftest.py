@@ -1,6 +1,5 @@
 import gc
 import os
-from pathlib import Path
 
 # scikit-learn runs its array API check only where SciPy is told so before its import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -70,13 +69,3 @@ def short_runs(monkeypatch):
 @pytest.fixture(params=[AutoencoderTransformer, AutoencoderOutlierDetector])
 def Estimator(request):
     return request.param
-
-
-@pytest.fixture(scope="session")
-def data_folder():
-    """Folder of mnist.npz and fashion_mnist.npz, where there is one."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("SKAE_DATA", default))
-    if not (folder / "mnist.npz").exists():
-        pytest.skip(f"{folder} holds no mnist.npz: set SKAE_DATA to a folder that does")
-    return folder

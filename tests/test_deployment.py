@@ -173,7 +173,7 @@ def folder(tmp_path_factory, models, X):
     """Folder with files of the models, and of two that need Keras."""
     folder = tmp_path_factory.mktemp("models")
     np.save(folder / "X.npy", X[:100])
-    convolutional = ConvolutionalArchitecture((4,), input_shape=(8, 8, 1))
+    convolutional = ConvolutionalArchitecture((4,), sample_shape=(8, 8, 1))
     fitted = AutoencoderTransformer(2, architecture=convolutional, **SMALL).fit(X)
     joblib.dump(fitted, folder / "convolutional.joblib")
     joblib.dump(models["tied"], folder / "loss.joblib")

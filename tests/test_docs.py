@@ -2,10 +2,12 @@
 
 import ast
 import re
+import runpy
 import sys
 import textwrap
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -60,21 +62,20 @@ def linked_from_toctrees(page):
 
 
 @pytest.fixture(scope="module")
-def small_data(tmp_path_factory):
-    """A folder with few images in the form of MNIST and of Fashion-MNIST."""
-    folder = tmp_path_factory.mktemp("data")
+def few_images():
+    """A few images in the form of MNIST and of Fashion-MNIST."""
     images, labels = datasets.load_digits(return_X_y=True)
     images = np.kron(images.reshape(-1, 8, 8) * 15, np.ones((3, 3)))
     images = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
-    arrays = {
-        "x_train": images[:200],
-        "y_train": labels[:200],
-        "x_test": images[200:240],
-        "y_test": labels[200:240],
-    }
+    return (images[:200], labels[:200]), (images[200:240], labels[200:240])
+
+
+@pytest.fixture
+def without_downloads(few_images, monkeypatch):
+    """Let keras.datasets return the few images."""
     for name in ("mnist", "fashion_mnist"):
-        np.savez(folder / f"{name}.npz", **arrays)
-    return folder
+        module = getattr(keras.datasets, name)
+        monkeypatch.setattr(module, "load_data", lambda: few_images)
 
 
 # So few epochs may miss a share of the variance that is asked for.
@@ -83,9 +84,8 @@ def small_data(tmp_path_factory):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if list(python_blocks(read(page)))]
 )
-def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
+def test_code_runs(page, without_downloads, short_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SKAE_DATA", str(small_data))
     write_measurements(tmp_path)
     namespace = {"__name__": "__main__"}
     try:
@@ -96,6 +96,32 @@ def test_code_runs(page, small_data, short_runs, tmp_path, monkeypatch):
             exec(compile(padded, str(DOCS / f"{page}.rst"), "exec"), namespace)
     finally:
         plt.close("all")
+
+
+def test_images_of_the_examples(few_images, without_downloads, tmp_path, monkeypatch):
+    load_images = runpy.run_path(str(ROOT / "examples" / "_data.py"))["load_images"]
+    (train, labels), (test, _) = few_images
+    monkeypatch.delenv("SKAE_DATA", raising=False)
+    (X, y), (X_test, _) = load_images("mnist")
+    assert X.shape == (200, 784)
+    assert X_test.shape == (40, 784)
+    assert X.dtype == np.float32
+    assert (X.min(), X.max()) == (0, np.float32(240 / 255))
+    np.testing.assert_array_equal(y, labels)
+    # A folder has priority, where it has the file.
+    empty, folder = tmp_path / "empty", tmp_path / "data"
+    empty.mkdir(), folder.mkdir()
+    others = {
+        "x_train": test,
+        "y_train": labels[:40],
+        "x_test": train,
+        "y_test": labels,
+    }
+    np.savez(folder / "mnist.npz", **others)
+    for path, n_samples in ((empty, 200), (folder, 40)):
+        monkeypatch.setenv("SKAE_DATA", str(path))
+        assert len(load_images("mnist")[0][0]) == n_samples
+    assert len(load_images("fashion_mnist")[0][0]) == 200
 
 
 def test_every_page_is_reached_from_the_front_page():

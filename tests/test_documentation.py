@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 MODULES = [
     "skae",
     "skae.architectures",
-    "skae.datasets",
     "skae.inspection",
     "skae.metrics",
     "skae.model_selection",
@@ -152,7 +151,7 @@ def test_readme_code_runs(short_runs, tmp_path, monkeypatch):
 def test_import_is_light():
     code = """
 import sys
-import skae, skae.architectures, skae.datasets, skae.inspection, skae.metrics
+import skae, skae.architectures, skae.inspection, skae.metrics
 heavy = {"tensorflow", "keras", "matplotlib", "scikeras"} & set(sys.modules)
 assert not heavy, heavy
 skae.AutoencoderTransformer(2, architecture=skae.architectures.DenseArchitecture())

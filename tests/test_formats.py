@@ -260,12 +260,12 @@ METHODS = {
         lambda e, X, result: is_like(result, X),
     ),
     "predict_pvalue": (AutoencoderOutlierDetector, holds_for_pvalues),
-    "select": (AutoencoderOutlierDetector, lambda e, X, result: None),
+    "select_outliers": (AutoencoderOutlierDetector, lambda e, X, result: None),
     "test_drift": (AutoencoderOutlierDetector, holds_for_drift),
 }
 FUNCTIONS = {"round_trip": round_trip, "explain_expected": explain_expected}
-OF_BATCHES = ["score", "select", "test_drift"]
-OF_CALIBRATION = ["predict_pvalue", "select", "test_drift"]
+OF_BATCHES = ["score", "select_outliers", "test_drift"]
+OF_CALIBRATION = ["predict_pvalue", "select_outliers", "test_drift"]
 
 
 def apply(estimator, method, X):
@@ -410,7 +410,7 @@ WAYS = {
 
 
 def estimators_of(fit, method):
-    Estimator, holds = METHODS[method]
+    Estimator, _ = METHODS[method]
     if fit in OF_DETECTORS and Estimator is AutoencoderTransformer:
         return None
     if method in OF_CALIBRATION and fit not in ("share", "share, partial_fit", "folds"):

@@ -79,7 +79,7 @@ class PlainHalf(BaseArchitecture):
     "architecture",
     [
         *[
-            DenseArchitecture((8,), a, latent_activation=a, start="random")
+            DenseArchitecture((8,), a, code_activation=a, start="random")
             for a in ACTIVATIONS
         ],
         DenseArchitecture((8,), "gelu"),

@@ -373,7 +373,7 @@ def test_nothing_observed(Estimator, method):
     "architecture",
     [
         DenseArchitecture((4,), handle_missing=False),
-        ConvolutionalArchitecture((2,), 3, rank=1, input_shape=(10, 1)),
+        ConvolutionalArchitecture((2,), 3, rank=1, sample_shape=(10, 1)),
     ],
     ids=["dense", "convolutional"],
 )

@@ -113,10 +113,10 @@ def test_arrays_of_a_detector(detector, X, lazy_X, method):
 def test_a_selection_is_computed(detector, X, lazy_X):
     X_new = X + [[5, -5]] * (np.arange(200) < 50)[:, np.newaxis]
     lazy_new = da.from_array(X_new, chunks=(60, 1))
-    selected = detector.select(lazy_new)
+    selected = detector.select_outliers(lazy_new)
     assert isinstance(selected, np.ndarray)
     assert selected.any()
-    np.testing.assert_array_equal(selected, detector.select(X_new))
+    np.testing.assert_array_equal(selected, detector.select_outliers(X_new))
     found, expected = (detector.test_drift(samples) for samples in (lazy_X, X))
     np.testing.assert_allclose(
         [found.statistic, found.pvalue], [expected.statistic, expected.pvalue]

@@ -19,7 +19,7 @@ def test_number_of_parameters(n_components, hidden_layer_sizes, autoencoder, enc
     X = np.random.RandomState(0).uniform(size=(40, 784))
     fitted = AutoencoderTransformer(
         n_components,
-        architecture=DenseArchitecture(hidden_layer_sizes, latent_activation="relu"),
+        architecture=DenseArchitecture(hidden_layer_sizes, code_activation="relu"),
         loss="binary_crossentropy",
         epochs=1,
     ).fit(X)

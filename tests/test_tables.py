@@ -614,7 +614,7 @@ class TestDetector:
         far = new.assign(count=np.where(np.arange(30) < 8, 5000, new["count"]))
         np.testing.assert_allclose(detector.predict_pvalue(far)[:8], rare)
         np.testing.assert_array_equal(
-            np.flatnonzero(detector.select(far, fdr=0.1)), np.arange(8)
+            np.flatnonzero(detector.select_outliers(far, fdr=0.1)), np.arange(8)
         )
         assert detector.test_drift(far[:8]).statistic == pytest.approx(1)
         # Halves are between integers for each network.

@@ -6,6 +6,12 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+# What the examples in the folder above share.
+sys.path.append(str(Path(__file__).parents[1]))
+
+from _data import load_images  # noqa: F401
 
 
 def make_parser(description):

@@ -40,7 +40,7 @@ NAMES = [
     "titanic",
     "penguins",
 ]
-SCORES = ["auto", "reconstruction"]
+SCORES = ["fused", "reconstruction"]
 MAX_TRAIN, MAX_TEST = 3000, 1000
 
 

@@ -5,11 +5,11 @@ P-values of folds: share of new normal samples whose p-value after a fit with
 samples. The largest share that p-values can have is the level rounded down to a
 multiple of one over the number of samples plus one.
 
-Selection: ``select(X, fdr=0.1)`` from up to 500 new samples of which 10 % are outliers,
-with up to 1,000 calibration samples. Mean share of false ones among the selected, and
-share of the outliers that are selected (power), beside the same procedure on the scores
-of IsolationForest. 200 repetitions for each set: three fits of both, and a new draw of
-calibration and test samples in each repetition.
+Selection: ``select_outliers(X, fdr=0.1)`` from up to 500 new samples of which 10 % are
+outliers, with up to 1,000 calibration samples. Mean share of false ones among the
+selected, and share of the outliers that are selected (power), beside the same procedure
+on the scores of IsolationForest. 200 repetitions for each set: three fits of both, and
+a new draw of calibration and test samples in each repetition.
 
 Drift: how often `test_drift` has a p-value of at most 0.05, for batches of up to 300
 normal samples as they are, and with one feature shifted by one standard deviation.

@@ -1,19 +1,18 @@
 """Time of `transform` and `score_samples` compared with Keras and PCA."""
 
 import numpy as np
-from _paired import alternate, parse_arguments, report, write_json
+from _paired import alternate, load_images, parse_arguments, report, write_json
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
-from skae.datasets import fetch_fashion_mnist
 
 arguments = parse_arguments(__doc__)
-X = fetch_fashion_mnist().data[: 200 if arguments.quick else 10_000]
+X = load_images("fashion_mnist")[0][0][: 200 if arguments.quick else 10_000]
 repeats = 2 if arguments.quick else 15
 shared = {
     "n_components": 32,
-    "architecture": DenseArchitecture((), latent_activation="relu"),
+    "architecture": DenseArchitecture((), code_activation="relu"),
     "epochs": 1,
     "random_state": 0,
 }

@@ -27,7 +27,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _paired import make_parser, write_json
+from _paired import load_images, make_parser, write_json
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -39,7 +39,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import AutoencoderOutlierDetector, hide_tensorflow_logs
 from skae._outliers._scores import draw_samples, make_score
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.metrics import reconstruction_error
 
 try:
@@ -275,13 +274,12 @@ IMAGE_DETECTORS = {
 
 def image_splits():
     """Name, training images, test images and labels of each task."""
-    digits, new_digits = (fetch_mnist(subset=s).data for s in ("train", "test"))
-    clothes, new_clothes = (fetch_fashion_mnist(subset=s) for s in ("train", "test"))
-    X_test = np.concatenate([new_digits, new_clothes.data])
+    (digits, _), (new_digits, _) = load_images("mnist")
+    (clothes, kinds), (new_clothes, new_kinds) = load_images("fashion_mnist")
+    X_test = np.concatenate([new_digits, new_clothes])
     yield "digits", digits[:10_000], X_test, np.repeat([0, 1], 10_000)
     for k in range(10):
-        X = clothes.data[clothes.target == k]
-        yield f"clothes {k}", X, new_clothes.data, new_clothes.target != k
+        yield f"clothes {k}", clothes[kinds == k], new_clothes, new_kinds != k
 
 
 def compare_images():

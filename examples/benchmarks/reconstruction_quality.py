@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from _paired import parse_arguments, write_json
+from _paired import load_images, parse_arguments, write_json
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -24,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer
 from skae.architectures import DenseArchitecture
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 from skae.metrics import reconstruction_error, reconstruction_scorer
 
 TRAINING_ROWS, TEST_ROWS = 10_000, 20_000
@@ -134,8 +133,8 @@ def compare_images():
     """Squared error of a test image divided by that of PCA."""
     figures = []
     print("squared error of a test image: PCA, autoencoder, and its share")
-    for data, fetch in (("MNIST", fetch_mnist), ("Fashion", fetch_fashion_mnist)):
-        X, X_test = (fetch(subset=subset).data for subset in ("train", "test"))
+    for data, name in (("MNIST", "mnist"), ("Fashion", "fashion_mnist")):
+        (X, _), (X_test, _) = load_images(name)
         for network, k, autoencoder in fit_images(X, with_ordered=data == "MNIST"):
             by_pca = test_error(PCA(k, random_state=0).fit(X), X_test)
             error = test_error(autoencoder, X_test)

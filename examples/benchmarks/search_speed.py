@@ -56,7 +56,7 @@ n_components = [8, 16, 32]
 searches = {
     "skae": GridSearchCV(
         AutoencoderTransformer(
-            architecture=DenseArchitecture((), latent_activation="relu"),
+            architecture=DenseArchitecture((), code_activation="relu"),
             loss="binary_crossentropy",
             epochs=epochs,
             batch_size=32,

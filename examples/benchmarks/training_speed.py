@@ -13,7 +13,14 @@ from itertools import pairwise
 
 import keras
 import numpy as np
-from _paired import alternate, in_fresh_process, parse_arguments, report, write_json
+from _paired import (
+    alternate,
+    in_fresh_process,
+    load_images,
+    parse_arguments,
+    report,
+    write_json,
+)
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
@@ -25,7 +32,6 @@ from skae.architectures import (
     Networks,
     NetworkSpec,
 )
-from skae.datasets import fetch_fashion_mnist, fetch_mnist
 
 try:
     from pyod.models.auto_encoder import AutoEncoder
@@ -34,7 +40,7 @@ except ImportError:
 
 
 def fit_skae(X, hidden, n_components, batch_size, epochs, seed=0, **parameters):
-    architecture = DenseArchitecture(hidden, "relu", latent_activation="relu")
+    architecture = DenseArchitecture(hidden, "relu", code_activation="relu")
     parameters = {"architecture": architecture} | parameters
     return AutoencoderTransformer(
         n_components,
@@ -165,7 +171,7 @@ def defaults(quick):
 
 
 def fashion_mnist(quick):
-    X = fetch_fashion_mnist().data
+    (X, _), _ = load_images("fashion_mnist")
     X, epochs, repeats = (X[:2000], 1, 1) if quick else (X, 8, 3)
     return [dense_epoch(X, hidden, epochs, repeats) for hidden in ((), (128, 64))]
 
@@ -206,7 +212,7 @@ def dense_epoch(X, hidden, epochs, repeats):
 
 
 def convolutional(quick):
-    X = fetch_mnist(as_images=True).data[..., None]
+    X = load_images("mnist")[0][0].reshape(-1, 28, 28, 1)
     X, epochs, repeats = (X[:500], 1, 1) if quick else (X[:10_000], 2, 3)
     model = SystemC().build(NetworkSpec((28, 28, 1), 7 * 7 * 15)).autoencoder
     model.compile("adam", loss="binary_crossentropy")

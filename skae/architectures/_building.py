@@ -60,39 +60,39 @@ def positive_ints(name, value, least=1):
     return tuple(map(int, values))
 
 
-def unflattened_shape(sample_shape, input_shape):
+def unflattened_shape(given, sample_shape):
     """Return the shape in which a network takes samples.
 
     Parameters
     ----------
-    sample_shape : tuple of int
+    given : tuple of int
         Shape of one sample, as the estimator takes it.
-    input_shape : array-like of int or None
-        Shape to which flat samples are reshaped.
+    sample_shape : array-like of int or None
+        Parameter of an architecture: the shape to which flat samples are reshaped.
 
     Returns
     -------
     tuple of int
-        `input_shape`, or `sample_shape` if that is None.
+        `sample_shape`, or `given` if that is None.
 
     Raises
     ------
     ValueError
         If samples of the one shape cannot be reshaped to the other.
     """
-    if input_shape is None:
-        return sample_shape
-    shape = positive_ints("input_shape", input_shape)
-    if len(sample_shape) == 1 and math.prod(shape) != sample_shape[0]:
+    if sample_shape is None:
+        return given
+    shape = positive_ints("sample_shape", sample_shape)
+    if len(given) == 1 and math.prod(shape) != given[0]:
         raise ValueError(
-            f"input_shape={shape} is for samples of {math.prod(shape)} features, but "
-            f"these have {sample_shape[0]}. Give the shape that each sample has before "
-            "it is flattened."
+            f"sample_shape={shape} is for samples of {math.prod(shape)} features, but "
+            f"these have {given[0]}. Give the shape that each sample has before it is "
+            "flattened."
         )
-    if len(sample_shape) > 1 and shape != sample_shape:
+    if len(given) > 1 and shape != given:
         raise ValueError(
-            f"input_shape={shape} is for flat samples, but these samples have shape "
-            f"{sample_shape} already. Leave input_shape out."
+            f"sample_shape={shape} is for flat samples, but these samples have shape "
+            f"{given} already. Leave sample_shape out."
         )
     return shape
 

@@ -32,7 +32,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
     activation : str, default="relu"
         Name of the Keras activation of the convolutions, and of the dense layer after
         a dense code.
-    latent_activation : str, default="auto"
+    code_activation : str, default="auto"
         Name of the Keras activation of the code. "auto" is "linear" for a dense code,
         and `activation` where a feature map is the code.
     output_activation : str, default="auto"
@@ -49,7 +49,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         Number of axes along which the kernels move: 2 for images of shape (height,
         width) or (height, width, channels), 1 for signals of shape (length,) or
         (length, channels).
-    input_shape : array-like of int, default=None
+    sample_shape : array-like of int, default=None
         Shape of samples that are passed flat, in one of the forms of `rank`. They are
         reshaped to it, and reconstructions are flat again, so that scalers can be put
         in front.
@@ -91,7 +91,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skae import AutoencoderTransformer
     >>> X = load_digits().data[:100]
-    >>> architecture = ConvolutionalArchitecture((8, 4), input_shape=(8, 8))
+    >>> architecture = ConvolutionalArchitecture((8, 4), sample_shape=(8, 8))
     >>> autoencoder = AutoencoderTransformer(5, architecture=architecture, epochs=2)
     >>> make_pipeline(StandardScaler(), autoencoder).fit_transform(X).shape
     (100, 5)
@@ -103,12 +103,12 @@ class ConvolutionalArchitecture(BaseArchitecture):
         "filters": ["array-like", Interval(Integral, 1, None, closed="left")],
         "kernel_size": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str],
-        "latent_activation": [str],
+        "code_activation": [str],
         "output_activation": [str],
         "downsampling": [StrOptions({"max_pooling", "average_pooling", "strides"})],
         "upsampling": [StrOptions({"nearest", "transposed"})],
         "rank": [Options(Integral, {1, 2})],
-        "input_shape": ["array-like", None],
+        "sample_shape": ["array-like", None],
     }
 
     brings_n_components = True
@@ -118,22 +118,22 @@ class ConvolutionalArchitecture(BaseArchitecture):
         filters=(32, 64),
         kernel_size=3,
         activation="relu",
-        latent_activation="auto",
+        code_activation="auto",
         output_activation="auto",
         downsampling="max_pooling",
         upsampling="nearest",
         rank=2,
-        input_shape=None,
+        sample_shape=None,
     ):
         self.filters = filters
         self.kernel_size = kernel_size
         self.activation = activation
-        self.latent_activation = latent_activation
+        self.code_activation = code_activation
         self.output_activation = output_activation
         self.downsampling = downsampling
         self.upsampling = upsampling
         self.rank = rank
-        self.input_shape = input_shape
+        self.sample_shape = sample_shape
 
     def build_networks(self, spec):
         """Build the networks.
@@ -154,7 +154,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         ------
         ValueError
             If samples are not images or signals, are too small for the stages or the
-            kernels, or do not have `input_shape`; or if an activation is unknown to
+            kernels, or do not have `sample_shape`; or if an activation is unknown to
             Keras.
         """
         sample_shape, n_components = spec.sample_shape, spec.n_components
@@ -164,7 +164,7 @@ class ConvolutionalArchitecture(BaseArchitecture):
         sides = self._sides(shape[:-1], len(filters))
         map_shape = (*sides[-1], filters[-1])
         dense = n_components is not None
-        latent = self.latent_activation
+        latent = self.code_activation
         if latent == "auto":
             latent = "linear" if dense else self.activation
         output_activation = self.output_activation
@@ -200,9 +200,9 @@ class ConvolutionalArchitecture(BaseArchitecture):
             stack((n_components,) if dense else map_shape, decoder, "decoder"),
         )
 
-    def _with_channels(self, sample_shape):
+    def _with_channels(self, given):
         """Return the shape of a sample with an axis of channels."""
-        shape = unflattened_shape(sample_shape, self.input_shape)
+        shape = unflattened_shape(given, self.sample_shape)
         if len(shape) == self.rank:
             return (*shape, 1)
         if len(shape) == self.rank + 1:
@@ -213,8 +213,8 @@ class ConvolutionalArchitecture(BaseArchitecture):
         }[self.rank]
         raise ValueError(
             f"rank={self.rank} is for {what} of shape {axes}, but these samples have "
-            f"shape {shape}. For flat samples, set input_shape to that form; rank=1 is "
-            "for signals and rank=2 for images."
+            f"shape {shape}. For flat samples, set sample_shape to that form; rank=1 "
+            "is for signals and rank=2 for images."
         )
 
     def _kernel(self):

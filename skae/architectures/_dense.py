@@ -41,7 +41,7 @@ class DenseArchitecture(BaseArchitecture):
         for 256 features or more.
     activation : str, default="silu"
         Name of the Keras activation of the hidden layers [6]_.
-    latent_activation : str, default="linear"
+    code_activation : str, default="linear"
         Name of the Keras activation of the code.
     output_activation : str, default="auto"
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
@@ -127,7 +127,7 @@ class DenseArchitecture(BaseArchitecture):
     Examples
     --------
     >>> from skae.architectures import DenseArchitecture, NetworkSpec
-    >>> architecture = DenseArchitecture((), latent_activation="relu")
+    >>> architecture = DenseArchitecture((), code_activation="relu")
     >>> architecture.build(NetworkSpec((784,), 32)).autoencoder.count_params()
     50992
     """
@@ -138,7 +138,7 @@ class DenseArchitecture(BaseArchitecture):
         "hidden_layer_sizes": [*_SIZES, StrOptions({"auto"})],
         "decoder_hidden_layer_sizes": [*_SIZES, None],
         "activation": [str],
-        "latent_activation": [str],
+        "code_activation": [str],
         "output_activation": [str],
         "start": [StrOptions({"auto", "pca", "random"})],
         "tied_weights": ["boolean"],
@@ -173,7 +173,7 @@ class DenseArchitecture(BaseArchitecture):
         self,
         hidden_layer_sizes="auto",
         activation="silu",
-        latent_activation="linear",
+        code_activation="linear",
         output_activation="auto",
         *,
         decoder_hidden_layer_sizes=None,
@@ -191,7 +191,7 @@ class DenseArchitecture(BaseArchitecture):
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
-        self.latent_activation = latent_activation
+        self.code_activation = code_activation
         self.output_activation = output_activation
         self.decoder_hidden_layer_sizes = decoder_hidden_layer_sizes
         self.start = start
@@ -259,7 +259,7 @@ class DenseArchitecture(BaseArchitecture):
             sample_shape,
             [] if flat else [layers.Flatten("channels_last", name="flatten")],
             sizes,
-            ("code", spec.n_components, self.latent_activation),
+            ("code", spec.n_components, self.code_activation),
             linear_map=linear_map,
             missing=spec.hidden_share > 0,
         )
@@ -331,11 +331,11 @@ class DenseArchitecture(BaseArchitecture):
         fit_clipping(networks, blocks, widen=widen)
 
     def _has_linear_map(self, output_activation):
-        linear = self.latent_activation == "linear" == output_activation
+        linear = self.code_activation == "linear" == output_activation
         if self.start == "pca" and (not linear or self.tied_weights):
             raise ValueError(
                 "start='pca' needs a linear code and output and no tied weights, got "
-                f"latent_activation={self.latent_activation!r}, output activation "
+                f"code_activation={self.code_activation!r}, output activation "
                 f"{output_activation!r}, tied_weights={self.tied_weights}. "
                 "start='random' starts from random weights."
             )

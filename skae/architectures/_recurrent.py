@@ -25,12 +25,12 @@ class RecurrentArchitecture(BaseArchitecture):
         has them in reverse.
     cell : {"lstm", "gru"}, default="lstm"
         Kind of the recurrent layers.
-    latent_activation : str, default="linear"
+    code_activation : str, default="linear"
         Name of the Keras activation of the code.
     output_activation : str, default="auto"
         Name of the Keras activation of the last layer. "auto" is "sigmoid" with a
         cross-entropy loss, and "linear" otherwise.
-    input_shape : array-like of int, default=None
+    sample_shape : array-like of int, default=None
         Shape (time, features) of windows that are passed flat. They are reshaped to it,
         and reconstructions are flat again, so that scalers can be put in front.
 
@@ -70,24 +70,24 @@ class RecurrentArchitecture(BaseArchitecture):
     _parameter_constraints: dict = {
         "units": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions({"lstm", "gru"})],
-        "latent_activation": [str],
+        "code_activation": [str],
         "output_activation": [str],
-        "input_shape": ["array-like", None],
+        "sample_shape": ["array-like", None],
     }
 
     def __init__(
         self,
         units=64,
         cell="lstm",
-        latent_activation="linear",
+        code_activation="linear",
         output_activation="auto",
-        input_shape=None,
+        sample_shape=None,
     ):
         self.units = units
         self.cell = cell
-        self.latent_activation = latent_activation
+        self.code_activation = code_activation
         self.output_activation = output_activation
-        self.input_shape = input_shape
+        self.sample_shape = sample_shape
 
     def build_networks(self, spec):
         """Build the networks.
@@ -106,8 +106,8 @@ class RecurrentArchitecture(BaseArchitecture):
         Raises
         ------
         ValueError
-            If samples do not have the shape (time, features) or `input_shape`, or if an
-            activation is unknown to Keras.
+            If samples do not have the shape (time, features) or `sample_shape`, or if
+            an activation is unknown to Keras.
         """
         sample_shape, n_components = spec.sample_shape, spec.n_components
         layers = import_keras().layers
@@ -121,7 +121,7 @@ class RecurrentArchitecture(BaseArchitecture):
         encoder = [] if windows else [layers.Reshape((time, features), name="window")]
         for name, n in zip(names, units, strict=True):
             encoder.append(self._recurrent(n, name, sequences=name != names[-1]))
-        encoder.append(layers.Dense(n_components, self.latent_activation, name="code"))
+        encoder.append(layers.Dense(n_components, self.code_activation, name="code"))
         decoder = [layers.RepeatVector(time, name="repeat")]
         for name, n in zip(reversed(names), reversed(units), strict=True):
             decoder.append(self._recurrent(n, name, sequences=True))
@@ -133,14 +133,14 @@ class RecurrentArchitecture(BaseArchitecture):
             stack((n_components,), decoder, "decoder"),
         )
 
-    def _window(self, sample_shape):
+    def _window(self, given):
         """Return the numbers of time steps and features of a sample."""
-        shape = unflattened_shape(sample_shape, self.input_shape)
+        shape = unflattened_shape(given, self.sample_shape)
         if len(shape) != 2:
             raise ValueError(
                 "recurrent layers take windows of shape (time, features), but these "
                 f"samples have shape {shape}. Reshape X to (n_samples, time, "
-                "features), or set input_shape=(time, features) for flat samples."
+                "features), or set sample_shape=(time, features) for flat samples."
             )
         return shape
 

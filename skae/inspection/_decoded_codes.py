@@ -82,7 +82,7 @@ class DecodedCodesDisplay:
     >>> X = load_digits().data
     >>> pca = PCA(n_components=2).fit(X)
     >>> display = DecodedCodesDisplay.from_estimator(
-    ...     pca, X, image_shape=(8, 8), n_steps=10
+    ...     pca, X, sample_shape=(8, 8), n_steps=10
     ... )
     >>> display.decoded.shape
     (10, 10, 8, 8)
@@ -189,7 +189,7 @@ class DecodedCodesDisplay:
         components=None,
         samples=(0, 1),
         n_steps=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         standardize=True,
         ax=None,
@@ -219,7 +219,7 @@ class DecodedCodesDisplay:
         n_steps : int, default=None
             Number of images along each side of a grid, or of steps of an interpolation
             with both ends. None is 15 for a grid and 10 for an interpolation.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels; "square" derives it
             from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
@@ -277,14 +277,14 @@ class DecodedCodesDisplay:
             feature_names = names_of_columns(X, estimator)
         decoded = _decode(estimator, codes, np.shape(X)[1:])
         value_label = "Decoded value"
-        if standardize and image_shape is None and np.ndim(X) == 2:
+        if standardize and sample_shape is None and np.ndim(X) == 2:
             center, scale = mean_and_deviation(X)
             decoded, value_label = (decoded - center) / scale, STANDARDIZED
         return cls.from_decoded(
             decoded,
             codes,
             components=components,
-            image_shape=image_shape,
+            sample_shape=sample_shape,
             feature_names=feature_names,
             value_label=value_label,
             ax=ax,
@@ -298,7 +298,7 @@ class DecodedCodesDisplay:
         codes,
         *,
         components=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         value_label="Decoded value",
         ax=None,
@@ -316,7 +316,7 @@ class DecodedCodesDisplay:
             the second with the rows.
         components : tuple of two ints, default=None
             The components that vary in a grid, counted from 0. None is the first two.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which `decoded` holds the flat pixels; "square"
             derives it from the number of features. None: flat samples are a table.
         feature_names : list of str, default=None
@@ -350,13 +350,13 @@ class DecodedCodesDisplay:
         >>> codes = np.linspace([0.0, 1.0], [1.0, 0.0], 5)
         >>> images = np.tile(codes[:, :1], 16)
         >>> display = DecodedCodesDisplay.from_decoded(
-        ...     images, codes, image_shape=(4, 4)
+        ...     images, codes, sample_shape=(4, 4)
         ... )
         >>> len(display.images_)
         5
         >>> plt.close(display.figure_)
         """
-        decoded, codes = _check_decoded(decoded, codes, image_shape)
+        decoded, codes = _check_decoded(decoded, codes, sample_shape)
         if codes.ndim == 3:
             components = _check_grid_components(components, codes.shape[2])
         return cls(
@@ -420,7 +420,7 @@ def _decode(estimator, codes, sample_shape):
     return samples.reshape(*codes.shape[:-1], *sample_shape)
 
 
-def _check_decoded(decoded, codes, image_shape):
+def _check_decoded(decoded, codes, sample_shape):
     """Return decoded samples, as images where they are, and their codes."""
     decoded = check_samples(decoded, "decoded")
     codes = check_samples(codes, "codes")
@@ -441,12 +441,12 @@ def _check_decoded(decoded, codes, image_shape):
             f"for codes of shape {codes.shape}."
         )
     samples = decoded.reshape(-1, *decoded.shape[len(leading) :])
-    images = as_images(samples, image_shape)
+    images = as_images(samples, sample_shape)
     if images is not None:
         decoded = images.reshape(*leading, *images.shape[1:])
     elif codes.ndim == 3:
         raise ValueError(
             "A grid is drawn of images, but each sample has the flat shape "
-            f"{samples.shape[1:]}. Give image_shape=(height, width)."
+            f"{samples.shape[1:]}. Give sample_shape=(height, width)."
         )
     return decoded, codes

@@ -143,7 +143,7 @@ def check_names(names, n_expected, what, things=None):
         shape = (n_expected // max(len(names), 1), len(names))
         if what == "feature" and math.prod(shape) == n_expected and is_window(shape):
             message += (
-                f" Give image_shape={shape} too if samples are flat windows of "
+                f" Give sample_shape={shape} too if samples are flat windows of "
                 f"{shape[1]} series."
             )
         raise ValueError(message)

@@ -8,7 +8,7 @@ from sklearn.model_selection import check_cv, validation_curve
 from sklearn.utils import check_array
 
 from ..metrics import reconstruction_scorer
-from ..model_selection import n_components_parameter, samples_for
+from ..model_selection import name_of_n_components, samples_for
 from ._drawing import (
     CHARACTER,
     axes_size,
@@ -222,7 +222,7 @@ class ExplainedVarianceDisplay:
                 clone(one),
                 samples_for(one, X),
                 None,
-                param_name=n_components_parameter(one),
+                param_name=name_of_n_components(one),
                 param_range=sizes.tolist(),
                 scoring=reconstruction_scorer,
                 cv=splits,

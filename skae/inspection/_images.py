@@ -47,14 +47,14 @@ def mean_and_deviation(X):
     return np.nan_to_num(center), scale
 
 
-def as_images(X, image_shape):
+def as_images(X, sample_shape):
     """Return X as images of shape (n, h, w) or (n, h, w, c), or None for a table."""
     n_samples, *shape = X.shape
-    if image_shape is None:
+    if sample_shape is None:
         if len(shape) == 1:
             return None
     else:
-        shape = _check_image_shape(image_shape, math.prod(shape))
+        shape = _check_sample_shape(sample_shape, math.prod(shape))
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)):
@@ -65,25 +65,25 @@ def as_images(X, image_shape):
     return X.reshape(n_samples, *shape)
 
 
-def _check_image_shape(image_shape, n_features):
+def _check_sample_shape(sample_shape, n_features):
     """Return the shape of an image of so many features."""
-    if isinstance(image_shape, str):
+    if isinstance(sample_shape, str):
         side = math.isqrt(n_features)
-        if image_shape != "square":
+        if sample_shape != "square":
             raise ValueError(
-                f"image_shape={image_shape!r}, but (height, width), (height, width, "
+                f"sample_shape={sample_shape!r}, but (height, width), (height, width, "
                 "channels), 'square' or None was expected."
             )
         if side**2 != n_features:
             raise ValueError(
-                f"image_shape='square', but {n_features} features are not a square "
-                "number. Give image_shape=(height, width)."
+                f"sample_shape='square', but {n_features} features are not a square "
+                "number. Give sample_shape=(height, width)."
             )
-        image_shape = (side, side)
-    shape = check_shape(image_shape, "image_shape", (2, 3))
+        sample_shape = (side, side)
+    shape = check_shape(sample_shape, "sample_shape", (2, 3))
     if math.prod(shape) != n_features:
         raise ValueError(
-            f"image_shape={shape} has {math.prod(shape)} values, but samples have "
+            f"sample_shape={shape} has {math.prod(shape)} values, but samples have "
             f"{n_features}."
         )
     return shape
@@ -104,7 +104,7 @@ def check_shape(shape, name, lengths=(2,)):
     return tuple(int(size) for size in sizes)
 
 
-def check_n_samples(n_samples, X, image_shape):
+def check_n_samples(n_samples, X, sample_shape):
     """Return the number of samples to draw."""
     shape = np.shape(X)
     if len(shape) < 2:
@@ -115,8 +115,8 @@ def check_n_samples(n_samples, X, image_shape):
         )
     if n_samples is None:
         sizes = shape[1:]
-        if image_shape is not None:
-            sizes = _check_image_shape(image_shape, math.prod(sizes))
+        if sample_shape is not None:
+            sizes = _check_sample_shape(sample_shape, math.prod(sizes))
         is_table = len(sizes) == 1
         n_samples = N_ROWS if is_table or is_window(sizes) else N_IMAGES
     else:

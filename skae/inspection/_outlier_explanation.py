@@ -207,7 +207,7 @@ class OutlierExplanationDisplay:
         if kind not in kinds:
             raise ValueError(
                 f"kind={kind!r}, but these are contributions to {what}. Choose "
-                f"kind={' or '.join(map(repr, kinds))}, or give image_shape=(height, "
+                f"kind={' or '.join(map(repr, kinds))}, or give sample_shape=(height, "
                 "width) if samples are flat images."
             )
         return kind
@@ -373,7 +373,7 @@ class OutlierExplanationDisplay:
         *,
         kind="auto",
         n_samples=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         ax=None,
         **plot_params,
@@ -396,7 +396,7 @@ class OutlierExplanationDisplay:
             What to draw, see :meth:`plot`.
         n_samples : int, default=None
             Number of samples to draw, see :meth:`plot`.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
             of windows; "square" derives it from the number of features. None: flat
             samples are a table, whatever shape the estimator gives them.
@@ -442,12 +442,12 @@ class OutlierExplanationDisplay:
         >>> plt.close(display.figure_)
         """
         n_given = None
-        is_table = image_shape is None and np.ndim(X) == 2
+        is_table = sample_shape is None and np.ndim(X) == 2
         if not is_table:
             n_drawn = n_samples
             if n_samples is None:
                 n_drawn = {"images": N_IMAGES, "lines": N_ROWS}.get(kind)
-            n_drawn = check_n_samples(n_drawn, X, image_shape)
+            n_drawn = check_n_samples(n_drawn, X, sample_shape)
             n_given = len(X)
             X = _safe_indexing(X, slice(n_drawn))
         contributions, names, observed, expected = explain(estimator, X)
@@ -457,7 +457,7 @@ class OutlierExplanationDisplay:
             contributions,
             observed=observed,
             expected=expected,
-            image_shape=image_shape,
+            sample_shape=sample_shape,
             feature_names=feature_names,
             sample_names=names_of_samples(X),
             n_given=n_given,
@@ -470,7 +470,7 @@ class OutlierExplanationDisplay:
         *,
         observed=None,
         expected=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         sample_names=None,
         ax=None,
@@ -486,7 +486,7 @@ class OutlierExplanationDisplay:
         observed, expected : array-like or DataFrame, default=None
             Values of the features, and those expected by the others: of the shape of
             the contributions, or images.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of images or windows whose contributions are flat. None: that of
             `observed`.
         feature_names : list of str, default=None
@@ -528,7 +528,7 @@ class OutlierExplanationDisplay:
             contributions,
             observed=observed,
             expected=expected,
-            image_shape=image_shape,
+            sample_shape=sample_shape,
             feature_names=feature_names,
             sample_names=sample_names,
         ).plot(ax, **plot_params)
@@ -540,7 +540,7 @@ class OutlierExplanationDisplay:
         *,
         observed,
         expected,
-        image_shape,
+        sample_shape,
         feature_names,
         sample_names,
         n_given=None,
@@ -556,8 +556,8 @@ class OutlierExplanationDisplay:
             sample_names = check_names(sample_names, len(contributions), "sample")
         series = {"observed": observed, "expected": expected}
         shape = np.shape(observed) if observed is not None else contributions.shape
-        if image_shape is None and len(shape) > 2:
-            image_shape = shape[1:]
+        if sample_shape is None and len(shape) > 2:
+            sample_shape = shape[1:]
         for key, values in series.items():
             if values is None:
                 continue
@@ -569,13 +569,13 @@ class OutlierExplanationDisplay:
                     f"shape {contributions.shape}."
                 )
             series[key] = values.reshape(contributions.shape)
-        if image_shape is not None:
+        if sample_shape is not None:
             flat = contributions.reshape(len(contributions), -1)
-            contributions = as_images(flat, image_shape)
+            contributions = as_images(flat, sample_shape)
             series = {
                 key: values
                 if values is None
-                else as_images(values.reshape(flat.shape), image_shape)
+                else as_images(values.reshape(flat.shape), sample_shape)
                 for key, values in series.items()
             }
         else:

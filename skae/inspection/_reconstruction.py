@@ -111,7 +111,7 @@ class ReconstructionDisplay:
     >>> from skae.inspection import ReconstructionDisplay
     >>> X = load_digits().data
     >>> pca = PCA(n_components=8).fit(X)
-    >>> display = ReconstructionDisplay.from_estimator(pca, X, image_shape=(8, 8))
+    >>> display = ReconstructionDisplay.from_estimator(pca, X, sample_shape=(8, 8))
     >>> list(display.images_)
     ['Original', 'Code', 'Reconstruction']
     >>> plt.close(display.figure_)
@@ -203,7 +203,7 @@ class ReconstructionDisplay:
         if show_errors:
             raise ValueError(
                 "show_errors=True needs images or windows, but X is a table. Give "
-                "image_shape=(height, width) if its samples are flat images, or "
+                "sample_shape=(height, width) if its samples are flat images, or "
                 "(n_steps, n_series) if they are flat windows."
             )
         n_features = self.X.shape[1]
@@ -321,7 +321,7 @@ class ReconstructionDisplay:
         X,
         *,
         n_samples=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         standardize=False,
         ax=None,
@@ -345,7 +345,7 @@ class ReconstructionDisplay:
         n_samples : int, default=None
             Number of samples to draw, from the first on. None is 10 images, 4 windows
             or 4 samples of a table, or all if there are fewer.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
             of windows; "square" derives it from the number of features. None: flat
             samples are a table, whatever shape the estimator gives them.
@@ -389,9 +389,9 @@ class ReconstructionDisplay:
         ['Value', 'Reconstruction by 1 components', 'Reconstruction by 2 components']
         >>> plt.close(display.figure_)
         """
-        n_samples = check_n_samples(n_samples, X, image_shape)
+        n_samples = check_n_samples(n_samples, X, sample_shape)
         shown = _safe_indexing(X, slice(n_samples))
-        if feature_names is None and np.ndim(X) == 2 and image_shape is None:
+        if feature_names is None and np.ndim(X) == 2 and sample_shape is None:
             fitted = next(iter(by_name(estimator).values()))
             feature_names = names_of_columns(X, fitted)
         codes, reconstructions = {}, {}
@@ -402,7 +402,7 @@ class ReconstructionDisplay:
             reconstructions,
             codes=codes,
             n_samples=n_samples,
-            image_shape=image_shape,
+            sample_shape=sample_shape,
             feature_names=feature_names,
             standardize=standardize,
             ax=ax,
@@ -417,7 +417,7 @@ class ReconstructionDisplay:
         *,
         codes=None,
         n_samples=None,
-        image_shape=None,
+        sample_shape=None,
         feature_names=None,
         standardize=False,
         ax=None,
@@ -438,7 +438,7 @@ class ReconstructionDisplay:
         n_samples : int, default=None
             Number of samples to draw, from the first on. None is 10 images, 4 windows
             or 4 samples of a table, or all if there are fewer.
-        image_shape : tuple of 2 or 3 ints, "square" or None, default=None
+        sample_shape : tuple of 2 or 3 ints, "square" or None, default=None
             Shape of the images of which X holds the flat pixels, or (n_steps, n_series)
             of windows; "square" derives it from the number of features. None: flat
             samples are a table, whatever shape the estimator gives them.
@@ -489,7 +489,7 @@ class ReconstructionDisplay:
         if not reconstructions:
             raise ValueError("reconstructions is empty, but at least one was expected.")
         reconstructions = by_name(reconstructions)
-        n_samples = check_n_samples(n_samples, X, image_shape)
+        n_samples = check_n_samples(n_samples, X, sample_shape)
         numbers, texts = split_categories(X)
         center, scale = mean_and_deviation(numbers) if standardize else (0, 1)
         categories, error_scales = None, None
@@ -509,7 +509,7 @@ class ReconstructionDisplay:
             values = _check_shape_of_X(values, what, X, n_samples, texts is not None)
             if standardize:
                 values = (values - center) / scale
-            images = as_images(values, image_shape)
+            images = as_images(values, sample_shape)
             return values if images is None else images
 
         shown = prepare(_safe_indexing(X, slice(n_samples)), "X", _VALUE)

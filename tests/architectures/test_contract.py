@@ -110,12 +110,12 @@ def build_own_step():
 
 
 def convolutional(sample_shape, **parameters):
-    flat = {"input_shape": (8, 8)} if len(sample_shape) == 1 else {}
+    flat = {"sample_shape": (8, 8)} if len(sample_shape) == 1 else {}
     return ConvolutionalArchitecture((3, 2), **flat, **parameters)
 
 
 def recurrent(sample_shape, **parameters):
-    flat = {"input_shape": (8, 8)} if len(sample_shape) == 1 else {}
+    flat = {"sample_shape": (8, 8)} if len(sample_shape) == 1 else {}
     return RecurrentArchitecture(4, **flat, **parameters)
 
 

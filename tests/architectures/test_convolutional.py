@@ -29,10 +29,10 @@ def kinds(model):
     return [type(layer).__name__ for layer in model.layers]
 
 
-def build(sample_shape, n_components=None, **parameters):
+def build(shape, n_components=None, **parameters):
     parameters = {"filters": (4, 3), **parameters}
     return ConvolutionalArchitecture(**parameters).build(
-        NetworkSpec(sample_shape, n_components), random_state=0
+        NetworkSpec(shape, n_components), random_state=0
     )
 
 
@@ -122,7 +122,7 @@ def test_decoder_goes_through_the_sizes_of_the_encoder():
 
 
 def test_dense_code():
-    networks = build((28, 28), 10, filters=(8, 4), latent_activation="tanh")
+    networks = build((28, 28), 10, filters=(8, 4), code_activation="tanh")
     assert networks.code_shape == (10,)
     code, hidden = (
         next(layer for layer in half.layers if type(layer) is keras.layers.Dense)
@@ -141,9 +141,9 @@ def test_dense_code():
         (2, "relu", "relu"),
     ],
 )
-def test_latent_activation(n_components, latent, expected):
+def test_code_activation(n_components, latent, expected):
     networks = build(
-        (8, 8), n_components, activation="elu", latent_activation=latent
+        (8, 8), n_components, activation="elu", code_activation=latent
     ).encoder
     names = [
         layer.activation.__name__
@@ -176,16 +176,16 @@ def test_kernel_size(kernel_size):
 
 
 @pytest.mark.parametrize(
-    ("input_shape", "rank"), [((6, 5), 2), ([6, 5, 1], 2), ((15, 2), 1), ((30,), 1)]
+    ("sample_shape", "rank"), [((6, 5), 2), ([6, 5, 1], 2), ((15, 2), 1), ((30,), 1)]
 )
-def test_flat_rows(input_shape, rank):
-    flat = build((30,), 4, input_shape=input_shape, rank=rank)
-    shaped = build(tuple(input_shape), 4, input_shape=input_shape, rank=rank)
+def test_flat_rows(sample_shape, rank):
+    flat = build((30,), 4, sample_shape=sample_shape, rank=rank)
+    shaped = build(tuple(sample_shape), 4, sample_shape=sample_shape, rank=rank)
     assert flat.decoder.output_shape == (None, 30)
     x = np.random.RandomState(0).normal(size=(3, 30))
     np.testing.assert_allclose(
         flat.autoencoder.predict(x, verbose=0),
-        shaped.autoencoder.predict(x.reshape(3, *input_shape), verbose=0).reshape(
+        shaped.autoencoder.predict(x.reshape(3, *sample_shape), verbose=0).reshape(
             3, 30
         ),
         rtol=1e-5,
@@ -211,13 +211,13 @@ def test_the_data_format_of_keras_does_not_matter():
 @pytest.mark.parametrize(
     ("sample_shape", "parameters", "words"),
     [
-        ((64,), {}, ["(64,)", "input_shape", "(height, width)", "rank=2"]),
+        ((64,), {}, ["(64,)", "sample_shape", "(height, width)", "rank=2"]),
         ((2, 8, 8, 3), {}, ["(2, 8, 8, 3)", "(height, width, channels)"]),
         ((8, 8, 3), {"rank": 1}, ["(8, 8, 3)", "(length, channels)", "rank=1"]),
-        ((64,), {"input_shape": (8, 9)}, ["(8, 9)", "72", "64"]),
-        ((8, 8), {"input_shape": (4, 16)}, ["(4, 16)", "(8, 8)"]),
-        ((64,), {"input_shape": (8, -8)}, ["input_shape", "positive", "-8"]),
-        ((64,), {"input_shape": (64,)}, ["(64,)", "(height, width)"]),
+        ((64,), {"sample_shape": (8, 9)}, ["(8, 9)", "72", "64"]),
+        ((8, 8), {"sample_shape": (4, 16)}, ["(4, 16)", "(8, 8)"]),
+        ((64,), {"sample_shape": (8, -8)}, ["sample_shape", "positive", "-8"]),
+        ((64,), {"sample_shape": (64,)}, ["(64,)", "(height, width)"]),
         (
             (2, 9),
             {},
@@ -247,7 +247,7 @@ def test_what_does_not_fit(sample_shape, parameters, words):
         {"downsampling": "pool"},
         {"upsampling": "bilinear"},
         {"rank": 3},
-        {"input_shape": 8},
+        {"sample_shape": 8},
         {"activation": 1},
     ],
 )

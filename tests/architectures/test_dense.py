@@ -23,7 +23,7 @@ def test_decoder_mirrors_the_encoder(hidden_layer_sizes, expected):
 
 def test_activations():
     networks = DenseArchitecture(
-        (7,), "tanh", latent_activation="relu", output_activation="elu"
+        (7,), "tanh", code_activation="relu", output_activation="elu"
     ).build(NetworkSpec((10,), 3))
     names = [
         [layer.activation.__name__ for layer in half.layers if hasattr(layer, "units")]

@@ -148,9 +148,7 @@ def test_code_penalty(extras):
 def test_code_penalty_makes_codes_sparse():
     shares = []
     for code_l1 in (0, 0.03):
-        autoencoder = make(
-            6, (16,), code_l1=code_l1, latent_activation="relu", epochs=30
-        )
+        autoencoder = make(6, (16,), code_l1=code_l1, code_activation="relu", epochs=30)
         shares.append(np.mean(autoencoder.fit_transform(ROWS) == 0))
     assert shares[1] > shares[0] + 0.1
 
@@ -162,7 +160,7 @@ def test_contractive_penalty_is_the_norm_of_the_jacobian():
     ):
         autoencoder = make(
             hidden_layer_sizes=(),
-            latent_activation=activation,
+            code_activation=activation,
             contractive=0.5,
             **AT_REST,
         ).fit(ROWS)

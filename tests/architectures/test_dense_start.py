@@ -153,7 +153,7 @@ def test_detector_starts_there_too():
         ({"start": "random"}, None, False),
         ({}, "binary_crossentropy", False),
         ({"output_activation": "sigmoid"}, None, False),
-        ({"latent_activation": "relu"}, None, False),
+        ({"code_activation": "relu"}, None, False),
         ({"tied_weights": True}, None, False),
     ],
 )
@@ -171,7 +171,7 @@ def test_where_it_starts(architecture, loss, starts_from_pca):
 @pytest.mark.parametrize(
     ("parameters", "output_activation", "named"),
     [
-        ({"latent_activation": "relu"}, "linear", "latent_activation='relu'"),
+        ({"code_activation": "relu"}, "linear", "code_activation='relu'"),
         ({"output_activation": "tanh"}, "linear", "output activation 'tanh'"),
         ({}, "sigmoid", "output activation 'sigmoid'"),
         ({"tied_weights": True}, "linear", "tied_weights=True"),

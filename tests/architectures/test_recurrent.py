@@ -26,10 +26,10 @@ def fitted(windows):
     ).fit(windows)
 
 
-def build(sample_shape, n_components=2, **parameters):
+def build(shape, n_components=2, **parameters):
     parameters = {"units": (4, 3), **parameters}
     return RecurrentArchitecture(**parameters).build(
-        NetworkSpec(sample_shape, n_components), random_state=0
+        NetworkSpec(shape, n_components), random_state=0
     )
 
 
@@ -75,7 +75,7 @@ def test_each_step_reaches_the_code_and_comes_of_it(step):
 
 
 def test_activations():
-    networks = RecurrentArchitecture(3, latent_activation="tanh").build(
+    networks = RecurrentArchitecture(3, code_activation="tanh").build(
         NetworkSpec((5, 2), 2, output_activation="sigmoid")
     )
     assert networks.encoder.layers[-1].activation.__name__ == "tanh"
@@ -88,7 +88,7 @@ def test_activations():
 
 
 def test_flat_rows():
-    flat, windows = build((10,), input_shape=(5, 2)), build((5, 2))
+    flat, windows = build((10,), sample_shape=(5, 2)), build((5, 2))
     assert flat.decoder.output_shape == (None, 10)
     x = np.random.RandomState(0).normal(size=(3, 10))
     np.testing.assert_allclose(
@@ -102,11 +102,11 @@ def test_flat_rows():
 @pytest.mark.parametrize(
     ("sample_shape", "parameters", "words"),
     [
-        ((30,), {}, ["(30,)", "Reshape X", "input_shape=(time, features)"]),
+        ((30,), {}, ["(30,)", "Reshape X", "sample_shape=(time, features)"]),
         ((8, 8, 3), {}, ["(8, 8, 3)", "(n_samples, time, features)"]),
-        ((30,), {"input_shape": (7, 4)}, ["(7, 4)", "28", "30"]),
-        ((30,), {"input_shape": (30,)}, ["(30,)", "(time, features)"]),
-        ((6, 5), {"input_shape": (5, 6)}, ["(5, 6)", "(6, 5)", "Leave input_shape"]),
+        ((30,), {"sample_shape": (7, 4)}, ["(7, 4)", "28", "30"]),
+        ((30,), {"sample_shape": (30,)}, ["(30,)", "(time, features)"]),
+        ((6, 5), {"sample_shape": (5, 6)}, ["(5, 6)", "(6, 5)", "Leave sample_shape"]),
         ((6, 5), {"units": ()}, ["units", "at least one positive int"]),
         ((6, 5), {"units": (4, -1)}, ["units", "(4, -1)"]),
         ((6, 5), {"n_components": None}, ["n_components"]),

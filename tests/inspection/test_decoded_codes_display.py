@@ -8,7 +8,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from skae import AutoencoderOutlierDetector
 from skae.inspection import DecodedCodesDisplay
 
-GRID = {"kind": "grid", "image_shape": (8, 8)}
+GRID = {"kind": "grid", "sample_shape": (8, 8)}
 
 
 def drawn(display):
@@ -17,7 +17,7 @@ def drawn(display):
 
 def test_grid_is_what_codes_decode_to(digits, pca):
     display = DecodedCodesDisplay.from_estimator(
-        pca, digits, components=(2, 1), n_steps=5, image_shape="square"
+        pca, digits, components=(2, 1), n_steps=5, sample_shape="square"
     )
     codes = pca.transform(digits)
     low, high = np.percentile(codes, [2, 98], axis=0)
@@ -55,7 +55,7 @@ def test_grid_is_labelled_by_its_codes(digits, pca):
 
 def test_interpolation_begins_and_ends_with_reconstructions(digits, pca):
     display = DecodedCodesDisplay.from_estimator(
-        pca, digits, kind="interpolation", samples=(4, -1), image_shape=(8, 8)
+        pca, digits, kind="interpolation", samples=(4, -1), sample_shape=(8, 8)
     )
     images = drawn(display)
     assert len(images) == 10
@@ -144,7 +144,7 @@ def test_in_axes_of_the_user(digits, pca, beside, kind):
     ("params", "message"),
     [
         ({"kind": "tree"}, "kind='tree', but"),
-        ({"kind": "grid"}, r"Give image_shape=\(height, width\)"),
+        ({"kind": "grid"}, r"Give sample_shape=\(height, width\)"),
         (GRID | {"components": (0, 1, 2)}, "there are 3"),
         (GRID | {"components": (0, 8)}, r"components=\(0, 8\), but .* 0 to 7"),
         (GRID | {"n_steps": 1}, "n_steps=1, but an int of 2"),

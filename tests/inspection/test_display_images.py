@@ -50,7 +50,7 @@ GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 4), np.linspace(-1, 1, 4), [0])[:
 
 def reconstruction_of_images():
     return ReconstructionDisplay.from_predictions(
-        X, X**2, codes=CODES, image_shape=(8, 8), n_samples=13, show_errors=True
+        X, X**2, codes=CODES, sample_shape=(8, 8), n_samples=13, show_errors=True
     )
 
 
@@ -73,7 +73,7 @@ def pairs_of_components():
 def decoded_grid():
     grid = GRID.reshape(4, 4, 2)
     decoded = np.sin(grid.sum(axis=-1)[:, :, np.newaxis] + np.linspace(0, 1, 64))
-    return DecodedCodesDisplay.from_decoded(decoded, grid, image_shape=(8, 8))
+    return DecodedCodesDisplay.from_decoded(decoded, grid, sample_shape=(8, 8))
 
 
 def interpolation_of_a_table():

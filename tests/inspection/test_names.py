@@ -115,7 +115,7 @@ def test_dates_are_names_of_samples():
     assert tick_labels(display.ax_.xaxis)[1] == "2024-03-02 13:00:00"
     windows = pd.DataFrame(np.ones((3, 40)), index=X.index)
     display = ReconstructionDisplay.from_predictions(
-        windows, windows, image_shape=(40, 1)
+        windows, windows, sample_shape=(40, 1)
     )
     assert display.ax_.get_ylabel() == "Sample\n2024-03-01\n13:00:00"
 

@@ -199,7 +199,7 @@ def test_maps_of_images():
     for drawn, image in zip(display.images_["Contribution"], maps, strict=True):
         np.testing.assert_allclose(drawn.get_array(), image / image.max())
     flat = OutlierExplanationDisplay.from_predictions(
-        maps.reshape(4, 30), image_shape=(6, 5)
+        maps.reshape(4, 30), sample_shape=(6, 5)
     )
     assert list(flat.images_) == ["Contribution"]
 
@@ -283,9 +283,9 @@ def test_names_of_series(windows):
         titles(observed, feature_names=names[:1])
     # Names of the cells of flat windows name no series.
     flat = pd.DataFrame(observed.reshape(12, -1))
-    assert titles(flat, image_shape=(30, 2)) == ["Series 0", "Series 1"]
-    assert titles(flat, image_shape=(30, 2), feature_names=names) == names
-    with pytest.raises(ValueError, match=r"Give image_shape=\(30, 2\) too"):
+    assert titles(flat, sample_shape=(30, 2)) == ["Series 0", "Series 1"]
+    assert titles(flat, sample_shape=(30, 2), feature_names=names) == names
+    with pytest.raises(ValueError, match=r"Give sample_shape=\(30, 2\) too"):
         OutlierExplanationDisplay.from_predictions(flat, feature_names=names)
 
 
@@ -295,7 +295,7 @@ def test_only_windows_that_are_drawn_are_explained(windows, flat):
     explainer = Explainer().fit(observed)
     X, options = observed, {}
     if flat:
-        X, options = pd.DataFrame(observed.reshape(12, -1)), {"image_shape": (30, 2)}
+        X, options = pd.DataFrame(observed.reshape(12, -1)), {"sample_shape": (30, 2)}
 
     def draw(**kwargs):
         return OutlierExplanationDisplay.from_estimator(
@@ -380,7 +380,7 @@ def test_in_axes_of_the_user(beside):
     [
         ({"kind": "pie"}, "kind='pie', but"),
         ({"kind": "images"}, "these are contributions to a table"),
-        ({"kind": "bars", "image_shape": (1, 2)}, "these are contributions to images"),
+        ({"kind": "bars", "sample_shape": (1, 2)}, "these are contributions to images"),
         ({"kind": "lines"}, "these are contributions to a table"),
         ({"kind": ["bars"]}, r"kind=\['bars'\], but"),
         ({"sample": 6}, "sample=6, but the index of one of 6 samples"),

@@ -30,7 +30,7 @@ def labels(ax):
 
 def test_originals_codes_and_reconstructions(digits, pca):
     display = ReconstructionDisplay.from_estimator(
-        pca, digits, image_shape=(8, 8), code_shape=(2, 4)
+        pca, digits, sample_shape=(8, 8), code_shape=(2, 4)
     )
     codes = pca.transform(digits[:10])
     assert list(display.images_) == ["Original", "Code", "Reconstruction"]
@@ -51,7 +51,7 @@ def test_originals_codes_and_reconstructions(digits, pca):
 
 
 def test_images_share_the_range_of_the_originals(digits, pca):
-    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape="square")
+    display = ReconstructionDisplay.from_estimator(pca, digits, sample_shape="square")
     for label in ("Original", "Reconstruction"):
         for image in display.images_[label]:
             assert image.get_clim() == (0, digits[:10].max())
@@ -59,7 +59,7 @@ def test_images_share_the_range_of_the_originals(digits, pca):
 
 def test_images_do_not_overlap(digits, pca):
     display = ReconstructionDisplay.from_estimator(
-        pca, digits, image_shape="square", n_samples=100
+        pca, digits, sample_shape="square", n_samples=100
     )
     edges = [i.get_extent() for row in display.images_.values() for i in row]
     assert len(edges) == 300
@@ -75,7 +75,7 @@ def test_several_estimators_and_errors(digits, pca):
     display = ReconstructionDisplay.from_estimator(
         {"large": pca, "small": small},
         digits,
-        image_shape="square",
+        sample_shape="square",
         show_codes=False,
         show_errors=True,
     )
@@ -108,7 +108,7 @@ def test_a_list_is_named_by_classes(digits, pca):
 def test_pipeline_is_in_the_units_of_X(digits):
     X = digits * 1000
     pipeline = make_pipeline(MinMaxScaler(), PCA(20)).fit(X)
-    display = ReconstructionDisplay.from_estimator(pipeline, X, image_shape="square")
+    display = ReconstructionDisplay.from_estimator(pipeline, X, sample_shape="square")
     np.testing.assert_allclose(
         drawn(display.images_["Reconstruction"]).reshape(10, 64),
         pipeline.inverse_transform(pipeline.transform(X[:10])),
@@ -125,7 +125,7 @@ def test_transformer_and_detector(X, transformer):
         StandardScaler(), AutoencoderOutlierDetector(3, **plain)
     ).fit(X)
     display = ReconstructionDisplay.from_estimator(
-        [transformer, detector, pipeline], X, image_shape=(8, 8), n_samples=3
+        [transformer, detector, pipeline], X, sample_shape=(8, 8), n_samples=3
     )
     results = display.reconstructions
     assert list(results) == [
@@ -345,14 +345,14 @@ def test_n_samples(digits, pca):
     assert len(ReconstructionDisplay.from_estimator(pca, digits[:3]).X) == 3
     for n_samples in (1, 7, 25):
         display = ReconstructionDisplay.from_estimator(
-            pca, digits, image_shape="square", n_samples=n_samples
+            pca, digits, sample_shape="square", n_samples=n_samples
         )
         assert len(display.images_["Original"]) == n_samples
 
 
 def test_in_axes_of_the_user(digits, pca, beside):
     display = ReconstructionDisplay.from_estimator(
-        pca, digits, image_shape="square", ax=beside
+        pca, digits, sample_shape="square", ax=beside
     )
     assert display.ax_ is beside
     display = ReconstructionDisplay.from_estimator(pca, digits, ax=beside)
@@ -371,7 +371,7 @@ def test_in_axes_without_a_grid(digits, pca):
 
 
 def test_plot_again_with_other_parameters(digits, pca):
-    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape="square")
+    display = ReconstructionDisplay.from_estimator(pca, digits, sample_shape="square")
     assert display.plot(show_codes=False) is display
     assert "Code" not in display.images_
 
@@ -401,12 +401,12 @@ def test_estimators_that_cannot(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"image_shape": (7, 9)}, r"image_shape=\(7, 9\) has 63 .* have 64"),
-        ({"image_shape": 8}, "image_shape=8, but"),
-        ({"image_shape": "round"}, "image_shape='round', but"),
-        ({"image_shape": (8, 8), "code_shape": (3, 3)}, "has 9 .* PCA have 8"),
-        ({"image_shape": (8, 8), "code_shape": 8}, "code_shape=8, but"),
-        ({"image_shape": (4, 8, 2)}, "no images.*1, 3 or 4 channels"),
+        ({"sample_shape": (7, 9)}, r"sample_shape=\(7, 9\) has 63 .* have 64"),
+        ({"sample_shape": 8}, "sample_shape=8, but"),
+        ({"sample_shape": "round"}, "sample_shape='round', but"),
+        ({"sample_shape": (8, 8), "code_shape": (3, 3)}, "has 9 .* PCA have 8"),
+        ({"sample_shape": (8, 8), "code_shape": 8}, "code_shape=8, but"),
+        ({"sample_shape": (4, 8, 2)}, "no images.*1, 3 or 4 channels"),
         ({"n_samples": 0}, "n_samples=0, but a positive int"),
         ({"show_errors": True}, "show_errors=True needs images"),
         ({"feature_names": ["a"]}, "64 features, but 1 feature_names"),
@@ -441,7 +441,7 @@ def test_bad_arrays(digits):
     with pytest.raises(ValueError, match=r"x\[np.newaxis\]"):
         draw(digits[0], digits[0])
     with pytest.raises(ValueError, match="63 features are not a square"):
-        draw(digits[:, 1:], digits[:, 1:], image_shape="square")
+        draw(digits[:, 1:], digits[:, 1:], sample_shape="square")
     with pytest.raises(ValueError, match="codes is an array"):
         draw(digits, {"a": digits}, codes=digits)
     with pytest.raises(ValueError, match=r"code by 'b' has no .* among \['a'\]"):
@@ -544,7 +544,7 @@ def test_names_of_series(flat):
     if flat:
         columns = [f"{name} {i}" for i in range(20) for name in "ab"]
         given = pd.DataFrame(X.reshape(3, 40), columns=columns)
-        options = {"image_shape": (20, 2)}
+        options = {"sample_shape": (20, 2)}
     pca = PCA(2).fit(given if flat else X.reshape(3, 40))
 
     def titles(**kwargs):
@@ -563,7 +563,7 @@ def test_names_of_series(flat):
 
 def test_names_of_series_for_flat_samples():
     X = np.random.RandomState(0).uniform(size=(3, 40))
-    message = r"40 features, but 2 feature_names. Give image_shape=\(20, 2\) too"
+    message = r"40 features, but 2 feature_names. Give sample_shape=\(20, 2\) too"
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay.from_predictions(X, X, feature_names=["speed", "load"])
 
@@ -572,7 +572,7 @@ def test_flat_windows_of_several_estimators():
     X = np.random.RandomState(0).uniform(size=(6, 20, 3))
     flat = X.reshape(6, 60)
     display = ReconstructionDisplay.from_predictions(
-        flat, {"a": flat.round(1), "b": flat.round()}, image_shape=(20, 3)
+        flat, {"a": flat.round(1), "b": flat.round()}, sample_shape=(20, 3)
     )
     assert list(display.lines_) == [
         "Original",
