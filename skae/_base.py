@@ -834,4 +834,4 @@ def _default_batch_size(n_samples):
 def supported_by(architecture):
     """Return what a parameter `architecture` supports; None is the default one."""
     given = DenseArchitecture() if architecture is None else architecture
-    return getattr(given, "supports", frozenset())
+    return given.supports if isinstance(given, BaseArchitecture) else frozenset()

@@ -888,7 +888,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         .. [3] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive
            inference with the jackknife+", Annals of Statistics 49 (2021), 486-507.
         """
-        return self._reference.pvalues(self._score_by_networks(X))
+        scores = self._score_by_networks(X)
+        return self._reference.pvalues(scores)
 
     @takes_lazy
     def _score_by_networks(self, X):
@@ -1026,7 +1027,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _BaseAutoencoder):
         >>> detector.test_drift(X[400:] + [0, 0, 0.2]).pvalue < 0.001
         True
         """
-        return self._reference.test_drift(self._score_by_networks(X))
+        scores = self._score_by_networks(X)
+        return self._reference.test_drift(scores)
 
     @takes_lazy
     def encode(self, X):

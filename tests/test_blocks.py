@@ -10,8 +10,8 @@ import pytest
 from pyarrow import dataset, parquet
 from scipy.sparse import csr_array
 
-from skae import AutoencoderOutlierDetector, AutoencoderTransformer, _samples
-from skae._training import _stream
+from skae import AutoencoderOutlierDetector, AutoencoderTransformer
+from skae._formats import _reading, _stream
 from skae.architectures import DenseArchitecture, KerasArchitecture
 from skae.preprocessing import TableScaler
 
@@ -57,8 +57,8 @@ def X():
 @pytest.fixture
 def streamed(monkeypatch):
     """Of five features, 200 samples are kept, and 300 mixed."""
-    monkeypatch.setattr(_samples, "DRAWN_VALUES", 5 * N_KEPT)
-    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 10)
+    monkeypatch.setattr(_reading, "DRAWN_VALUES", 5 * N_KEPT)
+    monkeypatch.setattr(_reading, "MIN_DRAWN_SAMPLES", 10)
     monkeypatch.setattr(_stream, "MIXED_BYTES", 300 * 5 * 4)
 
 
@@ -305,8 +305,8 @@ def test_partial_fit_goes_on_from_a_fit(batches):
     ],
 )
 def test_blocks_with_other_columns_are_refused(monkeypatch, X, change, drawn_values):
-    monkeypatch.setattr(_samples, "DRAWN_VALUES", drawn_values)
-    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 1)
+    monkeypatch.setattr(_reading, "DRAWN_VALUES", drawn_values)
+    monkeypatch.setattr(_reading, "MIN_DRAWN_SAMPLES", 1)
     frame = pd.DataFrame(X[:120, :3], columns=list("abc"))
     blocks = Sequence([frame[:60], change(frame[60:])])
     with pytest.raises(ValueError, match="Block 1 of X"):
@@ -325,8 +325,8 @@ def test_numbers_as_categories_stay_categories(X):
 
 
 def test_a_further_block_in_a_later_pass_is_named(monkeypatch, X):
-    monkeypatch.setattr(_samples, "DRAWN_VALUES", 90)
-    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 1)
+    monkeypatch.setattr(_reading, "DRAWN_VALUES", 90)
+    monkeypatch.setattr(_reading, "MIN_DRAWN_SAMPLES", 1)
 
     class Growing:
         n_passes = 0
@@ -343,8 +343,8 @@ def test_a_further_block_in_a_later_pass_is_named(monkeypatch, X):
 
 @pytest.mark.parametrize("n_drawn", [40, 119])
 def test_partial_fit_after_a_fit_that_drew_few_samples(monkeypatch, X, n_drawn):
-    monkeypatch.setattr(_samples, "DRAWN_VALUES", 5 * n_drawn)
-    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 1)
+    monkeypatch.setattr(_reading, "DRAWN_VALUES", 5 * n_drawn)
+    monkeypatch.setattr(_reading, "MIN_DRAWN_SAMPLES", 1)
     detector = AutoencoderOutlierDetector(1, epochs=1, random_state=0)
     detector.fit(Sequence(np.array_split(X[:120], 4)))
     detector.partial_fit(X[:120])
@@ -353,8 +353,8 @@ def test_partial_fit_after_a_fit_that_drew_few_samples(monkeypatch, X, n_drawn):
 
 
 def test_partial_fit_calibrates_after_a_fit_that_drew_few_samples(monkeypatch, X):
-    monkeypatch.setattr(_samples, "DRAWN_VALUES", 5 * 40)
-    monkeypatch.setattr(_samples, "MIN_DRAWN_SAMPLES", 1)
+    monkeypatch.setattr(_reading, "DRAWN_VALUES", 5 * 40)
+    monkeypatch.setattr(_reading, "MIN_DRAWN_SAMPLES", 1)
     detector = AutoencoderOutlierDetector(
         1, epochs=1, random_state=0, calibration=0.5, contamination=0.1
     )

@@ -97,7 +97,7 @@ def test_dense_networks_compute_after_a_fork():
 
     assert in_child(check)
     assert in_child(lambda: in_child(check) or os._exit(1))
-    parts = iter(detector._map_parts(len, detector._anomaly_score, X))
+    parts = iter(detector._scorer.map(len, X))
     next(parts)  # BLAS is limited while samples are scored
     more = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     assert all(pool["num_threads"] == 1 for pool in more)

@@ -28,7 +28,7 @@ def test_fitted_attributes(transformer, X):
     assert transformer.decoder_.output_shape == (None, 64)
     assert transformer.n_iter_ == 3
     assert 1 <= transformer.best_epoch_ <= 3
-    assert set(transformer.history_) == {"loss", "val_loss"}
+    assert set(transformer.history_) == {"loss", "val_loss", "learning_rate"}
     assert all(len(values) == 3 for values in transformer.history_.values())
     assert all(type(v) is float for v in transformer.history_["loss"])
 

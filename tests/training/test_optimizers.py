@@ -6,7 +6,8 @@ import pytest
 from _helpers import weights
 
 from skae import AutoencoderTransformer
-from skae._training import FitData, RowSource, TrainingLoss, TrainingOptions, train
+from skae._formats import FitData, RowSource
+from skae._training import TrainingLoss, TrainingOptions, train
 from skae._training._optimizers import OptimizerState, make_optimizer
 from skae.architectures import DenseArchitecture, VariationalArchitecture
 

@@ -10,14 +10,8 @@ import pytest
 from _helpers import weights
 
 from skae import AutoencoderTransformer
-from skae._training import (
-    RowSource,
-    TrainingLoss,
-    TrainingOptions,
-    _batches,
-    _engines,
-    _program_cache,
-)
+from skae._formats import RowSource, _sources
+from skae._training import TrainingLoss, TrainingOptions, _engines, _program_cache
 from skae._training._engines import choose_engine
 from skae._training._program_cache import (
     MAX_PROGRAMS,
@@ -409,7 +403,7 @@ def test_memory_mapped_samples_give_the_same_model(
     tmp_path, Estimator, monkeypatch, shuffled_bytes
 ):
     """Of small data, and of data that are shuffled in runs; sorted ones."""
-    monkeypatch.setattr(_batches, "SHUFFLED_BYTES", shuffled_bytes)
+    monkeypatch.setattr(_sources, "SHUFFLED_BYTES", shuffled_bytes)
     X = np.sort(np.random.RandomState(0).normal(size=(3000, 1)), axis=0)
     X = X * [1, -1, 2, 1] + np.random.RandomState(1).normal(size=(3000, 4))
     fits = [
@@ -448,18 +442,18 @@ def test_memory_mapped_samples_are_read_in_blocks(tmp_path, monkeypatch):
 def test_large_data_are_shuffled_in_runs(tmp_path, monkeypatch):
     """In memory and memory-mapped alike: neighbours on a disk are read together."""
     X = np.zeros((4096, 4), "f4")
-    monkeypatch.setattr(_batches, "SHUFFLED_BYTES", X.nbytes - 1)
-    monkeypatch.setattr(_batches, "MIXED_RUNS", 4)
+    monkeypatch.setattr(_sources, "SHUFFLED_BYTES", X.nbytes - 1)
+    monkeypatch.setattr(_sources, "MIXED_RUNS", 4)
     orders = [
         RowSource(data, (4,), "float32").shuffled(np.random.RandomState(0))
         for data in (X, memory_mapped(X, tmp_path))
     ]
     np.testing.assert_array_equal(*orders)
     np.testing.assert_array_equal(np.sort(orders[0]), np.arange(4096))
-    mixed = orders[0][: 4 * _batches.RUN_LENGTH] // _batches.RUN_LENGTH
+    mixed = orders[0][: 4 * _sources.RUN_LENGTH] // _sources.RUN_LENGTH
     assert len(np.unique(mixed)) == 4
     assert (np.diff(mixed) != 0).mean() > 0.5
-    monkeypatch.setattr(_batches, "SHUFFLED_BYTES", X.nbytes)
+    monkeypatch.setattr(_sources, "SHUFFLED_BYTES", X.nbytes)
     whole = RowSource(X, (4,), "float32").shuffled(np.random.RandomState(0))
     np.testing.assert_array_equal(whole, np.random.RandomState(0).permutation(4096))
 

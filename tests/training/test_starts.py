@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skae._training import FitData, RowSource, Start, TrainingOptions, _starts
+from skae._formats import FitData, RowSource
+from skae._training import Start, TrainingOptions, _starts
 from skae._training._starts import choose_start
 
 
