@@ -30,7 +30,7 @@ from ._formats import (
     read_samples,
 )
 from ._inference import FittedNetworks
-from ._missing import has_missing, hidden_share, refuse_masked
+from ._missing import hidden_share, refuse_masked
 from ._random import draw_seed
 from ._state import StateMixin
 from ._training import (
@@ -365,21 +365,8 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _validate(self, X):
         """Validate new samples, and encode them as one array."""
         X = self._format.encode(X, self)
-        self._check_missing(X, self.architecture_)
+        self._format.check_missing(X, self.architecture_.supports, self.architecture_)
         return X
-
-    def _check_missing(self, X, architecture):
-        """Refuse missing cells where the architecture takes none."""
-        if "missing" in supported_by(architecture) or not has_missing(X):
-            return
-        has_categories = self._format.columns.has_categories
-        unknown = " or an unknown category" if has_categories else ""
-        raise ValueError(
-            f"Input X contains NaN, a missing cell{unknown}, which "
-            f"{architecture!r} does not take. DenseArchitecture and "
-            "VariationalArchitecture do, unless handle_missing=False. Otherwise "
-            "put an imputer of sklearn.impute in front."
-        )
 
     # The stages of a fit, in their order.
 
@@ -408,28 +395,10 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
             X = self._format.encode(X, self)
         else:
             self._format, X = format_of(X, self)
-            self._check_categories()
-        self._check_missing(X, self.architecture)
+        supports = supported_by(self.architecture)
+        self._format.check_categories(supports, self.architecture)
+        self._format.check_missing(X, supports, self.architecture)
         return X
-
-    def _check_categories(self):
-        """Refuse columns of categories where the architecture takes none."""
-        columns = self._format.columns
-        if not columns.has_categories:
-            return
-        if "categories" in supported_by(self.architecture):
-            return
-        name = self._column_names()[np.flatnonzero(columns.is_categorical)[0]]
-        raise ValueError(
-            f"Column {name!r} of X holds categories, which {self.architecture!r} does "
-            "not take. DenseArchitecture and VariationalArchitecture do. Otherwise put "
-            "OneHotEncoder of sklearn.preprocessing in front; "
-            "categorical_features=None takes booleans as numbers."
-        )
-
-    def _column_names(self):
-        """Return names of the columns of X, or their places."""
-        return getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
 
     def _row_source(self, X, name):
         """Wrap validated X for the network, whose dtype has to hold its values."""
@@ -480,26 +449,22 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
         incomplete = any(part.has_missing for part in summaries.values())
         if warm:
             if incomplete and not self._fitted.takes_missing:
-                self._refuse_further_missing()
+                raise ValueError(
+                    f"X has NaN, {self._format.missing_is}, but the network was built "
+                    "for complete samples, and warm_start=True and partial_fit "
+                    f"continue with it. Begin with {type(self.architecture_).__name__}"
+                    "(handle_missing=True)."
+                )
             return self._fitted.spec.hidden_share
         summary = summaries["X"]
         if incomplete:
-            names = self._column_names()[self._format.columns.owners]
-            warn_of_empty_features(summary.n_observed, names)
+            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+            owners = self._format.columns.owners
+            warn_of_empty_features(summary.n_observed, names[owners])
         asked = getattr(self.architecture, "handle_missing", "auto")
         if incomplete or (not isinstance(asked, str) and asked):
             return hidden_share(summary.n_observed, summary.n_rows)
         return 0.0
-
-    def _refuse_further_missing(self):
-        has_categories = self._format.columns.has_categories
-        unknown = " or unknown categories" if has_categories else ""
-        raise ValueError(
-            f"X has missing cells (NaN){unknown}, but the network was built "
-            "for complete samples, and warm_start=True and partial_fit "
-            f"continue with it. Begin with {type(self.architecture_).__name__}"
-            "(handle_missing=True)."
-        )
 
     def _new_rng(self):
         """Make a generator of the estimator's own: the user's gives just one number."""
@@ -788,18 +753,9 @@ class _BaseAutoencoder(StateMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _codes_are_ordered(self):
         return self._fitted.spec.ordered
 
-    def _check_onnx(self):
-        """Check that networks of this kind of samples can be exported."""
-        if self._format.columns.has_categories:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted on columns of categories, "
-                "which cannot be exported. Encode them in front, by OneHotEncoder of "
-                "sklearn.preprocessing, or save the estimator by joblib."
-            )
-
     def _write_onnx(self, writer, X, outputs):
         """Add nodes of some outputs to an ONNX graph; return their names by method."""
-        self._check_onnx()
+        self._format.check_export(type(self).__name__)
         if len(self._format.shape) > 1:
             X = writer.reshape(X, [self.n_features_in_])
         fills = "missing" in self.architecture_.supports

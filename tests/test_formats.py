@@ -7,6 +7,7 @@ new way to get to a result one of `WAYS`.
 import copy
 import functools
 import multiprocessing
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +20,7 @@ from sklearn.utils import _safe_indexing
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture
 
-N_TRAIN, N_NEW = 100, 24
+N_TRAIN, N_NEW = 100, 12
 SMALL = {
     "n_components": 2,
     "architecture": DenseArchitecture((8,)),
@@ -357,12 +358,6 @@ def _comparable(result):
     return result.pvalue if hasattr(result, "pvalue") else cells(result)
 
 
-def forked(estimator, method, X):
-    """In a process that is forked once TensorFlow has computed."""
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        return pool.apply_async(apply, (estimator, method, X)).get(timeout=60)
-
-
 def from_dask(estimator, method, X):
     if method in (*OF_BATCHES, "round_trip", "explain", "explain_expected"):
         return apply(estimator, method, X)  # they compute their input
@@ -402,7 +397,6 @@ WAYS = {
     "pickle": pickled,
     "deepcopy": copied,
     "threads": in_threads,
-    "fork": forked,
     "Dask": from_dask,
     "other dtype": other_dtype,
     "Fortran order": fortran_order,
@@ -432,16 +426,43 @@ def test_what_a_method_promises(name, fit, method):
     holds(estimator, X, apply(estimator, method, X))
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("fit", "method"), FITTED_METHODS)
+# After the simplest fit, methods are reached in each way; after the others in these.
+AFTER_EACH_FIT = ["alone", "backwards", "pickle"]
+METHODS_BY_WAYS = [
+    (fit, method, way)
+    for fit, method in FITTED_METHODS
+    for way in (WAYS if fit == "fit" else AFTER_EACH_FIT)
+    if not (way == "alone" and method in OF_BATCHES)
+]
+
+
+@pytest.mark.parametrize(("fit", "method", "way"), METHODS_BY_WAYS)
 @pytest.mark.parametrize("name", FORMATS)
 def test_ways_to_a_result(name, fit, method, way):
-    if way == "alone" and method in OF_BATCHES:
-        return
-    if way == "Dask" and name == "Polars":
-        return
     Estimator, _ = METHODS[method]
     _, X = samples(name)
     estimator = fitted(Estimator, fit, name)
     expected = apply(estimator, method, X)
     assert_alike(WAYS[way](estimator, method, X), expected)
+
+
+def apply_all(fit, name):
+    """Return what each method returns after a fit, by its name."""
+    _, X = samples(name)
+    return {
+        method: apply(fitted(METHODS[method][0], fit, name), method, X)
+        for other, method in FITTED_METHODS
+        if other == fit
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+@pytest.mark.parametrize("fit", ["fit", "folds"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_forked_processes(name, fit):
+    """TensorFlow has computed before the fork."""
+    expected = apply_all(fit, name)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        results = pool.apply_async(apply_all, (fit, name)).get(timeout=60)
+    for method, result in results.items():
+        assert_alike(result, expected[method])

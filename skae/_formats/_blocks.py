@@ -131,32 +131,38 @@ def as_blocks(X, name="X"):
         check_lazy_samples(X)
         return _DaskPartitions(X) if hasattr(X, "columns") else _DaskBlocks(X)
     if is_dataset(X):
-        try:
-            fragments = list(X.get_fragments())
-        except ValueError:  # filtered
-            return _Iterated(_Batches(X))
-        return _RowGroups(X, fragments)
+        return _blocks_of_dataset(X)
     if isinstance(X, (list, tuple)):
         return _Sequence(X) if X and _holds_tables(X) else None
+    return _blocks_of_iterable(X, name)
+
+
+def _blocks_of_dataset(X):
+    try:
+        fragments = list(X.get_fragments())
+    except ValueError:  # filtered
+        return _Iterated(_Batches(X))
+    return _RowGroups(X, fragments)
+
+
+def _blocks_of_iterable(X, name):
     is_sequence = hasattr(X, "__getitem__") and hasattr(X, "__len__")
     protocols = ("__array__", "__array_interface__", "__dataframe__", "shape", "dtype")
-    if (
-        not (is_sequence or hasattr(X, "__iter__"))
-        or isinstance(X, Set)
-        or any(hasattr(X, name) for name in protocols)
-    ):
+    is_iterable = is_sequence or hasattr(X, "__iter__")
+    is_one_array = isinstance(X, Set) or any(hasattr(X, name) for name in protocols)
+    if not is_iterable or is_one_array:
         return None
+    if is_sequence:
+        blocks = _Sequence(X)
+        return blocks if blocks.are_samples() else None
     # Some objects keep one iterator, and return it each time.
-    if not is_sequence and iter(X) is iter(X):
+    if iter(X) is iter(X):
         raise TypeError(
             f"{name} is a one-shot iterator ({type(X).__name__}), but fit needs "
             "several passes over the blocks of samples. Pass an iterable that can be "
             "iterated repeatedly, a Dask collection or a pyarrow.dataset.Dataset."
         )
-    if not is_sequence:
-        return _Iterated(X)  # NumPy takes no rows from it
-    blocks = _Sequence(X)
-    return blocks if blocks.are_samples() else None
+    return _Iterated(X)  # NumPy takes no rows from it
 
 
 def check_in_memory(X, name="X", cure=""):

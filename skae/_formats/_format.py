@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from .._columns import Columns
-from .._missing import refuse_masked
+from .._missing import has_missing, refuse_masked
 from ._blocks import USE_FIT, check_in_memory
 from ._frames import (
     frame_like,
@@ -35,6 +35,42 @@ class SampleFormat(ABC):
     """
 
     can_hide_cells = True
+    # What NaN in encoded samples may be.
+    missing_is = "a missing cell"
+
+    def check_missing(self, X, supports, architecture):
+        """Refuse encoded samples with missing cells where networks take none.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Encoded samples.
+        supports : set of str
+            What the architecture supports.
+        architecture : BaseArchitecture
+            What error messages name.
+
+        Raises
+        ------
+        ValueError
+            If there are any, and it does not support them.
+        """
+        if "missing" in supports or not has_missing(X):
+            return
+        raise ValueError(
+            f"Input X contains NaN, {self.missing_is}, which "
+            f"{architecture!r} does not take. DenseArchitecture and "
+            "VariationalArchitecture do, unless handle_missing=False. Otherwise "
+            "put an imputer of sklearn.impute in front."
+        )
+
+    def check_categories(self, supports, architecture):
+        """Refuse an architecture that does not support what columns hold."""
+        return None
+
+    def check_export(self, name):
+        """Refuse to export an estimator of some name if its samples cannot be."""
+        return None
 
     @abstractmethod
     def encode(self, X, estimator):
@@ -229,6 +265,8 @@ class TableFormat(SampleFormat):
         Makes arrays of tables, and tables of arrays.
     """
 
+    missing_is = "a missing cell or an unknown category"
+
     def __init__(self, table):
         self.table = table
         self.columns = table.columns
@@ -250,6 +288,25 @@ class TableFormat(SampleFormat):
 
     def encode_valid(self, X):
         return self.table.encode(as_table(X))
+
+    def check_categories(self, supports, architecture):
+        if "categories" in supports:
+            return
+        first = int(np.flatnonzero(self.columns.is_categorical)[0])
+        name = first if self.table.names is None else self.table.names[first]
+        raise ValueError(
+            f"Column {name!r} of X holds categories, which {architecture!r} does "
+            "not take. DenseArchitecture and VariationalArchitecture do. Otherwise put "
+            "OneHotEncoder of sklearn.preprocessing in front; "
+            "categorical_features=None takes booleans as numbers."
+        )
+
+    def check_export(self, name):
+        raise ValueError(
+            f"This {name} was fitted on columns of categories, "
+            "which cannot be exported. Encode them in front, by OneHotEncoder of "
+            "sklearn.preprocessing, or save the estimator by joblib."
+        )
 
     def decode(self, values, like=None):
         return self.table.decode(values, index_of(like))

@@ -324,48 +324,52 @@ def find_categorical(X, categorical_features):
         one of numbers nor of categories.
     """
     n_columns = np.shape(X)[1]
-    found = np.zeros(n_columns, bool)
-    if categorical_features is None or isinstance(categorical_features, str):
-        if is_frame(X) and categorical_features is not None:
-            found[:] = [holds_categories(X, i) for i in range(n_columns)]
-        return found
+    if categorical_features is None:
+        return np.zeros(n_columns, bool)
+    if isinstance(categorical_features, str):
+        kinds = [is_frame(X) and holds_categories(X, i) for i in range(n_columns)]
+        return np.array(kinds, bool)
     given = np.asarray(categorical_features)
-    if not given.size:
-        return found
     if given.ndim != 1:
         raise ValueError(
             "categorical_features has to be one-dimensional: a mask, indices or names, "
             f"but got {categorical_features!r}."
         )
     if given.dtype.kind == "b":
-        if len(given) != n_columns:
-            raise ValueError(
-                f"categorical_features is a mask of {len(given)} columns, but X has "
-                f"{n_columns}."
-            )
-        return given.copy()
-    if given.dtype.kind in "iu":
-        if given.min() < 0 or given.max() >= n_columns:
-            raise ValueError(
-                f"categorical_features has indices from {given.min()} to {given.max()}"
-                f", but X has {n_columns} columns, the first of index 0."
-            )
-        found[given] = True
-        return found
-    names = column_names(X)
+        return _check_mask(given, n_columns)
+    places = given.astype(int) if not given.size else given
+    if places.dtype.kind not in "iu":
+        places = _places_of_names(given.tolist(), column_names(X))
+    elif given.size and (given.min() < 0 or given.max() >= n_columns):
+        raise ValueError(
+            f"categorical_features has indices from {given.min()} to {given.max()}"
+            f", but X has {n_columns} columns, the first of index 0."
+        )
+    return np.isin(np.arange(n_columns), places)
+
+
+def _check_mask(mask, n_columns):
+    if len(mask) != n_columns:
+        raise ValueError(
+            f"categorical_features is a mask of {len(mask)} columns, but X has "
+            f"{n_columns}."
+        )
+    return mask.copy()
+
+
+def _places_of_names(given, names):
     if names is None:
         raise ValueError(
             "categorical_features has names of columns, but X is no DataFrame. Give "
             "indices or a mask."
         )
-    unknown = [name for name in given.tolist() if name not in names]
+    unknown = [name for name in given if name not in names]
     if unknown:
         raise ValueError(
             f"categorical_features names {unknown[0]!r}, which is no column of X. Its "
             f"columns are {', '.join(map(repr, names))}."
         )
-    found[[names.index(name) for name in given.tolist()]] = True
-    return found
+    return [names.index(name) for name in given]
 
 
 def encoded_width(X, categorical_features):

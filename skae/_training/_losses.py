@@ -93,20 +93,26 @@ class TrainingLoss:
         per_sample = self.config is not None and mean and name in _PER_SAMPLE_LOSSES
         self.per_sample = self._per_sample if per_sample else None
         if groups is not None:
-            kind = type(found).__name__ if self._is_instance else name
-            is_keras = getattr(losses, kind or "", None) in (type(found), found)
-            if not (is_keras and mean and name in _ELEMENTWISE_LOSSES):
-                raise InvalidParameterError(
-                    f"loss={loss!r} cannot be combined with the cross-entropy of "
-                    "categories, which X has. It has to be a loss of single numbers: "
-                    f"one of {', '.join(_ELEMENTWISE_LOSSES)}."
-                )
-            call = found.call if self._is_instance else found
-            self._function = self.for_keras = _ColumnLoss(call, groups)
-            self._is_instance = False
-            self.per_sample = self._per_sample
-            if self.config is not None:
-                self.config = {"numbers": self.config, "groups": groups}
+            is_mean = mean and name in _ELEMENTWISE_LOSSES
+            self._combine_with_categories(loss, found, groups, is_mean)
+
+    def _combine_with_categories(self, loss, found, groups, is_mean):
+        """Take the loss for columns of numbers, and cross-entropy for categories."""
+        losses = import_keras().losses
+        kind = type(found).__name__ if self._is_instance else self.__name__
+        is_keras = getattr(losses, kind, None) in (type(found), found)
+        if not (is_keras and is_mean):
+            raise InvalidParameterError(
+                f"loss={loss!r} cannot be combined with the cross-entropy of "
+                "categories, which X has. It has to be a loss of single numbers: "
+                f"one of {', '.join(_ELEMENTWISE_LOSSES)}."
+            )
+        call = found.call if self._is_instance else found
+        self._function = self.for_keras = _ColumnLoss(call, groups)
+        self._is_instance = False
+        self.per_sample = self._per_sample
+        if self.config is not None:
+            self.config = {"numbers": self.config, "groups": groups}
 
     def as_function(self):
         """Return the loss as `keras.Model.compile` takes it to train with."""
