@@ -99,7 +99,7 @@ def insert_output(app, doctree):
                 printed = _run_block(
                     compile(node.astext(), f"{page}.rst", "exec"), namespace
                 )
-            except Exception:
+            except Exception:  # noqa: BLE001
                 _logger.warning(
                     "code of the page fails:\n%s", traceback.format_exc(), location=node
                 )

@@ -84,7 +84,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"benchmarks|__init__\.py|/_data\.py",
+    "ignore_pattern": r"benchmarks|(^|/)_\w+\.py$",
     "doc_module": ("skae",),
     "backreferences_dir": "generated/backreferences",
     "reference_url": {"skae": None},

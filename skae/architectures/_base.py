@@ -122,6 +122,11 @@ class NetworkSpec:
         Those of a column of categories are one-hot, and are reconstructed as
         probabilities. None: each feature is a number.
 
+    See Also
+    --------
+    BaseArchitecture : Builds the networks that a specification describes.
+    Networks : What it returns.
+
     Examples
     --------
     >>> from skae.architectures import DenseArchitecture, NetworkSpec
@@ -157,12 +162,29 @@ class NetworkSpec:
         return {name for name, is_asked in asked.items() if is_asked}
 
     def to_dict(self):
-        """Return the specification as plain data, which `from_dict` takes."""
+        """Return the specification as plain data.
+
+        Returns
+        -------
+        dict
+            What `from_dict` takes.
+        """
         return vars(self) | {"columns": self.columns.to_list()}
 
     @classmethod
     def from_dict(cls, state):
-        """Make a specification of what `to_dict` returned."""
+        """Make a specification from plain data.
+
+        Parameters
+        ----------
+        state : dict
+            What `to_dict` returned.
+
+        Returns
+        -------
+        NetworkSpec
+            The specification.
+        """
         return cls(**state | {"columns": Columns(*state["columns"])})
 
 

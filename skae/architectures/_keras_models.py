@@ -96,7 +96,7 @@ def is_chain(model):
     try:
         with import_keras().StatelessScope(collect_losses=True) as scope:
             found = type(model).call(stand_in, sample, **arguments)
-    except Exception:  # whatever else it does with what it is given
+    except Exception:  # noqa: BLE001, whatever else it does with what it is given
         return False
     return found is output and not scope.losses
 

@@ -206,7 +206,7 @@ def _try_out(step):
     for samples in (X, np.abs(X)):  # Box and Cox transform positive numbers only
         try:
             return samples, np.asarray(step.transform(samples))
-        except Exception as error:  # of many kinds
+        except Exception as error:  # noqa: BLE001, of many kinds
             refusal = error
     raise ValueError(
         "its transform does not take the numbers that the conversion by skl2onnx is "
