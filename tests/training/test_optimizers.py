@@ -9,7 +9,7 @@ from skae import AutoencoderTransformer
 from skae._formats import FitData, RowSource
 from skae._training import TrainingLoss, TrainingOptions, train
 from skae._training._optimizers import OptimizerState, make_optimizer
-from skae.architectures import DenseArchitecture, VariationalArchitecture
+from skae.architectures import DenseArchitecture, NetworkSpec, VariationalArchitecture
 
 
 def moved(estimator, X):
@@ -30,12 +30,12 @@ def test_partial_fit_goes_on_at_the_configured_learning_rate(X, small):
 
 
 def test_a_schedule_goes_on(X, small):
-    """Its learning rate follows the number of steps, those of fit included."""
+    """Its learning rate follows the number of steps, of earlier calls too."""
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([30], [0.01, 1e-12])
-    autoencoder = AutoencoderTransformer(
-        optimizer=keras.optimizers.SGD(schedule),
-        **small | {"validation_fraction": None, "epochs": 4},
-    ).fit(X)
+    optimizer = keras.optimizers.SGD(schedule)
+    autoencoder = AutoencoderTransformer(optimizer=optimizer, **small)
+    for _ in range(4):
+        autoencoder.partial_fit(X)
     assert moved(autoencoder, X) < 1e-9
 
 
@@ -63,7 +63,7 @@ def test_another_kind_begins_anew(X, small):
 def run(X, X_val=None, callbacks=(), **options):
     """Train a new network."""
     networks = DenseArchitecture((8,), start="random").build(
-        X.shape[1:], 3, random_state=0
+        NetworkSpec(X.shape[1:], 3), random_state=0
     )
     samples = RowSource(X, X.shape[1:], "float32")
     val = None if X_val is None else RowSource(X_val, X.shape[1:], "float32")
