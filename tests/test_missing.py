@@ -142,23 +142,6 @@ def test_masked_cells_are_refused(transformer, detector, X):
     assert_array_equal(transformer.transform(np.ma.masked_array(X)), expected)
 
 
-def test_all_methods_of_the_transformer(transformer, X):
-    codes = transformer.transform(X)
-    assert codes.shape == (400, 3)
-    for values in (codes, transformer.reconstruct(X), transformer.impute(X)):
-        assert np.isfinite(values).all()
-    assert 0.5 < transformer.score(X) < 1
-
-
-def test_all_methods_of_the_detector(detector, X):
-    scores = detector.score_samples(X)
-    assert np.isfinite(scores).all()
-    assert set(detector.predict(X)) <= {-1, 1}
-    contributions = detector.explain(X)
-    assert (contributions >= 0).all()
-    assert_allclose(contributions.sum(axis=1), -scores, rtol=1e-5)
-
-
 def test_it_is_better_than_to_fill_with_means(complete, hidden):
     X = np.where(hidden, np.nan, complete)
     filled = SimpleImputer().fit_transform(X)
@@ -504,13 +487,6 @@ def test_score_in_a_pipeline(X):
 # Imputation.
 
 
-def test_impute_keeps_observed_cells(transformer, X):
-    imputed = transformer.impute(X)
-    observed = ~np.isnan(X)
-    assert_array_equal(imputed[observed], X[observed])
-    assert np.isnan(X).any()  # X itself is as it was
-
-
 def test_impute_is_as_good_as_regression(transformer, complete, hidden):
     X = np.where(hidden, np.nan, complete)
     linear = fill(X, *NormalDistribution.fit(X).weights())
@@ -520,10 +496,6 @@ def test_impute_is_as_good_as_regression(transformer, complete, hidden):
 
     assert error(transformer.impute(X)) < 1.05 * error(linear)
     assert error(linear) < 0.5
-
-
-def test_impute_does_not_depend_on_other_samples(transformer, X):
-    assert_allclose(transformer.impute(X)[5:9], transformer.impute(X[5:9]), atol=1e-5)
 
 
 def test_impute_a_data_frame(transformer, X):
@@ -557,14 +529,6 @@ def test_impute_in_the_units_of_a_table(complete, hidden):
 
 
 # Files.
-
-
-def test_files(transformer, detector, X):
-    for estimator in (transformer, detector):
-        loaded = copy_of(estimator)
-        assert_array_equal(loaded.reconstruct(X), estimator.reconstruct(X))
-    assert_array_equal(copy_of(transformer).impute(X), transformer.impute(X))
-    assert_array_equal(copy_of(detector).score_samples(X), detector.score_samples(X))
 
 
 def test_onnx(tmp_path, transformer, detector, X):
