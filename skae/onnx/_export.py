@@ -115,7 +115,7 @@ def export_onnx(estimator, path, *, outputs=None):
             "register_converters and use skl2onnx.to_onnx."
         )
     check_is_fitted(last)
-    last._check_onnx()
+    last._format.check_export(type(last).__name__)
     named = [
         (place, name, step)
         for place, (name, step) in enumerate(named)
