@@ -675,6 +675,10 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     Pipeline
         The Pipeline.
 
+    See Also
+    --------
+    Pipeline : With names of your own.
+
     Examples
     --------
     >>> from skae import AutoencoderTransformer

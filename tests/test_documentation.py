@@ -17,11 +17,13 @@ MODULES = [
     "skae",
     "skae.architectures",
     "skae.datasets",
+    "skae.impute",
     "skae.inspection",
     "skae.metrics",
     "skae.model_selection",
     "skae.onnx",
     "skae.parallel",
+    "skae.pipeline",
     "skae.preprocessing",
 ]
 

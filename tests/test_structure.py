@@ -24,6 +24,8 @@ FLOORS = [
     ["_state"],
     ["_base"],
     ["_outlier_detector", "_transformer"],
+    ["pipeline"],
+    ["impute"],
     ["model_selection"],
     ["inspection", "onnx"],
     ["_command_line"],
@@ -32,7 +34,7 @@ FLOORS = [
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
 PUBLIC = {"architectures", "datasets", "inspection", "metrics", "model_selection"}
-PUBLIC |= {"onnx", "parallel", "preprocessing"}
+PUBLIC |= {"impute", "onnx", "parallel", "pipeline", "preprocessing"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
