@@ -14,6 +14,8 @@ TRUSTED_TYPES = (
     "skae.architectures.DenseArchitecture",
     "skae.architectures.RecurrentArchitecture",
     "skae.architectures.VariationalArchitecture",
+    "skae.impute.AutoencoderImputer",
+    "skae.pipeline.Pipeline",
     "skae.preprocessing.TableScaler",
 )
 

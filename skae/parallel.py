@@ -3,7 +3,7 @@
 import functools
 import inspect
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import numpy as np
 from scipy.sparse import issparse
@@ -179,7 +179,9 @@ class _Call:
         if self.method in _TO_SAMPLES:
             names = getattr(self.estimator, "feature_names_in_", None)
         elif hasattr(self.estimator, "get_feature_names_out"):
-            names = self.estimator.get_feature_names_out()
+            # A Pipeline has it, whether its steps have it or not.
+            with suppress(AttributeError):
+                names = self.estimator.get_feature_names_out()
         if names is None or len(names) != n_columns:
             names = [f"x{i}" for i in range(n_columns)]
         return list(names)

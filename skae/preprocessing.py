@@ -12,6 +12,7 @@ from sklearn.base import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._formats import check_in_memory
@@ -68,6 +69,17 @@ _METHODS = {
     "squash": _squash,
     "quantile": _quantile,
 }
+
+
+def _is_fitted_in_parts(scaler):
+    """Return True if numbers can be seen part by part, else raise an AttributeError."""
+    if scaler.method in ("standard", "minmax"):
+        return True
+    raise AttributeError(
+        f'partial_fit needs method="standard" or "minmax", but got '
+        f"method={scaler.method!r}, for which fit has to see all samples at once. Fit "
+        "on a part of them in memory, drawn at random."
+    )
 
 
 def _transform(scaler, numbers):
@@ -172,23 +184,70 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If X is a Dask collection or comes in blocks: fit on a part of it.
+            If X is a Dask collection or comes in blocks: fit on a part of it, or call
+            `partial_fit` for each block.
         ValueError
             If a numeric value is infinite, or if X has no samples.
         """
         X = self._check(X, reset=True)
-        self._dtypes, self._library = describe_dtypes(X), library_of(X)
-        self.numeric_features_ = numeric_columns(X)
-        self.scaler_ = None
-        if self.numeric_features_.any():
-            numbers = self._numbers(X).astype(np.float64, copy=False)
-            steps = _METHODS[self.method](len(numbers))
-            with warnings.catch_warnings():
-                # A column without observed cells stays as it is.
-                warnings.filterwarnings("ignore", category=RuntimeWarning)
-                with config_context(transform_output="default"):
-                    self.scaler_ = Pipeline(steps).fit(numbers)
+        numbers = self._begin(X)
+        if self.scaler_ is not None:
+            self._learn(self.scaler_.fit, numbers)
         return self
+
+    @available_if(_is_fitted_in_parts)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Learn from one part of the samples after another.
+
+        Available for the methods "standard" and "minmax". After all parts, the result
+        is that of `fit` on all samples, up to rounding.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Some of the training samples. The first part decides which columns are
+            numeric.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TableScaler
+            The scaler, fitted on all parts so far.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if columns are not those of the parts before.
+        """
+        first = not hasattr(self, "scaler_")
+        X = self._check(X, reset=first)
+        if first:
+            numbers = self._begin(X)
+        elif self.scaler_ is not None:
+            numbers = self._numbers(X).astype(np.float64, copy=False)
+        if self.scaler_ is not None:
+            self._learn(self.scaler_[0].partial_fit, numbers)
+        return self
+
+    def _begin(self, X):
+        """Look at the columns of training samples; return the numbers, if any."""
+        numeric = numeric_columns(X)
+        self._dtypes, self._library = describe_dtypes(X), library_of(X)
+        self.numeric_features_, self.scaler_ = numeric, None
+        if not numeric.any():
+            return None
+        numbers = self._numbers(X).astype(np.float64, copy=False)
+        self.scaler_ = Pipeline(_METHODS[self.method](len(numbers)))
+        return numbers
+
+    def _learn(self, fit, numbers):
+        with warnings.catch_warnings():
+            # A column without observed cells stays as it is.
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            with config_context(transform_output="default"):
+                fit(numbers)
 
     def transform(self, X):
         """Scale the numeric columns.

@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[1]
 MODULES = [
     "skae",
     "skae.architectures",
+    "skae.impute",
     "skae.inspection",
     "skae.metrics",
     "skae.model_selection",
     "skae.onnx",
     "skae.parallel",
+    "skae.pipeline",
     "skae.preprocessing",
 ]
 

@@ -25,6 +25,8 @@ FLOORS = [
     ["_state"],
     ["_base"],
     ["_outlier_detector", "_transformer"],
+    ["pipeline"],
+    ["impute"],
     ["model_selection"],
     ["inspection", "onnx"],
     ["_command_line"],
@@ -32,8 +34,8 @@ FLOORS = [
 ]
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
-PUBLIC = {"architectures", "inspection", "metrics", "model_selection", "onnx"}
-PUBLIC |= {"parallel", "preprocessing"}
+PUBLIC = {"architectures", "impute", "inspection", "metrics", "model_selection"}
+PUBLIC |= {"onnx", "parallel", "pipeline", "preprocessing"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

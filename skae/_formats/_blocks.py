@@ -126,6 +126,8 @@ def as_blocks(X, name="X"):
     TypeError
         If X can be read once only, or is a path or the like.
     """
+    if isinstance(X, Blocks):
+        return X
     _refuse_unread(X, name)
     if is_lazy(X):
         check_lazy_samples(X)
@@ -234,6 +236,28 @@ class Blocks(ABC):
             first = rows[:0] if first is None else first
             _check_columns(rows, first, i)
             yield i, rows
+
+
+class TransformedBlocks(Blocks):
+    """Blocks, each of which goes through a function when it is read.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        What is read.
+    function : callable
+        From rows, as an array or a DataFrame, to rows.
+    """
+
+    def __init__(self, blocks, function):
+        self.blocks = blocks
+        self.function = function
+        self.n_blocks = blocks.n_blocks
+
+    def _parts(self, order):
+        for i, rows in self.blocks._parts(order):
+            rows = _check_rows(from_arrow(rows), i)
+            yield i, self.function(rows) if len(rows) else rows
 
 
 class _DaskBlocks(Blocks):

@@ -5,6 +5,7 @@ from ._explained_variance import ExplainedVarianceDisplay
 from ._latent_space import LatentSpaceDisplay
 from ._outlier_explanation import OutlierExplanationDisplay
 from ._outlier_score import OutlierScoreDisplay
+from ._outlier_report import outlier_report
 from ._reconstruction import ReconstructionDisplay
 from ._training_history import TrainingHistoryDisplay
 
@@ -16,4 +17,5 @@ __all__ = [
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
     "TrainingHistoryDisplay",
+    "outlier_report",
 ]
