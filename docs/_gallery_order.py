@@ -3,6 +3,7 @@
 from pathlib import Path
 
 _FIRST = [
+    "plot_overview.py",
     "plot_quick_start.py",
     "plot_two_components.py",
     "plot_pca.py",
