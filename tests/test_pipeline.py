@@ -28,9 +28,7 @@ from skae.pipeline import Pipeline, make_pipeline
 from skae.preprocessing import TableScaler
 
 SMALL = {"architecture": DenseArchitecture((8,)), "epochs": 2, "random_state": 0}
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def detector(**params):
@@ -105,9 +103,7 @@ class Selecting(OutlierMixin, BaseEstimator):
 def test_select_outliers(numbers):
     pipeline = make_pipeline(StandardScaler(), Selecting()).fit(numbers)
     selected = pipeline.select_outliers(numbers, fdr=1.0)
-    np.testing.assert_array_equal(
-        selected, pipeline[0].transform(numbers)[:, 0] > 1.0
-    )
+    np.testing.assert_array_equal(selected, pipeline[0].transform(numbers)[:, 0] > 1.0)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -177,9 +173,9 @@ def test_samples_are_drawn_in_units(numbers):
 def test_step_without_inverse_is_named(numbers):
     pipeline = make_pipeline(Normalizer(), detector()).fit(numbers)
     assert pipeline.explain(numbers[:2]).shape == (2, 4)
-    with pytest.raises(TypeError, match="normalizer.*inverse_transform"):
+    with pytest.raises(TypeError, match=r"normalizer.*inverse_transform"):
         pipeline.reconstruct(numbers)
-    with pytest.raises(TypeError, match="normalizer.*inverse_transform"):
+    with pytest.raises(TypeError, match=r"normalizer.*inverse_transform"):
         pipeline.explain(numbers, return_expected=True)
 
 

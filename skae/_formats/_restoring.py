@@ -46,7 +46,9 @@ def samples_like(samples, X):
     number = {"name": "float64" if library == "pandas" else "Float64"}
     dtypes = [
         dtype if is_numeric else number
-        for dtype, is_numeric in zip(describe_dtypes(X), numeric_columns(X), strict=True)
+        for dtype, is_numeric in zip(
+            describe_dtypes(X), numeric_columns(X), strict=True
+        )
     ]
     return make_frame(library, list(X.columns), dtypes, columns, index_of(X))
 
