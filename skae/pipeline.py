@@ -44,7 +44,7 @@ class _Untransformed:
 
 
 class Pipeline(sklearn.pipeline.Pipeline):
-    """scikit-learn's Pipeline, with the further methods of autoencoders.
+    """Pipeline of scikit-learn, with the further methods of autoencoders.
 
     A :class:`sklearn.pipeline.Pipeline` has those methods of its last step that
     scikit-learn knows. This one has those of the estimators of skae too, where the last
