@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
 
 from skae import (
     AutoencoderOutlierDetector,
@@ -19,6 +18,7 @@ from skae import (
     hide_tensorflow_logs,
 )
 from skae.inspection import ReconstructionDisplay
+from skae.pipeline import make_pipeline
 from skae.preprocessing import TableScaler
 
 hide_tensorflow_logs()
@@ -101,7 +101,7 @@ print(f"ROC AUC {roc_auc_score(columns == '', scores):.3f}")
 # %%
 # ``explain`` has one contribution for each column of the table.
 
-contributions = detector[-1].explain(detector[0].transform(wrong))
+contributions = detector.explain(wrong)
 first = contributions.idxmax(axis=1)
 print("wrong column named first:", f"{(first[rows] == columns[rows]).mean():.0%}")
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 from ._formats import check_in_memory, missing_cells
 from ._formats._frames import (
     column_kind,
+    for_numpy,
     frame_like,
     from_arrow,
     is_frame,
@@ -105,7 +106,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     --------
     >>> import pandas as pd
     >>> from skae.impute import AutoencoderImputer
-    >>> table = pd.DataFrame({"size": [1.0, 2.0, None, 3.0] * 10, "kind": [*"abba"] * 10})
+    >>> table = pd.DataFrame({"size": [1.0, 2.0, None, 3.0], "kind": [*"abba"]})
+    >>> table = pd.concat([table] * 10)
     >>> imputer = AutoencoderImputer(epochs=2, random_state=0)
     >>> imputer.fit_transform(table).isna().sum().to_dict()
     {'size': 0, 'kind': 0}
@@ -181,7 +183,9 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
                 verbose=self.verbose,
             )
             self.pipeline_ = make_pipeline(TableScaler(), transformer)
-            self.pipeline_.fit(self._take(X, self._kept))
+            kept = self._take(X, self._kept)
+            self.pipeline_.fit(kept)
+            self._codes = _codes(kept, transformer.categorical_features)
         return self
 
     def transform(self, X):
@@ -202,7 +206,9 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         X = self._check(X, reset=False)
         imputed = self._take(X, self._kept)
         if self.pipeline_ is not None:
+            missing = missing_cells(imputed)
             imputed = self.pipeline_.impute(imputed)
+            imputed = _with_nearest(imputed, missing, self._codes)
         return self._with_indicators(X, self._placed(X, imputed))
 
     def get_feature_names_out(self, input_features=None):
@@ -302,8 +308,56 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _codes(X, named):
+    """Return the values of columns of numbers that are named as categories."""
+    if named is None or isinstance(named, str):
+        return {}
+    named = np.asarray(named)
+    if named.dtype == bool:
+        places = np.flatnonzero(named)
+    elif named.dtype.kind in "iu":
+        places = np.arange(X.shape[1])[named]
+    else:
+        places = [list(X.columns).index(name) for name in named]
+    codes = {}
+    for i in places:
+        if not is_frame(X) or column_kind(X, i) == "numbers":
+            values = _numbers(X, i)
+            codes[int(i)] = np.unique(values[~np.isnan(values)])
+    return codes
+
+
+def _numbers(X, i):
+    if not is_frame(X):
+        return X[:, i]
+    column = for_numpy(take_columns(X, np.arange(X.shape[1]) == i))
+    return np.asarray(column, dtype=float)[:, 0]
+
+
+def _with_nearest(imputed, missing, codes):
+    """Replace imputed codes by those of the training samples, which scaling rounded."""
+    for i, known in codes.items():
+        if not missing[:, i].any():
+            continue
+        values = _numbers(imputed, i)
+        middles = (known[:-1] + known[1:]) / 2
+        nearest = known[np.searchsorted(middles, values)]
+        values = np.where(missing[:, i], nearest, values)
+        if not is_frame(imputed):
+            imputed[:, i] = values
+        elif library_of(imputed) == "polars":
+            column = imputed[:, i]
+            values = type(column)(column.name, values).cast(column.dtype)
+            imputed = imputed.with_columns(values)
+        else:
+            column = imputed.iloc[:, i]
+            values = type(column)(values, index=column.index).astype(column.dtype)
+            imputed.isetitem(i, values)
+    return imputed
+
+
 def _fill_with_zeros(X, chosen):
-    """Replace the missing cells of some columns, which have numbers or nothing, by 0."""
+    """Replace missing cells of some columns by 0, if they are not categories."""
     if not is_frame(X):
         return np.where(chosen & np.isnan(X), X.dtype.type(0), X)
     which = [i for i in np.flatnonzero(chosen) if column_kind(X, i) in _FILLED_KINDS]

@@ -44,7 +44,7 @@ class _Untransformed:
 
 
 class Pipeline(sklearn.pipeline.Pipeline):
-    """scikit-learn's Pipeline, with the further methods of autoencoders.
+    """Pipeline of scikit-learn, with the further methods of autoencoders.
 
     A :class:`sklearn.pipeline.Pipeline` has those methods of its last step that
     scikit-learn knows. This one has those of the estimators of skae too, where the last
@@ -644,8 +644,8 @@ def _fit_step(name, step, blocks):
     if needs_all and not hasattr(step, "partial_fit"):
         raise TypeError(
             f"X comes in blocks, but step {name!r}, {step!r}, has no partial_fit. Use "
-            "a step that has one, such as StandardScaler, MinMaxScaler, MaxAbsScaler or "
-            "TableScaler(), or fit it on a part of X in memory, and put it into a "
+            "a step that has one, such as StandardScaler, MinMaxScaler, MaxAbsScaler "
+            "or TableScaler(), or fit it on a part of X in memory, and put it into a "
             "sklearn.frozen.FrozenEstimator."
         )
     step = clone(step)

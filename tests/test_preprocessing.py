@@ -208,3 +208,22 @@ def test_dask_collections(table):
     for blocks in (lazy, da.from_array(np.ones((9, 2)), chunks=3), [table, table]):
         with pytest.raises(TypeError, match=f"X has to be in memory, but .* {cure}"):
             TableScaler().fit(blocks)
+
+
+@pytest.mark.parametrize("method", ["standard", "minmax"])
+def test_partial_fit_on_parts_is_fit_on_all(method):
+    rng = np.random.RandomState(0)
+    table = pd.DataFrame({"a": rng.normal(size=60), "kind": ["u", "v", None] * 20})
+    table.loc[::7, "a"] = np.nan
+    scaler = TableScaler(method)
+    for part in (table[:10], table[10:]):
+        scaler.partial_fit(part)
+    expected = TableScaler(method).fit(table).transform(table)
+    pd.testing.assert_frame_equal(scaler.transform(table), expected)
+    with pytest.raises(ValueError, match="order"):
+        scaler.partial_fit(table[["kind", "a"]])
+
+
+@pytest.mark.parametrize("method", ["squash", "quantile"])
+def test_partial_fit_needs_moments_or_limits_only(method):
+    assert not hasattr(TableScaler(method), "partial_fit")

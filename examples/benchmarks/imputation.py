@@ -1,11 +1,13 @@
 """AutoencoderImputer beside scikit-learn's imputers, on tables as people have them.
 
 Observed cells are hidden at random, and imputed. Tables: those of scikit-learn and, if
-``SKAE_DATA`` names a folder that has them, ``tables/*.csv``, with categories and missing
-cells of their own, and those of ADBench that `tables.py` takes. Numbers: mean squared
-error of hidden cells, in units of the variance of the column. Categories: share of
-hidden cells with a wrong category. Peers are given standardized numbers and one-hot
-categories, ours the raw table. Columns with more than 20 categories are left out.
+``SKAE_DATA`` names a folder that has them, ``tables/*.csv``, with categories and
+missing cells of their own, and those of ADBench that `tables.py` takes. Numbers: mean
+squared error of hidden cells, in units of the variance of the column. Categories: share
+of hidden cells with a wrong category. Peers are given standardized numbers and one-hot
+categories, of which linear regressions find no more than means, as the categories of a
+column are missing together; ours is given the raw table. Columns with more than 20
+categories are left out.
 With ``--quick``, one small table and few epochs.
 """
 
@@ -17,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _paired import make_parser, write_json
-from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer

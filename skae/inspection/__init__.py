@@ -4,8 +4,8 @@ from ._decoded_codes import DecodedCodesDisplay
 from ._explained_variance import ExplainedVarianceDisplay
 from ._latent_space import LatentSpaceDisplay
 from ._outlier_explanation import OutlierExplanationDisplay
-from ._outlier_score import OutlierScoreDisplay
 from ._outlier_report import outlier_report
+from ._outlier_score import OutlierScoreDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._training_history import TrainingHistoryDisplay
 
