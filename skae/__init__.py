@@ -15,6 +15,7 @@ TRUSTED_TYPES = (
     "skae.architectures.RecurrentArchitecture",
     "skae.architectures.VariationalArchitecture",
     "skae.preprocessing.TableScaler",
+    "skae.series.WindowedOutlierDetector",
 )
 
 __all__ = [

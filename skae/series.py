@@ -22,9 +22,9 @@ __all__ = ["WindowedOutlierDetector"]
 
 # Share of the anomaly of a window that goes to the steps by their contributions; the
 # rest is spread evenly. Chosen on half of the series of the Numenta Anomaly Benchmark.
-_LOCAL_SHARE = 0.1
-# Limits of the window length "auto".
-_SHORTEST, _LONGEST = 8, 128
+_LOCAL_SHARE = 0.05
+# Limits of the window length "auto", and that of a series without a period.
+_SHORTEST, _LONGEST, _WITHOUT_PERIOD = 32, 128, 96
 # Neighbouring windows are alike: more of them hardly add to a fit.
 _MAX_TRAINING_WINDOWS = 10_000
 # Numbers of a part of the windows that is copied to be scored.
@@ -34,14 +34,9 @@ _GAP = 1.5
 
 
 def _can_explain(meta):
-    """Check for contributions; an AttributeError says why there are none."""
+    """Check for contributions of channels."""
     detector = vars(meta).get("detector_", meta.detector)
-    if detector is None or _explains(detector):
-        return True
-    raise AttributeError(
-        f"explain needs a detector with a method explain and a named outlier_score, "
-        f"but detector={detector!r}."
-    )
+    return detector is None or _explains(detector)
 
 
 def _explains(detector):
@@ -72,9 +67,9 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     window_length : int or "auto", default="auto"
         Number of steps of a window. "auto" is the period of the series: the lag of the
         largest local maximum of the autocorrelation, averaged over the channels, up to
-        a lag of 128, if it is at least 0.3. Without a period it is 4 times the lag from
-        which on the autocorrelation is below 1/e. It is clipped to [8, 128], and then
-        to at most a fifth of the training steps, or of the longest run without a gap.
+        a lag of 128, if it is at least 0.3, clipped to at least 32. Without a period it
+        is 96. It is then clipped to at most a fifth of the longest run of training
+        steps without a gap.
     stride : int, default=1
         Number of steps between the beginnings of windows that follow each other. More
         take less time. The last steps of a series always have a window of their own.
@@ -124,8 +119,8 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     Notes
     -----
     A detector with a method `explain` says which steps and channels of a window are
-    anomalous. 90 % of the anomaly of a window then count equally for each of its steps,
-    and 10 % are divided in proportion to their contributions, so that single spikes are
+    anomalous. 95 % of the anomaly of a window then count equally for each of its steps,
+    and 5 % are divided in proportion to their contributions, so that single spikes are
     found at their step. The anomaly of windows of other detectors counts equally for
     all their steps.
 
@@ -392,7 +387,6 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         inner = get_tags(self._detector_given())
         tags.input_tags.allow_nan = inner.input_tags.allow_nan
-        tags.input_tags.one_d_array = True
         return tags
 
     def _detector_given(self):
@@ -410,7 +404,7 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def _check(self, X, *, reset):
         """Validate a series."""
-        columns = _as_columns(X)
+        columns = _as_columns(X) if reset or self.n_features_in_ == 1 else X
         refuse_dates(columns)
         allow_nan = get_tags(self).input_tags.allow_nan
         values = validate_data(
@@ -427,7 +421,8 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             return int(self.window_length)
         segments = [segment for one in series for segment in _cut(one)]
         longest = max((segment.values for segment in segments), key=len)
-        return max(1, min(_typical_window(longest), len(longest) // 5))
+        length = np.clip(_period(longest) or _WITHOUT_PERIOD, _SHORTEST, _LONGEST)
+        return max(1, min(int(length), len(longest) // 5))
 
     def _choose_offset(self, training, held_out):
         """Choose the threshold by the scores of the steps held out, if there are."""
@@ -444,7 +439,9 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     def _anomalies(self, segment, *, by_channel=False):
         """Compute the anomaly of each step of a segment, of each channel or of all."""
         values = self.scaler_.transform(segment.values)
-        stride = 1 if self.aggregation == "last" else self.stride
+        # Further apart, windows would leave out steps.
+        stride = min(self.stride, self.window_length_)
+        stride = 1 if self.aggregation == "last" else stride
         starts = _window_starts(len(values), self.window_length_, stride)
         shape = values.shape if by_channel else values.shape[:1]
         steps = _StepMeans(shape, self.window_length_, self.aggregation)
@@ -549,10 +546,11 @@ def _as_columns(X):
         return (
             X.to_frame() if X.name not in (None, "") else np.asarray(X).reshape(-1, 1)
         )
-    if is_frame(X) or hasattr(X, "columns"):
-        return X
-    flat = np.ndim(X) == 1 and np.size(X) > 0
-    return np.asarray(X).reshape(-1, 1) if flat else X
+    if isinstance(X, list | tuple):
+        is_flat = len(X) > 0 and np.ndim(X[0]) == 0
+    else:
+        is_flat = getattr(X, "ndim", 2) == 1
+    return np.reshape(X, (-1, 1)) if is_flat else X
 
 
 def _times(X):
@@ -598,7 +596,7 @@ def _long_enough(series, window_length, gaps):
         longest = max(len(part.values) for part in segments)
         what = "series" if len(segments) == len(series) else "run without a gap"
         raise ValueError(
-            f"The longest {what} has {longest} steps, but a window has "
+            f"The longest {what} has n_samples={longest} steps, but a window has "
             f"{window_length}. Pass more steps, or set a smaller window_length."
         )
     return long_enough
@@ -651,27 +649,21 @@ def _warn_of_gaps(series, segments, gaps):
         warnings.warn(" ".join(messages), UserWarning, stacklevel=3)
 
 
-def _typical_window(values):
-    """Return the period of a series, or 4 times the lag that it remembers.
+def _period(values):
+    """Return the period of a series: the highest peak of the autocorrelation.
 
-    The period is the lag of the highest peak of the mean autocorrelation of the
-    channels.
+    It is averaged over the channels. None if there is no peak.
     """
     n_steps = len(values)
-    # A constant channel has no autocorrelation.
+    # Constant channels become 0, and have no autocorrelation.
     scaled = np.nan_to_num(StandardScaler().fit_transform(values))
     spectrum = np.abs(np.fft.rfft(scaled, 2 * n_steps, axis=0)) ** 2
     correlation = np.fft.irfft(spectrum, axis=0)[: _LONGEST + 2].sum(axis=1)
-    if n_steps < 2 * _SHORTEST or correlation[0] == 0:
-        return _SHORTEST
+    if correlation[0] == 0:
+        return None
     correlation = correlation / correlation[0]
     peaks, _ = find_peaks(correlation, height=0.3, prominence=0.1)
-    if len(peaks):
-        length = peaks[np.argmax(correlation[peaks])]
-    else:
-        below = correlation < np.exp(-1)
-        length = 4 * np.argmax(below) if below.any() else _LONGEST
-    return int(np.clip(length, _SHORTEST, _LONGEST))
+    return int(peaks[np.argmax(correlation[peaks])]) if len(peaks) else None
 
 
 def _windows(values, window_length):

@@ -23,6 +23,7 @@ MODULES = [
     "skae.onnx",
     "skae.parallel",
     "skae.preprocessing",
+    "skae.series",
 ]
 
 # Classes and functions have relatives and examples, see below; methods need none. As in

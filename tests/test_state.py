@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import skae
+import skae.series
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture, VariationalArchitecture
 from skae.preprocessing import TableScaler
@@ -248,7 +249,7 @@ def test_trusted_types_are_public():
 
 def test_trusted_types_are_all_that_is_public():
     """But for architectures of Keras models, which hold any layer."""
-    modules = skae, skae.architectures, skae.preprocessing
+    modules = skae, skae.architectures, skae.preprocessing, skae.series
     names = [(module, name) for module in modules for name in module.__all__]
     public = {
         f"{module.__name__}.{name}"
