@@ -25,8 +25,8 @@ __all__ = ["WindowedOutlierDetector"]
 _LOCAL_SHARE = 0.05
 # Limits of the window length "auto", and that of a series without a period.
 _SHORTEST, _LONGEST, _WITHOUT_PERIOD = 32, 128, 96
-# Neighbouring windows are alike: more of them hardly add to a fit.
-_MAX_TRAINING_WINDOWS = 10_000
+# Neighbouring windows are alike: more of them, or of numbers in them, hardly add.
+_MAX_TRAINING_WINDOWS, _MAX_TRAINING_SIZE = 10_000, 4_000_000
 # Numbers of a part of the windows that is copied to be scored.
 _PART_SIZE = 4_000_000
 # Where times differ by more than so many typical differences, steps are missing.
@@ -73,8 +73,8 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     stride : int, default=1
         Number of steps between the beginnings of windows that follow each other. More
         take less time. The last steps of a series always have a window of their own.
-        `fit` uses every k-th window only where there are more than 10,000: neighbouring
-        windows are alike.
+        `fit` uses every k-th window only where there are more than 10,000, or more than
+        4,000,000 numbers in them: neighbouring windows are alike.
     aggregation : {"mean", "last"}, default="mean"
         Which windows determine the score of a step. "mean" is the mean over all windows
         that hold the step. "last" is the window that ends with the step, as in a
@@ -639,7 +639,7 @@ def _warn_of_gaps(series, segments, gaps):
             if gaps == "split"
             else ("steps within those shorter than a window are missing cells")
         )
-        messages.append(f"The time index of X has {n_gaps} gaps: {what}.")
+        messages.append(f"The time index of X has {n_gaps} gap(s): {what}.")
     if n_lost:
         messages.append(
             f"{n_lost} steps are in runs shorter than a window: they are not used in "
@@ -681,7 +681,9 @@ def _window_starts(n_steps, window_length, stride):
 def _training_windows(segments, scaler, window_length, stride):
     """Copy windows of all segments, evenly, up to a number."""
     starts = [_window_starts(len(s.values), window_length, stride) for s in segments]
-    step = -(-sum(map(len, starts)) // _MAX_TRAINING_WINDOWS)
+    size = window_length * segments[0].values.shape[1]
+    limit = min(_MAX_TRAINING_WINDOWS, max(1, _MAX_TRAINING_SIZE // size))
+    step = -(-sum(map(len, starts)) // limit)
     parts = [
         _windows(scaler.transform(segment.values), window_length)[chosen[::step]]
         for segment, chosen in zip(segments, starts, strict=True)

@@ -254,7 +254,7 @@ def test_windows_do_not_cross_from_one_series_to_the_next(series):
         np.delete(time, range(150, 250))
     )
     scores = whole.fit([one, two]).score_samples(one)
-    with pytest.warns(UserWarning, match="1 gaps"):
+    with pytest.warns(UserWarning, match=r"1 gap\(s\)"):
         split = clone(whole).fit(with_gap)
     np.testing.assert_array_equal(split.score_samples(one), scores)
     np.testing.assert_array_equal(
@@ -421,7 +421,7 @@ def test_gaps_are_not_crossed(frame):
     meta = WindowedOutlierDetector(DistanceFromStart(), 10)
     meta.fit(frame)
     parts = frame[:100], frame[150:]
-    with pytest.warns(UserWarning, match="has 1 gaps: no window crosses them"):
+    with pytest.warns(UserWarning, match=r"has 1 gap\(s\): no window crosses them"):
         scores = meta.score_samples(pd.concat(parts))
     alone = np.concatenate([meta.score_samples(part) for part in parts])
     np.testing.assert_array_equal(scores, alone)
@@ -433,9 +433,9 @@ def test_runs_shorter_than_a_window_have_no_score(frame, forest):
     with pytest.warns(UserWarning, match="4 steps are in runs shorter than a window"):
         scores = fitted.score_samples(holes)
     assert np.flatnonzero(np.isnan(scores)).tolist() == [100, 101, 102, 103]
-    with pytest.warns(UserWarning, match="2 gaps"):
+    with pytest.warns(UserWarning, match=r"2 gap\(s\)"):
         assert (fitted.predict(holes)[100:104] == 1).all()
-    with pytest.warns(UserWarning, match="2 gaps"):
+    with pytest.warns(UserWarning, match=r"2 gap\(s\)"):
         found = fitted.find_intervals(holes)
     assert (found.start != holes.index[101]).all()
 
@@ -445,7 +445,7 @@ def test_gaps_are_missing_cells(frame):
     filled = frame.copy()
     filled.iloc[100:105] = np.nan
     expected = np.delete(meta.score_samples(filled), range(100, 105))
-    with pytest.warns(UserWarning, match="1 gaps: steps within those shorter"):
+    with pytest.warns(UserWarning, match=r"1 gap\(s\): steps within those shorter"):
         scores = meta.score_samples(frame.drop(frame.index[100:105]))
     np.testing.assert_array_equal(scores, expected)
 
@@ -453,7 +453,7 @@ def test_gaps_are_missing_cells(frame):
 def test_long_gaps_are_never_filled(frame):
     meta = WindowedOutlierDetector(flat_forest(), 10, gaps="missing").fit(frame)
     parts = frame[:100], frame[110:]
-    with pytest.warns(UserWarning, match="1 gaps"):
+    with pytest.warns(UserWarning, match=r"1 gap\(s\)"):
         scores = meta.score_samples(pd.concat(parts))
     alone = np.concatenate([meta.score_samples(part) for part in parts])
     np.testing.assert_array_equal(scores, alone)
@@ -471,7 +471,7 @@ def test_kinds_of_time_index(frame, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         meta.fit(frame.set_axis(index))
-    with pytest.warns(UserWarning, match="1 gaps"):
+    with pytest.warns(UserWarning, match=r"1 gap\(s\)"):
         meta.score_samples(frame.set_axis(index).drop(index[50:60]))
     with pytest.raises(ValueError, match="is not sorted"):
         meta.predict(frame.set_axis(index)[::-1])

@@ -6,6 +6,7 @@ from ._latent_space import LatentSpaceDisplay
 from ._outlier_explanation import OutlierExplanationDisplay
 from ._outlier_score import OutlierScoreDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._series_score import SeriesScoreDisplay
 from ._training_history import TrainingHistoryDisplay
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "OutlierExplanationDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
+    "SeriesScoreDisplay",
     "TrainingHistoryDisplay",
 ]
