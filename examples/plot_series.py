@@ -50,8 +50,8 @@ print(detector.find_intervals(rest).to_string())
 # %%
 # The benchmark has two windows of anomalies in this part. The load rises once, and
 # stays: in the second window, as between the two, the detector reports that the series
-# is not what it was fitted on. The gap in the index is not bridged, and ``fit`` or
-# ``score_samples`` warn of gaps.
+# is not what it was fitted on. No window crosses the gap in the time index, as warnings
+# say.
 
 known = np.zeros(len(rest), int)
 for start, end in [
@@ -62,13 +62,14 @@ for start, end in [
 SeriesScoreDisplay.from_estimator(detector, rest, known)
 
 # %%
-# After a change that is here to stay, fit again, on steps of the new kind. A list of
-# series is fitted without windows that cross from one to the next.
+# After a change that is here to stay, fit again on steps of the new kind: a day and a
+# half in place of six days are enough for shorter windows.
 
 change = detector.find_intervals(rest).peak.iloc[-1]
 new = rest[change:][12:]
-detector.fit([series[:first], new[:300]])
-SeriesScoreDisplay.from_estimator(detector, new[300:])
+detector.fit(new[:432])
+print(f"{detector.window_length_} steps a window")
+SeriesScoreDisplay.from_estimator(detector, new[432:])
 plt.show()
 
 # %%
