@@ -76,17 +76,15 @@ class AbsoluteZ(OutlierMixin, BaseEstimator):
 def detectors(seed, window_length):
     """Return detectors of steps by name, with windows of the same length."""
 
-    def windowed(detector, length=window_length):
-        return WindowedOutlierDetector(detector, length)
+    def windowed(detector):
+        return WindowedOutlierDetector(detector, window_length)
 
-    own = AutoencoderOutlierDetector(random_state=seed)
     return {
-        "skae": windowed(own),
-        "skae, auto": windowed(own, "auto"),
+        "skae": windowed(AutoencoderOutlierDetector(random_state=seed)),
         "PCA": windowed(PCAError()),
         "IsolationForest": windowed(IsolationForest(random_state=seed)),
         "5 neighbours": windowed(Neighbors()),
-        "absolute z": windowed(AbsoluteZ(), 1),
+        "absolute z": WindowedOutlierDetector(AbsoluteZ(), 1),
     }
 
 
@@ -186,7 +184,7 @@ def compare(results, title):
     return figures
 
 
-def compare_public(folder, seeds, window_length=48, step=1):
+def compare_public(folder, seeds, window_length, step):
     results = {}
     for i, (X, label) in enumerate(public_series(folder)):
         if i % step:
@@ -196,7 +194,8 @@ def compare_public(folder, seeds, window_length=48, step=1):
                 scores = judge(meta, X, label)
                 results.setdefault(name, {}).setdefault(i, []).append(scores)
     results = {name: np.array(list(r.values())) for name, r in results.items()}
-    figures = {"all": compare(results, f"{len(results['skae'])} public series")}
+    title = f"{len(results['skae'])} public series, windows of {window_length}"
+    figures = {"all": compare(results, title)}
     if step == 1:
         for half, name in enumerate(["chosen on", "not chosen on"]):
             of_half = {key: values[half::2] for key, values in results.items()}
@@ -273,6 +272,7 @@ def compare_speed(n_steps):
 def main():
     parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("--part", choices=["nab", "generated", "speed"])
+    parser.add_argument("--windows", nargs="+", default=["48", "auto"])
     parser.add_argument("--one", nargs=3, help="one measurement of a process")
     arguments = parser.parse_args()
     hide_tensorflow_logs()
@@ -284,7 +284,10 @@ def main():
     seeds = range(1 if quick else 3)
     folder = Path(os.environ.get("SKAE_DATA", ".")) / "series"
     if arguments.part in (None, "nab") and folder.exists():
-        figures["nab"] = compare_public(folder, seeds, step=10 if quick else 1)
+        for length in arguments.windows:
+            length = length if length == "auto" else int(length)
+            step = 10 if quick else 1
+            figures[f"nab, {length}"] = compare_public(folder, seeds, length, step)
     if arguments.part in (None, "generated"):
         n_steps = 1200 if quick else 4000
         figures["generated"] = compare_generated(seeds, n_steps)
