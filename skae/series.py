@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST, _WITHOUT_PERIOD = 32, 128, 96
 # Neighbouring windows are alike: more of them, or of numbers in them, hardly add.
 _MAX_TRAINING_WINDOWS, _MAX_TRAINING_SIZE = 10_000, 4_000_000
 # Numbers of a part of the windows that is copied to be scored.
-_PART_SIZE = 4_000_000
+_PART_SIZE = 1_000_000
 # Where times differ by more than so many typical differences, steps are missing.
 _GAP = 1.5
 
@@ -73,8 +73,9 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     stride : int, default=1
         Number of steps between the beginnings of windows that follow each other. More
         take less time. The last steps of a series always have a window of their own.
-        `fit` uses every k-th window only where there are more than 10,000, or more than
-        4,000,000 numbers in them: neighbouring windows are alike.
+        `fit` uses every k-th window only, also to score the training steps, where there
+        are more than 10,000, or more than 4,000,000 numbers in them: neighbouring
+        windows are alike.
     aggregation : {"mean", "last"}, default="mean"
         Which windows determine the score of a step. "mean" is the mean over all windows
         that hold the step. "last" is the window that ends with the step, as in a
@@ -208,14 +209,18 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         training, held_out = _split_in_time(series, self.calibration)
         window_length = self._choose_window_length(training)
         segments = _long_enough(training, window_length, self.gaps)
+        later = _long_enough(held_out, window_length, self.gaps) if held_out else []
+        if later:
+            n_later = sum(np.count_nonzero(s.steps >= 0) for s in later)
+            check_calibration_size(n_later, self.contamination)
         scaler = StandardScaler().fit(np.concatenate([s.values for s in segments]))
         windows = _training_windows(segments, scaler, window_length, self.stride)
         detector = clone(self._detector_given())
         detector.fit(_as_samples(windows, detector))
         self.detector_, self.scaler_ = detector, scaler
         self.window_length_ = window_length
-        self.offset_ = self._choose_offset(segments, held_out)
-        _warn_of_gaps(training, segments, self.gaps)
+        self.offset_ = self._choose_offset(segments, later)
+        _warn_of_gaps(series, segments + later, self.gaps)
         return self
 
     def score_samples(self, X):
@@ -424,23 +429,25 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         length = np.clip(_period(longest) or _WITHOUT_PERIOD, _SHORTEST, _LONGEST)
         return max(1, min(int(length), len(longest) // 5))
 
-    def _choose_offset(self, training, held_out):
+    def _choose_offset(self, training, later):
         """Choose the threshold by the scores of the steps held out, if there are."""
-        calibrated = bool(held_out)
-        segments = training
-        if calibrated:
-            segments = _long_enough(held_out, self.window_length_, self.gaps)
-        anomalies = [self._anomalies(s)[s.steps >= 0] for s in segments]
-        scores = -np.concatenate(anomalies)
-        if calibrated:
-            check_calibration_size(len(scores), self.contamination)
-        return choose_threshold(scores, self.contamination, calibrated=calibrated)
+        stride = self.stride
+        if not later:  # about as many windows as are fitted on
+            n_steps = sum(len(segment.steps) for segment in training)
+            stride = max(stride, n_steps // _MAX_TRAINING_WINDOWS)
+        scores = np.concatenate(
+            [
+                -self._anomalies(segment, stride)[segment.steps >= 0]
+                for segment in later or training
+            ]
+        )
+        return choose_threshold(scores, self.contamination, calibrated=bool(later))
 
-    def _anomalies(self, segment, *, by_channel=False):
+    def _anomalies(self, segment, stride=None, *, by_channel=False):
         """Compute the anomaly of each step of a segment, of each channel or of all."""
         values = self.scaler_.transform(segment.values)
         # Further apart, windows would leave out steps.
-        stride = min(self.stride, self.window_length_)
+        stride = min(stride or self.stride, self.window_length_)
         stride = 1 if self.aggregation == "last" else stride
         starts = _window_starts(len(values), self.window_length_, stride)
         shape = values.shape if by_channel else values.shape[:1]
