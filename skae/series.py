@@ -204,6 +204,15 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             `contamination`.
         """
         self._validate_params()
+        before = vars(self).copy()
+        try:
+            return self._fit(X)
+        except BaseException:  # the fitted state stays as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _fit(self, X):
         given = X if _is_list_of_series(X) else [X]
         series = [self._check(x, reset=i == 0) for i, x in enumerate(given)]
         training, held_out = _split_in_time(series, self.calibration)

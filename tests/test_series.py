@@ -262,6 +262,26 @@ def test_windows_do_not_cross_from_one_series_to_the_next(series):
     )
 
 
+def test_list_of_tables(frame):
+    meta = WindowedOutlierDetector(flat_forest(), 10)
+    parts = [frame[:150], frame[200:]]
+    scores = meta.fit(parts).score_samples(frame)
+    assert list(meta.feature_names_in_) == ["a", "b", "c"]
+    meta.fit([pl.from_pandas(part) for part in parts])
+    np.testing.assert_array_equal(meta.score_samples(frame), scores)
+    speeds = [part.a for part in parts]
+    assert list(meta.fit(speeds).feature_names_in_) == ["a"]
+
+
+def test_nullable_numbers(frame):
+    meta = WindowedOutlierDetector(flat_forest(), 10).fit(frame)
+    holes = frame.copy()
+    holes.iloc[5:8, 0] = np.nan
+    np.testing.assert_array_equal(
+        meta.score_samples(holes.convert_dtypes()), meta.score_samples(holes)
+    )
+
+
 def test_dtype_is_kept(forest, series):
     assert forest.score_samples(series).dtype == np.float64
     assert forest.score_samples(series.astype("float32")).dtype == np.float32
@@ -309,6 +329,15 @@ def test_changed_channels(forest, series, frame):
         fitted.predict(frame.rename(columns={"a": "z"}))
     with pytest.raises(ValueError, match="'time'"):
         clone(forest).fit(frame.rename_axis("time").reset_index())
+
+
+def test_failed_fit_leaves_the_detector_as_it_was(forest, series, faulty):
+    meta = copy.deepcopy(forest)
+    with pytest.raises(ValueError, match="longest series has n_samples=5"):
+        meta.fit(series[:5, :2])
+    np.testing.assert_array_equal(
+        meta.score_samples(faulty), forest.score_samples(faulty)
+    )
 
 
 # Streams.

@@ -14,7 +14,7 @@ from ._drawing import (
     number,
     shortened,
 )
-from ._estimators import class_name, feature_names_of, score, unpack
+from ._estimators import _transform, class_name, feature_names_of, score, unpack
 from ._outlier_score import _check_labels, _check_numbers
 
 _INTERVAL = {"facecolor": "#d9b8e0", "edgecolor": "#440154", "linewidth": 0.8}
@@ -273,19 +273,24 @@ class SeriesScoreDisplay:
         True
         >>> plt.close(display.figure_)
         """
-        detector = unpack(estimator)[1]
+        before, detector = unpack(estimator)
         if not hasattr(detector, "find_intervals"):
             raise TypeError(
                 f"{class_name(estimator)} has no find_intervals. Give a "
                 "WindowedOutlierDetector, or scores to from_predictions."
             )
         scores, threshold = score(estimator, X)
+        given = _transform(before, X)
+        intervals = detector.find_intervals(given)
+        if _index(X) is not None and _index(given) is None:
+            ends = ["start", "end"]
+            intervals[ends] = intervals[ends].apply(_index(X).take)
         return cls.from_predictions(
             X,
             scores,
             y,
             threshold=threshold,
-            intervals=detector.find_intervals(X),
+            intervals=intervals,
             ax=ax,
             **plot_params,
         )

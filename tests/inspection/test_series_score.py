@@ -3,7 +3,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skae.inspection import SeriesScoreDisplay
 from skae.series import WindowedOutlierDetector
@@ -65,6 +68,17 @@ def test_kinds_of_series(detector, frame, kind):
     is_time = kind in ("periods", "zone")
     assert display.axes_[-1].get_xlabel() == ("Time" if is_time else "Step")
     display.figure_.canvas.draw()
+
+
+def test_pipeline(detector, frame):
+    pipeline = make_pipeline(StandardScaler(), clone(detector)).fit(frame)
+    display = SeriesScoreDisplay.from_estimator(pipeline, frame)
+    outliers = np.concatenate(
+        [np.arange(first, last + 1) for first, last in display.intervals]
+    )
+    np.testing.assert_array_equal(
+        outliers, np.flatnonzero(pipeline.predict(frame) == -1)
+    )
 
 
 def test_known_outliers_are_bars_at_the_edge():
