@@ -26,7 +26,7 @@ _LOCAL_SHARE = 0.05
 # Limits of the window length "auto", and that of a series without a period.
 _SHORTEST, _LONGEST, _WITHOUT_PERIOD = 32, 128, 96
 # Neighbouring windows are alike: more of them, or of numbers in them, hardly add.
-_MAX_TRAINING_WINDOWS, _MAX_TRAINING_SIZE = 10_000, 4_000_000
+_MAX_TRAINING_WINDOWS, _MAX_TRAINING_SIZE = 10_000, 2_000_000
 # Numbers of a part of the windows that is copied to be scored.
 _PART_SIZE = 1_000_000
 # Where times differ by more than so many typical differences, steps are missing.
@@ -74,7 +74,7 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Number of steps between the beginnings of windows that follow each other. More
         take less time. The last steps of a series always have a window of their own.
         `fit` uses every k-th window only, also to score the training steps, where there
-        are more than 10,000, or more than 4,000,000 numbers in them: neighbouring
+        are more than 10,000, or more than 2,000,000 numbers in them: neighbouring
         windows are alike.
     aggregation : {"mean", "last"}, default="mean"
         Which windows determine the score of a step. "mean" is the mean over all windows
