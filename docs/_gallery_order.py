@@ -21,6 +21,7 @@ _FIRST = [
     "plot_mixed_table.py",
     "plot_missing_cells.py",
     "plot_variational.py",
+    "plot_series.py",
     "plot_sensor_windows.py",
     "plot_keras_model.py",
     "plot_scikeras_model.py",

@@ -17,6 +17,7 @@ TRUSTED_TYPES = (
     "skae.impute.AutoencoderImputer",
     "skae.pipeline.Pipeline",
     "skae.preprocessing.TableScaler",
+    "skae.series.WindowedOutlierDetector",
 )
 
 __all__ = [

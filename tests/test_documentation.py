@@ -24,6 +24,7 @@ MODULES = [
     "skae.parallel",
     "skae.pipeline",
     "skae.preprocessing",
+    "skae.series",
 ]
 
 # Classes and functions have relatives and examples, see below; methods need none. As in

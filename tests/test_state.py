@@ -20,6 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 import skae
 import skae.impute
 import skae.pipeline
+import skae.series
 from skae import AutoencoderOutlierDetector, AutoencoderTransformer
 from skae.architectures import DenseArchitecture, VariationalArchitecture
 from skae.preprocessing import TableScaler
@@ -265,7 +266,8 @@ def test_trusted_types_are_public():
 
 def test_trusted_types_are_all_that_is_public():
     """But for architectures of Keras models, which hold any layer."""
-    modules = skae, skae.architectures, skae.impute, skae.pipeline, skae.preprocessing
+    modules = [skae, skae.architectures, skae.impute, skae.pipeline]
+    modules += [skae.preprocessing, skae.series]
     names = [(module, name) for module in modules for name in module.__all__]
     public = {
         f"{module.__name__}.{name}"

@@ -27,7 +27,7 @@ FLOORS = [
     ["_outlier_detector", "_transformer"],
     ["pipeline"],
     ["impute"],
-    ["model_selection"],
+    ["model_selection", "series"],
     ["inspection", "onnx"],
     ["_command_line"],
     ["__init__", "__main__"],
@@ -35,7 +35,7 @@ FLOORS = [
 ROOMS = {name for rooms in FLOORS for name in rooms}
 # Rooms without an underscore are public, and so is what the package itself exports.
 PUBLIC = {"architectures", "impute", "inspection", "metrics", "model_selection"}
-PUBLIC |= {"onnx", "parallel", "pipeline", "preprocessing"}
+PUBLIC |= {"onnx", "parallel", "pipeline", "preprocessing", "series"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -7,6 +7,7 @@ from ._outlier_explanation import OutlierExplanationDisplay
 from ._outlier_report import outlier_report
 from ._outlier_score import OutlierScoreDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._series_score import SeriesScoreDisplay
 from ._training_history import TrainingHistoryDisplay
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "OutlierExplanationDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
+    "SeriesScoreDisplay",
     "TrainingHistoryDisplay",
     "outlier_report",
 ]
