@@ -17,6 +17,7 @@ folders of CSV files with the columns value and label.
 
 import os
 import resource
+import subprocess
 import time
 import warnings
 from pathlib import Path
