@@ -21,7 +21,7 @@ from ._outliers._thresholds import check_calibration_size, choose_threshold
 __all__ = ["WindowedOutlierDetector"]
 
 # Share of the anomaly of a window that goes to the steps by their contributions; the
-# rest is spread evenly. Chosen on half of the series of the Numenta Anomaly Benchmark.
+# rest is spread evenly. Enough for spikes, and little for faults of many steps.
 _LOCAL_SHARE = 0.05
 # Limits of the window length "auto", and that of a series without a period.
 _SHORTEST, _LONGEST, _WITHOUT_PERIOD = 32, 128, 96
