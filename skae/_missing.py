@@ -5,6 +5,15 @@ observed ones solves a linear system with the part of the precision matrix (the 
 of the covariance) that belongs to the missing cells. A few steps of the method of
 conjugate gradients solve it for many samples at once, by matrix products alone, so that
 a layer of a network can do the same.
+
+Where missing cells are filled:
+
+- by the encoder, if it has an input for them: the layer `FillCells`, which NumPy runs by
+  `_operations` and ONNX by `onnx/_writer.py`;
+- in front of any other encoder: `_inference.FittedNetworks.fill`, also in ONNX;
+- for `impute`: `_imputation.Imputation`, or `FittedNetworks.fill` without one;
+- in anomaly scores: `_outliers/_whitening.py`, by the distribution of the residuals;
+- for `explain`: `Whitening.expect_each`, in cells that are hidden.
 """
 
 import numpy as np
