@@ -8,8 +8,8 @@ a layer of a network can do the same.
 
 Where missing cells are filled:
 
-- by the encoder, if it has an input for them: the layer `FillCells`, which NumPy runs by
-  `_operations` and ONNX by `onnx/_writer.py`;
+- by the encoder, if it has an input for them: the layer `FillCells`, which NumPy runs
+  by `_operations` and ONNX by `onnx/_writer.py`;
 - in front of any other encoder: `_inference.FittedNetworks.fill`, also in ONNX;
 - for `impute`: `_imputation.Imputation`, or `FittedNetworks.fill` without one;
 - in anomaly scores: `_outliers/_whitening.py`, by the distribution of the residuals;
