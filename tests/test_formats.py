@@ -422,8 +422,26 @@ FITTED_METHODS = [
 ]
 
 
-@pytest.mark.parametrize(("fit", "method"), FITTED_METHODS)
-@pytest.mark.parametrize("name", FORMATS)
+# After the simplest fit, each format meets each way; after the others, some do.
+AFTER_EACH_FIT = ["alone", "pickle"]
+FORMATS_OF_EACH_FIT = [
+    *("float64", "missing", "repeated", "images"),
+    *("pandas table, missing", "Polars table"),
+]
+PROMISES = [
+    (name, fit, method)
+    for fit, method in FITTED_METHODS
+    for name in (FORMATS if fit == "fit" else FORMATS_OF_EACH_FIT)
+]
+METHODS_BY_WAYS = [
+    (name, fit, method, way)
+    for name, fit, method in PROMISES
+    for way in (WAYS if fit == "fit" else AFTER_EACH_FIT)
+    if not (way == "alone" and method in OF_BATCHES)
+]
+
+
+@pytest.mark.parametrize(("name", "fit", "method"), PROMISES)
 def test_what_a_method_promises(name, fit, method):
     Estimator, holds = METHODS[method]
     _, X = samples(name)
@@ -431,18 +449,7 @@ def test_what_a_method_promises(name, fit, method):
     holds(estimator, X, apply(estimator, method, X))
 
 
-# After the simplest fit, methods are reached in each way; after the others in these.
-AFTER_EACH_FIT = ["alone", "backwards", "pickle"]
-METHODS_BY_WAYS = [
-    (fit, method, way)
-    for fit, method in FITTED_METHODS
-    for way in (WAYS if fit == "fit" else AFTER_EACH_FIT)
-    if not (way == "alone" and method in OF_BATCHES)
-]
-
-
-@pytest.mark.parametrize(("fit", "method", "way"), METHODS_BY_WAYS)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(("name", "fit", "method", "way"), METHODS_BY_WAYS)
 def test_ways_to_a_result(name, fit, method, way):
     Estimator, _ = METHODS[method]
     _, X = samples(name)
@@ -463,7 +470,9 @@ def apply_all(fit, name):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 @pytest.mark.parametrize("fit", ["fit", "folds"])
-@pytest.mark.parametrize("name", [name for name in FORMATS if "Polars" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in FORMATS_OF_EACH_FIT if "Polars" not in name]
+)
 def test_forked_processes(name, fit):
     """TensorFlow has computed before the fork. Polars itself survives none."""
     expected = apply_all(fit, name)

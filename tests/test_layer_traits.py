@@ -201,7 +201,7 @@ def test_outputs_share_no_memory_with_the_input(layer):
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 def test_nested_dropout_in_half_precision(policy):
     layer = NestedDropout(dtype=policy)
-    code = keras.ops.ones((64, 5), dtype=policy)
+    code = keras.ops.ones((1024, 5), dtype=policy)
     kept = keras.ops.convert_to_numpy(
         keras.ops.cast(layer(code, training=True), "float32")
     )

@@ -644,7 +644,7 @@ class TestStates:
         fitted.partial_fit(table[table["level"] != "high"])
         assert fitted.n_iter_ == 2
         with (
-            pytest.raises(ValueError, match="unknown categories"),
+            pytest.raises(ValueError, match="an unknown category"),
             pytest.warns(UserWarning, match="'level' of X has 300 of 300 cells"),
         ):
             fitted.partial_fit(table.assign(level="new"))
