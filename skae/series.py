@@ -274,7 +274,7 @@ class WindowedOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_steps - window_length_ + 1,)
+        ndarray of shape (n_new_steps,)
             Scores of the new steps: ``score_samples(X)[window_length_ - 1 :]``.
             Subtract `offset_` for those of `decision_function`.
 
