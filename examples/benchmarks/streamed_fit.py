@@ -17,7 +17,8 @@ import pyarrow as pa
 from _paired import make_parser, write_json
 from pyarrow import dataset, parquet
 
-from skae import AutoencoderTransformer, _samples
+from skae import AutoencoderTransformer
+from skae._formats import _reading
 
 N_FEATURES, ROW_GROUP = 30, 250_000
 
@@ -60,7 +61,7 @@ class Clock(keras.callbacks.Callback):
 
 def fit(kind, folder, n_kept):
     if n_kept:
-        _samples.DRAWN_VALUES, _samples.MIN_DRAWN_SAMPLES = n_kept * N_FEATURES, 1
+        _reading.DRAWN_VALUES, _reading.MIN_DRAWN_SAMPLES = n_kept * N_FEATURES, 1
     if kind == "memmap":
         X = np.load(folder / "rows.npy", mmap_mode="r")
     else:
